@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine: what is due when, what became of it, and the current value of every tag. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/source.h"
+
+/* Device states. connecting: not read yet; online: the last read was answered; degraded: some
+ * reads failed, fewer than demote_after_failures; offline: silent or unreachable; disabled. */
+#define WEIR_STATE_LIST(X)                  \
+    X(WEIR_STATE_CONNECTING, "connecting")  \
+    X(WEIR_STATE_ONLINE, "online")          \
+    X(WEIR_STATE_DEGRADED, "degraded")      \
+    X(WEIR_STATE_OFFLINE, "offline")        \
+    X(WEIR_STATE_DISABLED, "disabled")
+
+typedef enum weir_device_state {
+#define X(name, text) name,
+    WEIR_STATE_LIST(X)
+#undef X
+} weir_device_state;
+
+const char *weir_device_state_text(weir_device_state state);
+
+typedef struct weir_device_status {
+    weir_device_state state;
+    weir_wall since;     /* of the state */
+    weir_wall last_good; /* 0: never */
+    weir_quality error;  /* of the last failed read; 0: none since the last good one */
+    uint64_t overruns;   /* slots skipped because the last read was still under way */
+    uint64_t skipped;    /* slots answered with bad samples because of back-off */
+} weir_device_status;
+
+/* The latest sample of a tag. tag 0: none yet. Strings and bytes are copied, up to 64 bytes of
+ * them kept. */
+typedef struct weir_current {
+    weir_sample sample;
+    weir_wall received;
+    char text[64];
+} weir_current;
+
+/* Who the engine talks to; all on the loop thread. */
+typedef struct weir_engine_host {
+    void *data;
+    void (*read)(void *data, const weir_read *read);         /* to the device's source */
+    void (*batch)(void *data, const weir_batch *batch);      /* to the store: every sample */
+    void (*event)(void *data, const weir_event *event);      /* to the store, and the log */
+} weir_engine_host;
+
+typedef struct weir_engine_config {
+    const weir_catalog *catalog; /* borrowed for the engine's life */
+    weir_engine_host host;
+    uint64_t seed;
+    int64_t timer_slack_us;      /* due times this near share a wake-up; default 10 ms, at most a
+                                    tenth of the interval */
+    uint32_t first_epoch;        /* from the store: epochs never go back */
+    weir_wall newest_committed;  /* from the store; 0: none */
+    weir_wall built;             /* the program's build date */
+} weir_engine_config;
+
+typedef struct weir_engine weir_engine;
+
+weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_wall wall,
+                         weir_engine **ret, weir_error *error) WEIR_MUST_CHECK;
+void weir_engine_free(weir_engine *engine); /* accepts NULL */
+
+/*
+ * Runs what is due: checks the clock, calls host.read for every device whose slot has come and
+ * host.batch with bad samples for those in back-off. Returns when to call again: the earliest due
+ * time plus the slack that gathers others with it, at most one second away (the clock check).
+ */
+weir_mono weir_engine_step(weir_engine *engine, weir_mono now, weir_wall wall);
+
+/* From a source: stamps lateness and clock trust on the samples, updates current values and hands
+ * the batch on. Borrows it. */
+void weir_engine_deliver(weir_engine *engine, const weir_batch *batch, weir_mono now);
+
+/* From a source: the read is over. `worst` is the worst quality of its samples. */
+void weir_engine_read_done(weir_engine *engine, const weir_read *read, weir_read_result result,
+                           weir_quality worst, weir_mono now);
+
+/* From a source: the connection's state, for the devices behind it. */
+void weir_engine_link(weir_engine *engine, uint32_t connection, bool up, weir_mono now);
+
+/* Wall time of a monotonic moment by the anchor now in force. */
+weir_wall weir_engine_wall(const weir_engine *engine, weir_mono t);
+int64_t weir_engine_anchor(const weir_engine *engine);
+
+/* catalog index of the tag; valid until the next engine call. NULL: no sample yet. */
+const weir_current *weir_engine_current(const weir_engine *engine, uint32_t tag);
+const weir_device_status *weir_engine_status(const weir_engine *engine, uint32_t device);
+uint64_t weir_engine_overruns(const weir_engine *engine); /* of all devices */

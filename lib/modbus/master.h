@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The master: all devices of one connection; reads what is due and yields samples. No I/O. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/source.h"
+#include "modbus/link.h"
+
+/*
+ * Turns a weir_read into grouped requests on one link, decodes the replies into batches, splits a
+ * block that the device refuses (exceptions 1-4) until the bad addresses stand alone, remembers them
+ * (re-tried alone every WEIR_REPROBE_US) and keeps the rest.
+ *
+ * Every point of a read yields exactly one sample per element; one batch per reply. Uses of the
+ * source host (model/source.h): on_batch, on_read_done, wall, now, log; the rest is the owner's.
+ * All on one thread.
+ */
+typedef struct weir_master weir_master;
+
+#define WEIR_REPROBE_US (10 * WEIR_MINUTE)
+
+/* host is borrowed for the master's life; host->connection says which connection. */
+weir_err weir_master_new(const weir_source_host *host, weir_master **ret,
+                         weir_error *error) WEIR_MUST_CHECK;
+void weir_master_free(weir_master *master); /* accepts NULL; reads under way are not reported */
+
+void weir_master_read(weir_master *master, const weir_read *read, weir_mono now);
+
+/* As the functions of weir_link with the same names. */
+void weir_master_connected(weir_master *master, weir_mono now);
+/* cause: WEIR_CAUSE_CONNECT or WEIR_CAUSE_DISCONNECTED, for the samples of reads that follow. */
+void weir_master_disconnected(weir_master *master, weir_mono now, weir_cause cause);
+void weir_master_input(weir_master *master, const uint8_t *bytes, size_t n, weir_mono now);
+size_t weir_master_output(weir_master *master, weir_mono now, const uint8_t **ret_bytes);
+weir_mono weir_master_step(weir_master *master, weir_mono now);
+const char *weir_master_broken(const weir_master *master);
+
+/* No read under way: close_after_poll may close. */
+bool weir_master_idle(const weir_master *master);
+
+bool weir_master_counters(const weir_master *master, uint32_t device, weir_device_counters *ret);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* The catalog: all connections, devices, points and tags as one immutable snapshot. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "model/point.h"
+#include "model/sample.h"
+
+/* Where a thing was written, for messages. */
+typedef struct weir_where {
+    const char *file;
+    unsigned line;
+    unsigned column;
+} weir_where;
+
+typedef enum weir_scheme {
+    WEIR_SCHEME_TCP,       /* tcp://host:502        Modbus TCP */
+    WEIR_SCHEME_RTU_TCP,   /* rtu+tcp://host:502    Modbus RTU frames in a TCP stream */
+    WEIR_SCHEME_SIMULATED, /* simulated:            waveforms, no device */
+} weir_scheme;
+
+/* Parsed "scheme://host:port". WEIR_EINVAL: malformed; WEIR_EUNSUPPORTED: a scheme weir knows but
+ * this version lacks. host is copied into the arena. Default port 502. */
+typedef struct weir_uri {
+    weir_scheme scheme;
+    const char *host; /* "" for simulated: */
+    uint16_t port;
+} weir_uri;
+weir_err weir_uri_parse(const char *text, weir_arena *arena, weir_uri *ret,
+                        weir_error *error) WEIR_MUST_CHECK;
+
+typedef enum weir_tid_check {
+    WEIR_TID_STRICT,  /* a reply must carry its request's transaction id */
+    WEIR_TID_LENIENT, /* any id; one request in flight, drain before send, other checks stay */
+} weir_tid_check;
+
+typedef struct weir_connection {
+    const char *name;
+    const char *uri_text;
+    weir_uri uri;
+    weir_where where;
+    bool enabled;
+    bool close_after_poll;
+    weir_tid_check tid_check;
+    uint16_t max_in_flight; /* tcp: requests on the wire at once, 1..16, default 1 */
+    uint16_t retries;       /* after silence, default 1, each with a new transaction id */
+    uint16_t busy_retries;  /* after exceptions 5 and 6, default 3 */
+    int64_t timeout_us;     /* default 1 s */
+    int64_t busy_retries_wait_us;       /* default 200 ms */
+    int64_t pause_after_connect_us;     /* default 0 */
+    int64_t pause_between_requests_us;  /* default 0 */
+    int64_t pause_on_unit_switch_us;    /* default 0 */
+    int64_t pause_after_write_us;       /* default 0 */
+    int64_t reconnect_max_us;           /* longest back-off between attempts, default 15 s */
+} weir_connection;
+
+typedef struct weir_label {
+    const char *key;
+    const char *value;
+} weir_label;
+
+typedef struct weir_range {
+    uint32_t first, last; /* inclusive */
+    weir_register table;  /* forbidden_ranges: of this table */
+} weir_range;
+
+enum { WEIR_INTERVALS_MAX = 32 }; /* distinct intervals of one device */
+
+typedef struct weir_device {
+    const char *name;
+    const char *description;
+    const char *profile; /* "" : none */
+    weir_where where;
+    uint32_t connection; /* index */
+    uint8_t unit_id;     /* 0..255 */
+    bool enabled;
+    bool one_point_per_request;
+    uint16_t max_registers_per_request; /* 1..125, default 125 */
+    uint16_t max_bits_per_request;      /* 1..2000, default 2000 */
+    uint16_t max_hole_registers;        /* unused registers read to save a request; default 16 */
+    uint16_t max_hole_bits;             /* default 64 */
+    uint16_t demote_after_failures;     /* default 3 */
+    int64_t demote_period_us;           /* longest back-off of a silent device, default 60 s */
+    size_t n_forbidden;
+    const weir_range *forbidden;
+    size_t n_labels;
+    const weir_label *labels;
+
+    /* Points may be shared with other devices of the same template and profile. */
+    uint32_t n_points;
+    const weir_point *points;
+    const uint32_t *point_tag; /* [n_points]: tag of element 0, relative to first_tag */
+    uint32_t n_tags;
+    uint32_t first_tag; /* index in weir_catalog.tags; the device's tags are contiguous */
+
+    uint32_t n_intervals;
+    const int64_t *intervals;      /* ascending, distinct, microseconds */
+    const uint8_t *point_interval; /* [n_points]: index into intervals, 0xff: on demand */
+} weir_device;
+
+/* One element of one point of one device. */
+typedef struct weir_tag {
+    weir_tag_uid uid; /* set by the store before the catalog is used */
+    uint32_t device;
+    uint32_t point;   /* index into the device's points */
+    uint32_t element; /* 0 .. count-1 */
+} weir_tag;
+
+typedef struct weir_store_config {
+    const char *data_dir; /* "memory": nothing on disk */
+    int64_t max_loss_us;  /* default 1 s */
+} weir_store_config;
+
+typedef enum weir_log_level { WEIR_LOG_ERROR, WEIR_LOG_WARNING, WEIR_LOG_NOTICE, WEIR_LOG_INFO,
+                              WEIR_LOG_DEBUG } weir_log_level;
+typedef enum weir_log_format { WEIR_LOG_FORMAT_TEXT, WEIR_LOG_FORMAT_JSON } weir_log_format;
+
+typedef struct weir_catalog {
+    weir_arena *arena; /* owns everything below */
+    uint32_t revision;
+    size_t n_connections;
+    const weir_connection *connections;
+    size_t n_devices;
+    const weir_device *devices;
+    size_t n_tags;
+    weir_tag *tags; /* only the uid is ever written, once, before the catalog is shared */
+    weir_store_config store;
+    weir_log_level log_level;
+    weir_log_format log_format;
+} weir_catalog;
+
+/* Accepts NULL. */
+void weir_catalog_free(weir_catalog *catalog);
+WEIR_DEFINE_CLEANUP(weir_catalog, weir_catalog_free)
+
+static inline const weir_device *weir_tag_device(const weir_catalog *c, const weir_tag *tag)
+{
+    return &c->devices[tag->device];
+}
+
+static inline const weir_point *weir_tag_point(const weir_catalog *c, const weir_tag *tag)
+{
+    return &c->devices[tag->device].points[tag->point];
+}
+
+/* "main-meter/power", "main-meter/phase[2]". */
+void weir_tag_name(const weir_catalog *c, const weir_tag *tag, weir_text *t);
+
+/* Index of the tag with this name, or -1. Linear. */
+int64_t weir_catalog_find_tag(const weir_catalog *c, const char *name);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* A point: one readable item of a profile or device, and how its bytes become a value. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "model/quality.h"
+#include "model/type.h"
+#include "model/value.h"
+
+/* The four Modbus tables, and `function: N` for any other read. Values are the function codes. */
+typedef enum weir_register {
+    WEIR_REGISTER_COIL = 1,     /* function 1 */
+    WEIR_REGISTER_DISCRETE = 2, /* function 2 */
+    WEIR_REGISTER_HOLDING = 3,  /* function 3 */
+    WEIR_REGISTER_INPUT = 4,    /* function 4 */
+    WEIR_REGISTER_FUNCTION = 0, /* weir_point.function, type raw */
+} weir_register;
+
+/* coil co 0 0x | discrete di 1 1x | input ir 3 3x | holding hr 4 4x, any case. */
+bool weir_register_parse(const char *word, weir_register *ret);
+const char *weir_register_text(weir_register table); /* "holding" */
+static inline bool weir_register_is_bits(weir_register table)
+{
+    return table == WEIR_REGISTER_COIL || table == WEIR_REGISTER_DISCRETE;
+}
+
+/*
+ * An address as people write it. A number (decimal or 0x) is the wire address, 0-based, and says
+ * nothing of the table. Five or six digits in Modicon form ("40001", "400001") name table and
+ * 1-based number: only accepted when modicon is true (the YAML value was quoted text).
+ */
+typedef struct weir_address {
+    uint16_t wire;
+    bool has_table;
+    weir_register table;
+} weir_address;
+bool weir_address_parse(const char *text, bool modicon, weir_address *ret);
+
+/*
+ * value = raw * scale + offset. The rule of decision and kind: no scale and no offset keeps the
+ * raw kind; an integer raw with a power-of-ten scale (and an offset that is a multiple of it)
+ * gives a decimal; anything else gives (double)raw * scale + offset.
+ */
+typedef enum weir_scaling {
+    WEIR_SCALING_NONE,
+    WEIR_SCALING_DECIMAL, /* exact: mantissa = raw * sign + decimal_offset, exponent */
+    WEIR_SCALING_DOUBLE,
+} weir_scaling;
+
+typedef struct weir_enum_item {
+    int64_t raw;
+    const char *text;
+} weir_enum_item;
+
+/* simulate: {wave, min, max, period, resolution} */
+typedef enum weir_wave {
+    WEIR_WAVE_NONE,
+    WEIR_WAVE_CONSTANT,
+    WEIR_WAVE_SINE,
+    WEIR_WAVE_RAMP,
+    WEIR_WAVE_SQUARE,
+    WEIR_WAVE_RANDOM_WALK,
+    WEIR_WAVE_COUNTER,
+} weir_wave;
+
+typedef struct weir_simulate {
+    weir_wave wave;
+    double min;
+    double max;
+    int64_t period_us;
+    int64_t resolution_mantissa; /* smallest step of the value: mantissa * 10^exponent; 0: none */
+    int8_t resolution_exponent;
+} weir_simulate;
+
+typedef enum weir_access { WEIR_ACCESS_READ, WEIR_ACCESS_WRITE, WEIR_ACCESS_READ_WRITE } weir_access;
+
+/* What is not of use in this version but kept: deadband and so on are refused by the catalog. */
+typedef struct weir_point {
+    const char *name;
+    const char *unit;        /* "" : none */
+    const char *description; /* "" : none */
+    const char *file;        /* where it was defined, for messages */
+    unsigned line;
+
+    weir_register table;
+    uint8_t function;  /* WEIR_REGISTER_FUNCTION: the code; else the table's */
+    uint16_t address;  /* first register or bit on the wire, 0-based */
+    weir_type type;
+    weir_order order;
+    uint16_t length;   /* string, bytes: bytes; raw: bytes expected, 0 any */
+    int8_t bit;        /* bit of a register 0..15 (0 = least significant), -1: none */
+    uint8_t bit_width; /* bitfield: bits from `bit` on, 1..16 */
+    uint16_t count;    /* elements: tags name[0] .. name[count-1]; 1: a plain tag */
+    weir_access access;
+    bool counter;
+    bool allow_overlap;
+    uint32_t group;    /* atomic group: points with the same non-zero number share one reply */
+
+    weir_scaling scaling;
+    int8_t exponent;        /* WEIR_SCALING_DECIMAL */
+    int8_t sign;            /* WEIR_SCALING_DECIMAL: 1 or -1 */
+    int64_t decimal_offset; /* WEIR_SCALING_DECIMAL, in units of 10^exponent */
+    double scale, offset;   /* always filled; 1 and 0 when not given */
+
+    size_t n_na;
+    const uint64_t *na;     /* raw words at the point's own width, before scaling */
+    bool has_min, has_max;
+    double min, max;        /* of the scaled value */
+    size_t n_enum;
+    const weir_enum_item *enum_items; /* the value becomes the text; unknown raw: the number */
+
+    int64_t interval_us;    /* 0: the device's; WEIR_INTERVAL_ON_DEMAND */
+    weir_simulate simulate;
+} weir_point;
+
+#define WEIR_INTERVAL_ON_DEMAND (-1)
+
+/* Registers (or bits, for coil and discrete) that one element / all count elements cover. */
+unsigned weir_point_element_size(const weir_point *p);
+unsigned weir_point_size(const weir_point *p);
+
+/* Sets scaling, exponent, sign and decimal_offset from exact texts ("0.001", NULL: not given) and
+ * a multiplier (1: none). WEIR_EINVAL: not numbers. */
+weir_err weir_point_set_scale(weir_point *p, const char *scale, const char *offset,
+                              const char *multiply, weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * Decodes one element.
+ *
+ * wire   the bytes of the element as they came: registers big-endian per word as in the PDU,
+ *        2 * element_size bytes; for coil and discrete one byte, 0 or 1; for raw the PDU data.
+ * room   where string contents go; the value borrows them from there. A writer without room left
+ *        gives bad(overflow).
+ *
+ * Never fails: what cannot be a value becomes a quality and (if bad) a null value. Checks, in
+ * order: na on the raw word, invalid BCD digit (bad malformed), NaN (uncertain not_a_number),
+ * invalid UTF-8 (replaced by U+FFFD; strings end at the first NUL, trailing blanks are cut),
+ * scale, min and max (bad range).
+ */
+weir_value weir_point_decode(const weir_point *p, const uint8_t *wire, size_t n, weir_writer *room,
+                             weir_quality *ret_quality);
+
+/*
+ * The reverse: the wire bytes a device would hold to show this value. Used by the simulator.
+ * Numbers are rounded to what type and scale can hold; WEIR_ELIMIT when out of its range,
+ * WEIR_EINVAL when the kinds cannot match. ret has 2 * element_size bytes (coil, discrete: 1).
+ */
+weir_err weir_point_encode(const weir_point *p, const weir_value *v, uint8_t *ret, size_t capacity,
+                           size_t *ret_n, weir_error *error) WEIR_MUST_CHECK;

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What a source is made of: code that reads and writes devices behind one connection. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "model/catalog.h"
+#include "model/option.h"
+#include "model/sample.h"
+
+/* One poll of one device: what is due at one slot. Copied by whoever keeps it. */
+typedef struct weir_read {
+    uint64_t id;            /* of the engine; given back in on_read_done */
+    uint32_t device;        /* catalog index */
+    uint32_t intervals;     /* set of the device's intervals that are due: one bit each */
+    uint32_t epoch;
+    uint32_t flags;         /* WEIR_BATCH_FIRST_READ */
+    uint64_t plans;
+    weir_wall due;          /* the samples' ts */
+    weir_mono due_mono;
+    int64_t next_due_us;    /* time from due to the earliest next due of these intervals */
+} weir_read;
+
+/* How a read ended, for the device's health. */
+typedef enum weir_read_result {
+    WEIR_READ_GOOD,    /* the device answered (exceptions on single points included) */
+    WEIR_READ_SILENT,  /* the device did not answer, or its gateway says so (0x0A, 0x0B) */
+    WEIR_READ_LINK,    /* the connection was down: says nothing of the device */
+} weir_read_result;
+
+/* Counters of one device, filled by its source. Plain numbers, read on the loop only. */
+typedef struct weir_device_counters {
+    uint64_t requests;   /* sent, retries included */
+    uint64_t timeouts;
+    uint64_t late;       /* replies after their timeout, dropped */
+    uint64_t exceptions;
+    uint64_t malformed;  /* wrong unit, function, length, CRC or id */
+    uint64_t rtt_us_p50, rtt_us_p99; /* of the last some hundred replies; 0: none yet */
+} weir_device_counters;
+
+/* How a write ended. */
+typedef enum weir_write_result {
+    WEIR_WRITE_CONFIRMED, /* the device said so */
+    WEIR_WRITE_REFUSED,   /* with the exception code */
+    WEIR_WRITE_UNKNOWN,   /* no answer: it may or may not have happened */
+} weir_write_result;
+
+typedef struct weir_write_item {
+    uint32_t tag; /* catalog index */
+    weir_value value;
+} weir_write_item;
+
+/*
+ * What the source may use. All functions are called on the loop thread, never from inside a call
+ * of the source's own `init`. The platform gives time and randomness; `transport` is the
+ * runtime's (runtime/transport.h), opaque here.
+ */
+typedef struct weir_source_host {
+    void *data;
+    const weir_catalog *catalog;
+    uint32_t connection; /* the connection this source serves */
+    struct weir_transport_host *transport;
+    uint64_t seed;
+
+    weir_mono (*now)(void *data);
+    weir_wall (*wall)(void *data);
+
+    /* Samples of a read, or unsolicited ones. Borrows the batch until return. */
+    void (*on_batch)(void *data, const weir_batch *batch);
+    /* Exactly once for every read, after its last batch; never from inside `read`. */
+    void (*on_read_done)(void *data, const weir_read *read, weir_read_result result,
+                         weir_quality worst);
+    /* Exactly once for every write. */
+    void (*on_write_done)(void *data, uint64_t key, weir_write_result result, uint16_t code);
+    /* The connection's state changed: up, or down with the reason. */
+    void (*on_link)(void *data, bool up, const char *why);
+    /* Asks that step be called at t (WEIR_MONO_NEVER: not at all); replaces the last request. */
+    void (*wake_at)(void *data, weir_mono t);
+    /* A log line: one per change of state. */
+    void (*log)(void *data, weir_log_level level, const char *event, const char *text);
+} weir_source_host;
+
+enum { WEIR_SOURCE_ABI = 1 };
+
+/*
+ * A source type: a const descriptor. The runtime allocates state_size zeroed bytes, calls init,
+ * and deinit even when init failed. No call may block.
+ */
+typedef struct weir_source_type {
+    uint32_t abi; /* WEIR_SOURCE_ABI */
+    const char *name;
+    const char *summary;
+    bool (*serves)(weir_scheme scheme);
+    size_t state_size;
+
+    weir_err (*init)(void *state, const weir_source_host *host, weir_error *error);
+    void (*deinit)(void *state);
+
+    /* Reads what is due. Every point of the read yields one sample, a value or bad with a cause. */
+    void (*read)(void *state, const weir_read *read);
+    /* Asks for unsolicited batches of these tags; NULL when the protocol has no such thing. */
+    void (*subscribe)(void *state, const uint32_t *tags, size_t n);
+    /* Writes all items or none where the protocol can; never retried. deadline: not started
+     * after it. key: for on_write_done. fence: refused when older than the last seen. NULL: this
+     * version has no writes. */
+    void (*write)(void *state, const weir_write_item *items, size_t n, weir_mono deadline,
+                  uint64_t key, uint64_t fence);
+    /* The samples up to this token are committed: acknowledge them at the device. May be NULL. */
+    void (*on_committed)(void *state, uint64_t token);
+
+    /* Called when the time asked for by wake_at has come. */
+    void (*step)(void *state, weir_mono now);
+    /* The device's counters; false when it is not this source's. */
+    bool (*counters)(const void *state, uint32_t device, weir_device_counters *ret);
+} weir_source_type;
