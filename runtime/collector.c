@@ -158,37 +158,47 @@ static void on_prepare(uv_prepare_t *prepare)
     (void)uv_timer_start(&c->timer, c->timer.timer_cb, wait_ms, 0);
 }
 
+struct error_text {
+    char text[160];
+};
+
+static weir_device_record device_record(const weir_collector *c, uint32_t i, struct error_text *room)
+{
+    const weir_device *device = &c->config.catalog->devices[i];
+    weir_device_status status;
+    weir_device_counters counters;
+    WEIR_TEXT_AUTO error = WEIR_TEXT_INIT;
+    weir_loop_device(c->loop, i, &status, &counters);
+    if (status.error)
+        weir_quality_format(status.error, &error);
+    (void)snprintf(room->text, sizeof room->text, "%s", weir_text_get(&error));
+    return (weir_device_record){
+        .name = device->name,
+        .connection = c->config.catalog->connections[device->connection].name,
+        .state = weir_device_state_text(status.state),
+        .error = room->text,
+        .since = status.since,
+        .last_good = status.last_good,
+        .requests = counters.requests,
+        .timeouts = counters.timeouts,
+        .late = counters.late,
+        .rtt_p50_ms = (double)counters.rtt_us_p50 / 1000,
+        .rtt_p99_ms = (double)counters.rtt_us_p99 / 1000,
+    };
+}
+
 static void collector_post_devices(weir_collector *c)
 {
-    const weir_catalog *catalog = c->config.catalog;
-    weir_snapshot *s = weir_loop_snapshot(c->loop);
-    weir_device_record *records = weir_alloc_zero(catalog->n_devices, sizeof *records);
-    char(*errors)[200] = weir_alloc_zero(catalog->n_devices, sizeof *errors);
-    for (size_t i = 0; s && records && errors && i < catalog->n_devices; i++) {
-        const weir_device *device = &catalog->devices[i];
-        WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-        if (s->status[i].error)
-            weir_quality_format(s->status[i].error, &text);
-        (void)snprintf(errors[i], sizeof errors[i], "%s", weir_text_get(&text));
-        records[i] = (weir_device_record){
-            .name = device->name,
-            .connection = catalog->connections[device->connection].name,
-            .state = weir_device_state_text(s->status[i].state),
-            .error = errors[i],
-            .since = s->status[i].since,
-            .last_good = s->status[i].last_good,
-            .requests = s->counters[i].requests,
-            .timeouts = s->counters[i].timeouts,
-            .late = s->counters[i].late,
-            .rtt_p50_ms = (double)s->counters[i].rtt_us_p50 / 1000,
-            .rtt_p99_ms = (double)s->counters[i].rtt_us_p99 / 1000,
-        };
+    const size_t n = c->config.catalog->n_devices;
+    weir_device_record *records = weir_alloc_zero(n, sizeof *records);
+    struct error_text *errors = weir_alloc_zero(n, sizeof *errors);
+    if (records && errors) {
+        for (uint32_t i = 0; i < n; i++)
+            records[i] = device_record(c, i, &errors[i]);
+        weir_worker_post_devices(c->worker, records, n);
     }
-    if (s && records && errors)
-        weir_worker_post_devices(c->worker, records, catalog->n_devices);
     weir_free(errors);
     weir_free(records);
-    weir_snapshot_unref(s);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -314,20 +314,25 @@ bool weir_loop_done(const weir_loop *loop)
 
 /* looking */
 
+void weir_loop_device(const weir_loop *loop, uint32_t device, weir_device_status *ret_status,
+                      weir_device_counters *ret_counters)
+{
+    const struct slot *slot = &loop->slots[loop->config.catalog->devices[device].connection];
+    *ret_status = *weir_engine_status(loop->engine, device);
+    *ret_counters = (weir_device_counters){0};
+    if (slot->type && slot->type->counters)
+        (void)slot->type->counters(slot->state, device, ret_counters);
+}
+
 static void loop_fill_snapshot(const weir_loop *loop, weir_snapshot *snapshot)
 {
-    const weir_catalog *catalog = loop->config.catalog;
     for (uint32_t i = 0; i < snapshot->n_tags; i++) {
         const weir_current *current = weir_engine_current(loop->engine, i);
         if (current)
             snapshot->current[i] = *current;
     }
-    for (uint32_t i = 0; i < snapshot->n_devices; i++) {
-        const struct slot *slot = &loop->slots[catalog->devices[i].connection];
-        snapshot->status[i] = *weir_engine_status(loop->engine, i);
-        if (slot->type && slot->type->counters)
-            (void)slot->type->counters(slot->state, i, &snapshot->counters[i]);
-    }
+    for (uint32_t i = 0; i < snapshot->n_devices; i++)
+        weir_loop_device(loop, i, &snapshot->status[i], &snapshot->counters[i]);
     snapshot->overruns = weir_engine_overruns(loop->engine);
 }
 

@@ -42,5 +42,9 @@ weir_mono weir_loop_next(const weir_loop *loop);
 /* once: every read has ended. */
 bool weir_loop_done(const weir_loop *loop);
 
+/* State and counters of one device (catalog index). Not when once. */
+void weir_loop_device(const weir_loop *loop, uint32_t device, weir_device_status *ret_status,
+                      weir_device_counters *ret_counters);
+
 /* A reference for the caller; the same object while it is younger than 100 ms. NULL: no memory. */
 weir_snapshot *weir_loop_snapshot(weir_loop *loop);
