@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands, one file each. */
+
+#pragma once
+#include "cli/command.h"
+
+extern const weir_command weir_command_version;
