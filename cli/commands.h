@@ -4,4 +4,7 @@
 #pragma once
 #include "cli/command.h"
 
+extern const weir_command weir_command_demo;
+extern const weir_command weir_command_run;
+extern const weir_command weir_command_status;
 extern const weir_command weir_command_version;
