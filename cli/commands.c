@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 
 const weir_command *const weir_commands[] = {
+    &weir_command_read,
     &weir_command_version,
     NULL,
 };

@@ -4,4 +4,5 @@
 #pragma once
 #include "cli/command.h"
 
+extern const weir_command weir_command_read;
 extern const weir_command weir_command_version;
