@@ -81,18 +81,9 @@ weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog *
 
 weir_wall weir_assemble_built(void)
 {
-    /* __DATE__ is "Nov 21 2026"; SOURCE_DATE_EPOCH makes it reproducible. */
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const char *date = __DATE__;
-    char iso[16];
     weir_wall built = {0};
-    for (int month = 0; month < 12; month++)
-        if (strncmp(date, months + (size_t)month * 3, 3) == 0)
-            (void)snprintf(iso, sizeof iso, "%.4s-%02d-%c%c", date + 7, month + 1,
-                           date[4] == ' ' ? '0' : date[4], date[5]);
-    /* A day before: the compiler's date is local time. */
-    if (weir_wall_parse(iso, &built))
-        built.us -= WEIR_DAY;
+    if (weir_wall_parse(WEIR_BUILD_DATE, &built))
+        built.us -= WEIR_DAY; /* built today on a machine whose clock is a little ahead */
     return built;
 }
 

@@ -33,8 +33,9 @@ typedef struct weir_wave_key {
  * Bool points are true in the upper half; a point with an enum shows one of its raw numbers; string
  * points show the point's name, bytes points bytes that change each period.
  */
+enum { WEIR_WAVE_ROOM = 32 };
 weir_value weir_wave_value(const weir_point *point, weir_wave_key key, weir_wall t,
-                           uint8_t room[32]);
+                           uint8_t room[WEIR_WAVE_ROOM]);
 
 /* The point's own wave, or, when it has none, one that its unit suggests and its type and scale can
  * show. */
