@@ -549,7 +549,7 @@ static void a_connection_that_comes_back_ends_the_wait_of_a_device_that_went_wit
     b->behaviour[0].result = WEIR_READ_GOOD;
     b->behaviour[0].quality = 0;
     weir_engine_link(b->engine, 0, true, b->now);
-    bench_run(b, 1 * WEIR_S);
+    bench_run(b, 1100 * WEIR_MS);
     assert_int_equal(b->n_reads, before + 1);
     assert_int_equal(weir_engine_status(b->engine, 0)->state, WEIR_STATE_ONLINE);
     bench_free(b);
