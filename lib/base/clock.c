@@ -103,7 +103,7 @@ bool weir_wall_parse(const char *text, weir_wall *ret)
     }
     if (*at)
         return false;
-    ret->us = days_of_date(year, month, day) * WEIR_DAY + hour * WEIR_HOUR +
-              minute * WEIR_MINUTE + second * WEIR_S + fraction;
+    ret->us = days_of_date(year, month, day) * WEIR_DAY + hour * WEIR_HOUR + minute * WEIR_MINUTE +
+              second * WEIR_S + fraction;
     return true;
 }

@@ -172,16 +172,17 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-    {"us", 1},         {"ms", 1000},         {"s", 1000000},        {"min", 60000000},
-    {"m", 60000000},   {"h", 3600000000},    {"d", 86400000000},    {"w", 604800000000},
+    {"us", 1},       {"ms", 1000},      {"s", 1000000},     {"min", 60000000},
+    {"m", 60000000}, {"h", 3600000000}, {"d", 86400000000}, {"w", 604800000000},
 };
 static const struct unit size_units[] = {
-    {"B", 1},          {"kB", 1000},         {"KB", 1000},          {"MB", 1000000},
-    {"GB", 1000000000}, {"TB", 1000000000000}, {"KiB", 1u << 10},   {"MiB", 1u << 20},
-    {"GiB", 1u << 30}, {"TiB", 1ull << 40},
+    {"B", 1},           {"kB", 1000},          {"KB", 1000},      {"MB", 1000000},
+    {"GB", 1000000000}, {"TB", 1000000000000}, {"KiB", 1u << 10}, {"MiB", 1u << 20},
+    {"GiB", 1u << 30},  {"TiB", 1ull << 40},
 };
 
-/* number unit [number unit ...], each number with an optional fraction of at most 6 digits. */
+/* number unit [number unit ...], each number with an optional fraction of at most 6 digits: times
+ * the largest unit, 2^40, that stays below 2^64. */
 static bool parse_quantity(const char *text, const struct unit *units, size_t n_units, bool once,
                            uint64_t *ret)
 {
@@ -209,14 +210,13 @@ static bool parse_quantity(const char *text, const struct unit *units, size_t n_
         for (size_t i = 0; i < n_units && !unit; i++)
             if (strlen(units[i].name) == length && !strncmp(units[i].name, text, length))
                 unit = &units[i];
-        if (!unit || fraction * (unsigned __int128)unit->factor % scale)
+        if (!unit || fraction * unit->factor % scale)
             return false;
         text += length;
         uint64_t part;
         if (__builtin_mul_overflow(whole, unit->factor, &part) ||
             __builtin_add_overflow(total, part, &total) ||
-            __builtin_add_overflow(
-                total, (uint64_t)(fraction * (unsigned __int128)unit->factor / scale), &total))
+            __builtin_add_overflow(total, fraction * unit->factor / scale, &total))
             return false;
         if (once && *text)
             return false;
@@ -232,8 +232,8 @@ bool weir_parse_duration(const char *text, int64_t *ret_us)
         *ret_us = 0;
         return true;
     }
-    if (!parse_quantity(text, duration_units, sizeof duration_units / sizeof *duration_units,
-                        false, &us) ||
+    if (!parse_quantity(text, duration_units, sizeof duration_units / sizeof *duration_units, false,
+                        &us) ||
         us > INT64_MAX)
         return false;
     *ret_us = (int64_t)us;
@@ -250,8 +250,7 @@ bool weir_parse_size(const char *text, uint64_t *ret_bytes)
                           ret_bytes);
 }
 
-/* "1e+20" and "-5e-05" as printf writes them become "1e20" and "-5e-05" stays: JSON and SQL read
- * both; only non-finite numbers need words. */
+/* What printf writes ("1e+20", "-5e-05") JSON and SQL can read; only these need words. */
 static bool add_non_finite(weir_text *t, double v)
 {
     if (isnan(v))
@@ -348,8 +347,7 @@ void weir_text_add_size(weir_text *t, uint64_t bytes)
         {"TB", 1000000000000}, {"GB", 1000000000}, {"MB", 1000000}, {"kB", 1000}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (bytes >= parts[i].factor) {
-            weir_text_format(t, "%.3g %s", (double)bytes / (double)parts[i].factor,
-                             parts[i].name);
+            weir_text_format(t, "%.3g %s", (double)bytes / (double)parts[i].factor, parts[i].name);
             return;
         }
     weir_text_format(t, "%llu B", (unsigned long long)bytes);

@@ -16,10 +16,15 @@ static inline uint64_t weir_random_u64(weir_random *r)
     return z ^ z >> 31;
 }
 
-/* Uniform in 0 .. n-1; n > 0. */
+/* Uniform in 0 .. n-1; n > 0. The upper half of a 128-bit product, in 32-bit pieces: not every
+ * machine has integers that wide. */
 static inline uint64_t weir_random_below(weir_random *r, uint64_t n)
 {
-    return (uint64_t)((unsigned __int128)weir_random_u64(r) * n >> 64);
+    const uint64_t x = weir_random_u64(r);
+    const uint64_t x_low = (uint32_t)x, x_high = x >> 32, n_low = (uint32_t)n, n_high = n >> 32;
+    const uint64_t cross1 = x_high * n_low, cross2 = x_low * n_high;
+    const uint64_t carry = ((x_low * n_low >> 32) + (uint32_t)cross1 + (uint32_t)cross2) >> 32;
+    return x_high * n_high + (cross1 >> 32) + (cross2 >> 32) + carry;
 }
 
 /* Uniform in [0, 1). */

@@ -23,8 +23,9 @@ typedef enum weir_scheme {
     WEIR_SCHEME_SIMULATED, /* simulated:            waveforms, no device */
 } weir_scheme;
 
-/* Parsed "scheme://host:port". WEIR_EINVAL: malformed; WEIR_EUNSUPPORTED: a scheme weir knows but
- * this version lacks. host is copied into the arena. Default port 502. */
+/* Parsed "scheme://host:port"; an IPv6 address stands in [brackets], which host has not. host is
+ * copied into the arena. Default port 502. WEIR_EINVAL: malformed; WEIR_EUNSUPPORTED: a scheme weir
+ * knows but this version lacks; WEIR_ENOMEM. */
 typedef struct weir_uri {
     weir_scheme scheme;
     const char *host; /* "" for simulated: */
@@ -68,7 +69,7 @@ typedef struct weir_range {
     weir_register table;  /* forbidden_ranges: of this table */
 } weir_range;
 
-enum { WEIR_INTERVALS_MAX = 32 }; /* distinct intervals of one device */
+enum { WEIR_INTERVALS_MAX = 31 }; /* distinct intervals of one device; bit 31 means on demand */
 
 typedef struct weir_device {
     const char *name;
@@ -120,7 +121,7 @@ typedef enum weir_log_level { WEIR_LOG_ERROR, WEIR_LOG_WARNING, WEIR_LOG_NOTICE,
 typedef enum weir_log_format { WEIR_LOG_FORMAT_TEXT, WEIR_LOG_FORMAT_JSON } weir_log_format;
 
 typedef struct weir_catalog {
-    weir_arena *arena; /* owns everything below */
+    weir_arena *arena; /* owns everything below, and the catalog itself */
     uint32_t revision;
     size_t n_connections;
     const weir_connection *connections;

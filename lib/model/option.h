@@ -58,7 +58,8 @@ typedef struct weir_option {
     unsigned flags;
     size_t offset;           /* of the field in the struct the table describes */
     size_t set_offset;       /* of a bool that says "was given"; 0: none */
-    int64_t min, max;        /* INT, DURATION (us), SIZE; both 0: no limits */
+    int64_t min, max;        /* INT, NUMBER, DURATION (us), SIZE; both 0: no limits; INT64_MIN or
+                                INT64_MAX: no such limit */
     const char *fallback;    /* the default, as text; NULL: none */
     const char *const *words; /* ENUM: NULL-terminated */
     const struct weir_option *table; /* TABLE, LIST: NULL-name-terminated */
@@ -67,14 +68,16 @@ typedef struct weir_option {
 } weir_option;
 
 /*
- * Parses text by the row and stores it at (char *)base + offset. Scalars and ENUM only. Strings
- * are stored as given (borrowed). WEIR_EINVAL with "must be a duration such as 500ms" and the
- * like; out of range names both limits; an ENUM names all words and the nearest.
+ * Parses text by the row and stores it at (char *)base + offset. Scalars and ENUM only; for the
+ * others WEIR_EINVAL says that a list or mapping is wanted. Strings are stored as given (borrowed).
+ * WEIR_EINVAL with "timeout must be a duration such as 500ms, not ..." and the like; out of range
+ * names both limits; an ENUM names all words and the nearest. WEIR_EUNSUPPORTED by its flag.
  */
 weir_err weir_option_set(const weir_option *option, const char *text, void *base,
                          weir_error *error) WEIR_MUST_CHECK;
 
-/* Sets every row's fallback. The fallbacks are ours: a wrong one is an assertion. */
+/* Sets the fallback of every scalar and ENUM, not the "was given". The fallbacks are ours: a wrong
+ * one is an assertion. */
 void weir_option_defaults(const weir_option *table, void *base);
 
 /* Row with that name, or NULL. */

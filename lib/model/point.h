@@ -93,7 +93,7 @@ typedef struct weir_point {
     weir_order order;
     uint16_t length;   /* string, bytes: bytes; raw: bytes expected, 0 any */
     int8_t bit;        /* bit of a register 0..15 (0 = least significant), -1: none */
-    uint8_t bit_width; /* bitfield: bits from `bit` on, 1..16 */
+    uint8_t bit_width; /* bitfield: bits from `bit` on, 1..16; 0: all that are left */
     uint16_t count;    /* elements: tags name[0] .. name[count-1]; 1: a plain tag */
     weir_access access;
     bool counter;
@@ -107,11 +107,13 @@ typedef struct weir_point {
     double scale, offset;   /* always filled; 1 and 0 when not given */
 
     size_t n_na;
-    const uint64_t *na;     /* raw words at the point's own width, before scaling */
+    const uint64_t *na;     /* raw words at the type's own width, before scaling: 0xffff for -1 of
+                               an int16, a float's bits; bool, bit and bitfield: the register */
     bool has_min, has_max;
     double min, max;        /* of the scaled value */
     size_t n_enum;
-    const weir_enum_item *enum_items; /* the value becomes the text; unknown raw: the number */
+    const weir_enum_item *enum_items; /* integers and bools: the value becomes the text (no scale,
+                                         no min and max); unknown raw: the number */
 
     int64_t interval_us;    /* 0: the device's; WEIR_INTERVAL_ON_DEMAND */
     weir_simulate simulate;
@@ -119,12 +121,25 @@ typedef struct weir_point {
 
 #define WEIR_INTERVAL_ON_DEMAND (-1)
 
-/* Registers (or bits, for coil and discrete) that one element / all count elements cover. */
+/* One plain holding register, read only, at address 0: what a point is until something is said. */
+#define WEIR_POINT_INIT                                                                           \
+    {                                                                                             \
+        .name = "", .unit = "", .description = "", .file = "", .table = WEIR_REGISTER_HOLDING,    \
+        .function = WEIR_REGISTER_HOLDING, .type = WEIR_TYPE_UINT16, .order = WEIR_ORDER_ABCD,    \
+        .bit = -1, .count = 1, .scaling = WEIR_SCALING_NONE, .sign = 1, .scale = 1, .offset = 0   \
+    }
+
+/* Registers (or bits, for coil and discrete) that one element / all count elements cover; 1 for a
+ * raw point of any length. */
 unsigned weir_point_element_size(const weir_point *p);
 unsigned weir_point_size(const weir_point *p);
 
-/* Sets scaling, exponent, sign and decimal_offset from exact texts ("0.001", NULL: not given) and
- * a multiplier (1: none). WEIR_EINVAL: not numbers. */
+/*
+ * Sets scaling, exponent, sign, decimal_offset, scale and offset from exact texts ("0.001"; NULL:
+ * not given): value = (raw * scale + offset) * multiply. table, type and bit must be set before.
+ * What comes to times 1 plus 0 is no scaling. WEIR_EINVAL: not numbers, a scale of 0, or a point
+ * that is no number (bool, string, bytes, raw) with anything else than 1, 0 and 1.
+ */
 weir_err weir_point_set_scale(weir_point *p, const char *scale, const char *offset,
                               const char *multiply, weir_error *error) WEIR_MUST_CHECK;
 
@@ -133,21 +148,35 @@ weir_err weir_point_set_scale(weir_point *p, const char *scale, const char *offs
  *
  * wire   the bytes of the element as they came: registers big-endian per word as in the PDU,
  *        2 * element_size bytes; for coil and discrete one byte, 0 or 1; for raw the PDU data.
- * room   where string contents go; the value borrows them from there. A writer without room left
- *        gives bad(overflow).
+ *        Fewer bytes, or for raw another number than `length`, are bad(malformed).
+ * room   where the contents of strings and bytes go (at most three bytes for each of `length`);
+ *        the value borrows them from there. May be NULL for other types. No room left gives
+ *        bad(overflow) and leaves the writer as it was.
  *
- * Never fails: what cannot be a value becomes a quality and (if bad) a null value. Checks, in
- * order: na on the raw word, invalid BCD digit (bad malformed), NaN (uncertain not_a_number),
- * invalid UTF-8 (replaced by U+FFFD; strings end at the first NUL, trailing blanks are cut),
- * scale, min and max (bad range).
+ * Never fails: what cannot be a value becomes a quality and (if bad) a null value. In this order:
+ *
+ * - na on the raw word: bad(na).
+ * - The type. int8 and uint8 are the low byte of the register, with order BA the high one. `bit`
+ *   makes one bit of a register a bool; without it a bool is a word other than 0. `bitfield` is
+ *   bit_width bits from `bit` on. The order comes before the bits. Coil and discrete are bools.
+ *   A BCD digit above 9 is bad(malformed). A NaN keeps its bits and is uncertain(not_a_number).
+ *   In strings and bytes the order only says which byte of a register comes first. Strings end at
+ *   the first NUL, trailing blanks are cut, each byte that is no UTF-8 becomes U+FFFD.
+ * - enum: a listed raw number gives its text, borrowed from the point, and nothing more is done.
+ * - scale. A u64 above 2^63-1 with a decimal scale becomes a double; a decimal whose mantissa
+ *   overflows, and a finite number that becomes infinite, are bad(overflow).
+ * - min and max: bad(range). NaN and text pass.
  */
 weir_value weir_point_decode(const weir_point *p, const uint8_t *wire, size_t n, weir_writer *room,
                              weir_quality *ret_quality);
 
 /*
  * The reverse: the wire bytes a device would hold to show this value. Used by the simulator.
- * Numbers are rounded to what type and scale can hold; WEIR_ELIMIT when out of its range,
- * WEIR_EINVAL when the kinds cannot match. ret has 2 * element_size bytes (coil, discrete: 1).
+ * Numbers are rounded to what type and scale can hold, halves away from zero; WEIR_ELIMIT when out
+ * of its range or longer than capacity, WEIR_EINVAL when the kinds cannot match or a text is not in
+ * the enum. ret has 2 * element_size bytes (coil, discrete: 1; raw: as many as the value).
+ * Bits that are not the point's are 0, strings and bytes are filled with NUL; min, max and na are
+ * not looked at.
  */
 weir_err weir_point_encode(const weir_point *p, const weir_value *v, uint8_t *ret, size_t capacity,
                            size_t *ret_n, weir_error *error) WEIR_MUST_CHECK;

@@ -62,13 +62,14 @@ typedef enum weir_order {
 
 enum { WEIR_ORDER_COUNT = 8 };
 
-/* "uint32", "float32"; aliases of peers too (see type.c). False when it is none of them. */
+/* "uint32", "float32"; aliases of peers too (see type.c), any case. False when it is none. */
 bool weir_type_parse(const char *word, weir_type *ret);
 const char *weir_type_text(weir_type type);
 unsigned weir_type_width(weir_type type);      /* bytes of one value, 0: from `length` */
 uint8_t weir_type_kind(weir_type type);        /* weir_kind of the unscaled value */
 
-/* "AB", "BA", "ABCD", ..., "EFGHABCD", and the aliases big, little, big-swap, little-swap. */
+/* "AB", "BA", "ABCD", ..., "EFGHABCD", and the aliases big, little, big-swap, little-swap (more in
+ * type.c), any case. "BA" is DCBA. */
 bool weir_order_parse(const char *word, weir_order *ret);
 const char *weir_order_text(weir_order order, unsigned width); /* "BA" for width 2, "CDAB" for 4 */
 

@@ -108,7 +108,8 @@ bool weir_value_identical(const weir_value *a, const weir_value *b);
 /* The number nearest to the value, for ranges and display; false for null, string and bytes. */
 bool weir_value_number(const weir_value *v, double *ret);
 
-/* As people read it: true, -5, 230.1, text as it is, bytes in hex, null as "". */
+/* As people read it: true, -5, 230.1, text as it is, bytes in hex
+ * ("00 2a ff"), null as "". */
 void weir_value_format(const weir_value *v, weir_text *t);
 
 /* As JSON: u64 above 2^63-1 and bytes (hex) as strings; NaN and infinities as strings. */
