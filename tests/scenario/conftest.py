@@ -32,6 +32,10 @@ SANITIZERS = {
 }
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "threads: a daemon under load; script/test runs it with ThreadSanitizer too")
+
+
 def scaled(small, full):
     """The count for script/test, or for script/soak."""
     return full if IS_FULL else small

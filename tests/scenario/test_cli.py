@@ -86,6 +86,7 @@ def test_sql_shows_the_tables_of_the_contract(weir, polled):
     assert hidden[0]["has_bits"] == 1 and hidden[0]["epoch"] == 0 and hidden[0]["has_seq"] == 1
 
 
+@pytest.mark.threads
 def test_sql_filters_by_tag_and_time(weir, polled):
     every = polled.sql("select tag, ts, time, value from samples order by ts, tag")
     middle = every[len(every) // 2]
@@ -119,6 +120,7 @@ def test_sql_does_not_change_data(weir, polled):
     assert done.returncode != 0
 
 
+@pytest.mark.threads
 def test_status_for_programs(polled):
     status = polled.status()
     assert status["pid"] == polled.process.pid

@@ -61,6 +61,7 @@ class Plant:
         return found
 
 
+@pytest.mark.threads
 def test_late_replies_are_dropped_and_counted(weir, peers):
     plant = Plant(weir, peers)
     connections = plant.proxy.report()["connections"]
@@ -256,6 +257,7 @@ def test_a_peer_that_vanishes_is_replaced_by_a_new_connection(weir, peers):
     plant.stop()
 
 
+@pytest.mark.threads
 def test_a_device_that_refuses_connections_comes_back(weir, peers):
     plant = Plant(weir, peers)
     plant.proxy.fault("refuse")
@@ -326,6 +328,7 @@ def test_a_suspended_daemon_makes_no_burst(weir, peers):
         assert len({ts for ts, _, _ in samples}) == len(samples)
 
 
+@pytest.mark.threads
 def test_nothing_is_lost_at_a_clean_stop(weir, peers):
     plant = Plant(weir, peers)
     plant.daemon.stop()
