@@ -13,6 +13,7 @@
 #include "blocks/block.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <zstd.h>
 
 #include "base/alloc.h"
