@@ -370,12 +370,11 @@ static void block_reply(block *b, const weir_reply *reply)
         break;
     case WEIR_REPLY_WRONG_FUNCTION:
     case WEIR_REPLY_DISCONNECTED:
+    case WEIR_REPLY_CANCELED: /* no request a reader may make */
         block_bad(b, reply, weir_reply_quality(reply));
         break;
     case WEIR_REPLY_NOT_CONNECTED:
         block_bad(b, reply, weir_bad(b->job->master->down, 0));
-        break;
-    case WEIR_REPLY_CANCELED: /* only when the master is freed; met before */
         break;
     }
 }
