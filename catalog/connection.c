@@ -101,7 +101,7 @@ void weir_connections_build(weir_loader *l, weir_node list, const weir_connectio
     for (size_t i = 0; connections && i < n_list; i++) {
         const weir_node mapping = weir_node_item(list, i);
         void *old = NULL;
-        if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "connections") ||
+        if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "entry of connections") ||
             !connection_build(l, mapping, &connections[n]))
             continue;
         if (weir_map_set(&names, connections[n].name, (void *)(uintptr_t)connections[n].where.line,

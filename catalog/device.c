@@ -49,12 +49,18 @@ void weir_device_list_deinit(weir_device_list *devices)
 static void say_no_match(weir_loader *l, weir_node at, const char *key, const char *pattern,
                          const weir_point_in *ins, size_t n)
 {
-    const char **names = weir_loader_scratch(l, n, sizeof *names);
-    for (size_t i = 0; names && i < n; i++)
-        names[i] = ins[i].name;
-    if (names)
-        weir_loader_problem(l, at, "%s: no point matches \"%.100s\"%s", key, pattern,
-                            weir_loader_meant(l, pattern, names, n));
+    const char *nearest = NULL;
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const size_t distance = weir_text_distance(pattern, ins[i].name);
+        if (distance < best) {
+            best = distance;
+            nearest = ins[i].name;
+        }
+    }
+    if (nearest)
+        weir_loader_problem(l, at, "%s: no point matches \"%.100s\": the nearest is '%s'", key,
+                            pattern, nearest);
 }
 
 /* The item of `only` as a node, for its place; the list may also be one word. */
@@ -562,7 +568,7 @@ void weir_device_build(weir_loader *l, weir_node mapping, const weir_connection 
                        size_t n_connections, weir_device_list *devices)
 {
     weir_arena *outer = l->scratch;
-    if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "devices"))
+    if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "entry of devices"))
         return;
     WEIR_CLEANUP(weir_arena_free) weir_arena *scratch = weir_arena_new();
     if (!scratch) {

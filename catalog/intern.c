@@ -33,7 +33,7 @@ static struct weir_intern_slot *intern_find(const weir_intern *intern, const voi
     for (;; i = (i + 1) & (intern->capacity - 1)) {
         struct weir_intern_slot *slot = &intern->slots[i];
         if (!slot->bytes ||
-            (slot->hash == hash && slot->n == n && memcmp(slot->bytes, bytes, n) == 0))
+            (slot->hash == hash && slot->n == n && (!n || memcmp(slot->bytes, bytes, n) == 0)))
             return slot;
     }
 }

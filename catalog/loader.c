@@ -18,7 +18,8 @@ void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...)
     va_start(va, format);
     (void)vsnprintf(text, sizeof text, format, va);
     va_end(va);
-    weir_problems_add(l->problems, WEIR_ECONFIG, weir_node_where(at), "%s", text);
+    const weir_where where = at.id ? weir_node_where(at) : (weir_where){.file = l->file};
+    weir_problems_add(l->problems, WEIR_ECONFIG, where, "%s", text);
 }
 
 void weir_loader_unsupported(weir_loader *l, weir_node at, const char *key)
@@ -173,11 +174,14 @@ static bool ranges_add(weir_loader *l, const char *text, weir_node node, const w
                             row->name, weir_node_text(node));
         return false;
     }
-    if (first < row->min || last > row->max || first > last) {
-        weir_loader_problem(l, node,
-                            "%s must be between %" PRId64 " and %" PRId64
-                            ", the lower end first, not \"%.*s\"",
+    if (first < row->min || last > row->max) {
+        weir_loader_problem(l, node, "%s must be between %" PRId64 " and %" PRId64 ", not \"%.*s\"",
                             row->name, row->min, row->max, (int)(n < 80 ? n : 80), text);
+        return false;
+    }
+    if (first > last) {
+        weir_loader_problem(l, node, "%s \"%.*s\": write the lower end first", row->name,
+                            (int)(n < 80 ? n : 80), text);
         return false;
     }
     /* One more in new memory: quadratic, but a list of ranges is short and ids are 256. */
@@ -312,6 +316,19 @@ void weir_loader_read(weir_loader *l, weir_node mapping, const weir_option *tabl
     }
 }
 
+/* The first clause of a row's sentence, to be said within another. */
+static const char *first_clause(weir_loader *l, const char *text)
+{
+    char *clause = weir_arena_text_n(l->scratch, text, strcspn(text, ";."));
+    if (!clause) {
+        l->failed = true;
+        return text;
+    }
+    if (*clause >= 'A' && *clause <= 'Z')
+        *clause = (char)(*clause - 'A' + 'a');
+    return clause;
+}
+
 bool weir_loader_require(weir_loader *l, weir_node mapping, const weir_option *table,
                          const char *what, const void *base)
 {
@@ -326,10 +343,9 @@ bool weir_loader_require(weir_loader *l, weir_node mapping, const weir_option *t
         good = false;
         /* Given, but wrong or "": for the first, the walker has said it. */
         const weir_node value = weir_node_get(mapping, row->name);
-        if (!value.id)
-            weir_loader_problem(l, mapping, "%s needs '%s': %s", what, row->name, row->text);
-        else if (text)
-            weir_loader_problem(l, value, "'%s' is empty: %s", row->name, row->text);
+        if (!value.id || text)
+            weir_loader_problem(l, value.id ? value : mapping, "%s needs '%s': %s", what, row->name,
+                                first_clause(l, row->text));
     }
     return good;
 }

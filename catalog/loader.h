@@ -38,7 +38,7 @@ typedef struct weir_loader {
     bool failed;
 } weir_loader;
 
-/* A mistake at the node. */
+/* A mistake at the node; none: of the whole file. */
 void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...) WEIR_PRINTF(3, 4);
 void weir_loader_unsupported(weir_loader *l, weir_node at, const char *key);
 

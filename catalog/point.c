@@ -400,47 +400,64 @@ static void build_limits(struct build *b)
 
 /* ---- simulate ---- */
 
+/* Keys that were given change the usual form; one limit alone takes the other along. */
+static void simulate_merge(const weir_simulate_in *in, weir_simulate *s)
+{
+    if (in->given.wave)
+        s->wave = (weir_wave)(in->wave + 1);
+    if (in->given.period)
+        s->period_us = in->period;
+    if (in->given.min)
+        s->min = in->min;
+    if (in->given.max)
+        s->max = in->max;
+    if (in->given.min && !in->given.max && s->max < s->min)
+        s->max = s->min;
+    if (in->given.max && !in->given.min && s->min > s->max)
+        s->min = s->max;
+}
+
 static void build_simulate(struct build *b)
 {
     weir_simulate_in in = {0};
     weir_simulate *s = &b->p->simulate;
     const weir_node node = b->in->simulate;
+    const weir_node at_min = weir_node_get(node, "min"), at_max = weir_node_get(node, "max");
+    const size_t before = b->l->problems->n;
     double low, high;
     if (!b->good)
         return;
     *s = weir_waveform_default(b->p);
-    if (!node.id)
+    if (!node.id || !weir_loader_expect(b->l, node, WEIR_NODE_MAPPING, "simulate"))
         return;
-    if (!weir_loader_expect(b->l, node, WEIR_NODE_MAPPING, "simulate")) {
-        b->good = false;
-        return;
-    }
     weir_loader_read(b->l, node, weir_simulate_table, &in);
-    if (in.given.wave)
-        s->wave = (weir_wave)(in.wave + 1);
-    if (in.given.min)
-        s->min = in.min;
-    if (in.given.max)
-        s->max = in.max;
-    else if (in.given.min && s->max < s->min)
-        s->max = s->min;
-    if (in.given.max && !in.given.min && s->min > s->max)
-        s->min = s->max;
-    if (in.given.period)
-        s->period_us = in.period;
+    simulate_merge(&in, s);
     if (in.resolution &&
         (!weir_parse_decimal(in.resolution, &s->resolution_mantissa, &s->resolution_exponent) ||
          s->resolution_mantissa <= 0))
-        WRONG(b, "simulate",
-              "simulate: resolution must be a number above 0 such as 0.1, not "
-              "\"%.80s\"",
-              in.resolution);
+        weir_loader_problem(b->l, weir_node_get(node, "resolution"),
+                            "resolution must be a number above 0 such as 0.1, not \"%.80s\"",
+                            in.resolution);
     weir_waveform_limits(b->p, &low, &high);
     if (s->min > s->max)
-        WRONG(b, "simulate", "simulate: min (%g) is above max (%g): swap them", s->min, s->max);
-    else if (!type_has_length(b->p->type) && (s->min < low || s->max > high))
-        WRONG(b, "simulate", "simulate: point '%s' can show %g to %g, not %g to %g", b->in->name,
-              low, high, s->min, s->max);
+        weir_loader_problem(b->l, at_min, "simulate has a min (%g) above its max (%g): swap them",
+                            s->min, s->max);
+    else if (!type_has_length(b->p->type) && in.given.min && s->min < low)
+        weir_loader_problem(b->l, at_min, "point '%s' can show %g to %g: simulate it within",
+                            b->in->name, low, high);
+    else if (!type_has_length(b->p->type) && in.given.max && s->max > high)
+        weir_loader_problem(b->l, at_max, "point '%s' can show %g to %g: simulate it within",
+                            b->in->name, low, high);
+    b->good = b->l->problems->n == before;
+}
+
+static void build_access(struct build *b)
+{
+    if (b->in->access == WEIR_ACCESS_READ)
+        return;
+    b->good = false;
+    weir_problems_add(b->l->problems, WEIR_EUNSUPPORTED, weir_node_where(at(b, "access")),
+                      "writing is not supported by this version: leave out 'access' or write r");
 }
 
 bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_rules *rules,
@@ -458,8 +475,7 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     ret->counter = in->counter;
     ret->allow_overlap = in->allow_overlap;
     ret->group = (uint32_t)in->group;
-    if (in->access != WEIR_ACCESS_READ)
-        weir_loader_unsupported(l, at(&b, "access"), "access: w");
+    build_access(&b);
     build_place(&b);
     build_type(&b);
     build_order(&b);
@@ -496,13 +512,16 @@ static int span_compare(const void *x, const void *y)
 
 static void say_overlap(weir_loader *l, const struct span *a, const struct span *b)
 {
-    const weir_where first = weir_node_where(a->in->layers[a->in->n_layers - 1]);
-    weir_loader_problem(l, b->in->layers[b->in->n_layers - 1],
-                        "points '%s' (%s %u-%u, %s:%u) and '%s' (%u-%u) overlap in part: correct "
+    const weir_node at_a = a->in->layers[a->in->n_layers - 1];
+    const weir_node at_b = b->in->layers[b->in->n_layers - 1];
+    const weir_where first = weir_node_where(at_a);
+    const bool same = at_a.document == at_b.document;
+    weir_loader_problem(l, at_b,
+                        "points '%s' (%s %u-%u, %s%s%u) and '%s' (%u-%u) overlap in part: correct "
                         "an address or type, or say allow_overlap: true",
                         a->point->name, weir_register_text(a->point->table), a->point->address,
-                        a->end - 1, first.file, first.line, b->point->name, b->point->address,
-                        b->end - 1);
+                        a->end - 1, same ? "line " : first.file, same ? "" : ":", first.line,
+                        b->point->name, b->point->address, b->end - 1);
 }
 
 /* With the spans sorted, those still open around a new one lie in each other like boxes. */

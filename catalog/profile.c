@@ -20,7 +20,7 @@ static bool merge_one(weir_loader *l, weir_node mapping, weir_map *names, weir_p
                       size_t *n)
 {
     const char *name = weir_node_text(weir_node_get(mapping, "name"));
-    if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "points"))
+    if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "entry of points"))
         return false;
     size_t i = (size_t)(uintptr_t)weir_map_get(names, name);
     if (i && *name) {
@@ -119,6 +119,11 @@ static bool profile_read(weir_loader *l, weir_profile *p)
         return false;
     weir_loader_read(l, root, weir_profile_table, &p->device);
     (void)weir_loader_require(l, root, weir_profile_table, "a profile", &p->device);
+    if (p->device.name && *p->device.name && strcmp(p->device.name, p->name) != 0)
+        weir_loader_problem(l, weir_node_get(root, "name"),
+                            "the profile is named '%.100s', its "
+                            "file '%.100s.yaml': give both one name",
+                            p->device.name, p->name);
     (void)weir_points_merge(l, p->device.points, p->points, p->n_points, &p->points, &p->n_points);
     return l->problems->n == before;
 }

@@ -3,6 +3,7 @@
 
 #include "cli/candidates.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -33,8 +34,10 @@ static bool number_is_likely(weir_type type, double x)
         return false;
     if (is_float(type))
         return true;
+    if (type == WEIR_TYPE_BCD16 || type == WEIR_TYPE_BCD32)
+        return false; /* half of all numbers could be BCD, few are */
     /* A 32 or 64 bit integer in use is larger than a word could be. */
-    return weir_type_width(type) == 2 ? size < 32768 : size >= 65536 && fmod(size, 65536) != 0;
+    return weir_type_width(type) == 2 ? size < 20000 : size >= 65536 && fmod(size, 65536) != 0;
 }
 
 static bool text_is_likely(const weir_value *v)
@@ -42,7 +45,7 @@ static bool text_is_likely(const weir_value *v)
     if (v->length < 3)
         return false;
     for (uint32_t i = 0; i < v->length; i++)
-        if ((unsigned char)v->as.text[i] < 0x20 || (unsigned char)v->as.text[i] > 0x7e)
+        if (!isalnum((unsigned char)v->as.text[i]) && !memchr(" -_./:", v->as.text[i], 6))
             return false;
     return true;
 }
@@ -77,6 +80,14 @@ static unsigned order_width(weir_type type)
     return type == WEIR_TYPE_STRING ? 2 : weir_type_width(type);
 }
 
+/* The register's own byte order is meant, unless it makes no sense: AB before BA. */
+static bool word_is_likely(const weir_candidate *candidates, size_t n)
+{
+    const weir_candidate *c = &candidates[n];
+    return c->order != WEIR_ORDER_ABCD && weir_type_width(c->type) == 2 && n > 0 &&
+           candidates[n - 1].type == c->type && candidates[n - 1].likely;
+}
+
 size_t weir_candidates_make(const uint8_t *wire, size_t n_registers, weir_writer *room,
                             weir_candidate ret[WEIR_CANDIDATES_MAX])
 {
@@ -89,7 +100,7 @@ size_t weir_candidates_make(const uint8_t *wire, size_t n_registers, weir_writer
         for (size_t o = 0; o < sizeof orders / sizeof *orders && n < WEIR_CANDIDATES_MAX; o++) {
             if (order_repeats(o, order_width(types[t])))
                 continue;
-            weir_candidate *c = &ret[n++];
+            weir_candidate *c = &ret[n];
             const weir_point point = {.name = "",
                                       .unit = "",
                                       .description = "",
@@ -103,7 +114,11 @@ size_t weir_candidates_make(const uint8_t *wire, size_t n_registers, weir_writer
                                       .scale = 1};
             *c = (weir_candidate){.type = types[t], .order = orders[o]};
             c->value = weir_point_decode(&point, wire, width, room, &c->quality);
-            c->likely = is_likely(c);
+            /* What is no number in this type (BCD digits above 9) is not offered. */
+            if (weir_quality_class(c->quality) == WEIR_BAD)
+                continue;
+            c->likely = is_likely(c) && !word_is_likely(ret, n);
+            n++;
         }
     }
     return n;
@@ -120,7 +135,7 @@ static int rank(const weir_candidate *c)
     if (!c->likely)
         return 0;
     if (c->value.kind == WEIR_KIND_STRING)
-        return 20;
+        return 8; /* numbers that look like text are more frequent than the reverse */
     if (c->type == WEIR_TYPE_FLOAT32)
         return 10;
     if (c->type != WEIR_TYPE_FLOAT64)

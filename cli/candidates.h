@@ -19,12 +19,13 @@ enum { WEIR_CANDIDATES_MAX = 48 };
 
 /*
  * Decodes n_registers (at least one) registers' bytes, as they came, as every type that fits and
- * every order that gives other bytes than the ones before. Strings live in room. Returns how many
+ * every order that gives other bytes than the ones before; what cannot be a value is left out.
+ * Strings live in room. Returns how many
  * were put into ret, in the order of the table.
  */
 size_t weir_candidates_make(const uint8_t *wire, size_t n_registers, weir_writer *room,
                             weir_candidate ret[WEIR_CANDIDATES_MAX]);
 
-/* Index of the one that is most likely meant: of the likely ones text, then floats, then the
+/* Index of the one that is most likely meant: of the likely ones floats, then text, then the
  * first; 0 when none is likely. */
 size_t weir_candidates_best(const weir_candidate *candidates, size_t n);

@@ -127,9 +127,17 @@ static weir_err listen_at(struct simulation *s, const char *text, weir_error *er
 {
     weir_uri uri;
     uint16_t port = 0;
-    weir_err err = weir_uri_parse(text, s->in->arena, &uri, error);
+    /* Port 0 is for listening only, so the parser of URIs does not know it. */
+    size_t n = strlen(text);
+    bool any_port = n > 2 && !strcmp(text + n - 2, ":0");
+    const char *known = weir_arena_text_n(s->in->arena, text, any_port ? n - 2 : n);
+    if (!known)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    weir_err err = weir_uri_parse(known, s->in->arena, &uri, error);
     if (err)
         return err;
+    if (any_port)
+        uri.port = 0;
     if (uri.scheme == WEIR_SCHEME_SIMULATED)
         return weir_fail(error, WEIR_EINVAL, "--listen must be tcp:// or rtu+tcp://");
     err = weir_server_listen(s->server, &uri, &port, error);
