@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n;
     weir_quality q;
     weir_reader r = weir_reader_of(data, size);
-    const weir_point p = point_of(&r);
+    weir_point p = point_of(&r);
     weir_writer room = weir_writer_of(contents, sizeof contents);
     weir_writer again_room = weir_writer_of(again_contents, sizeof again_contents);
     const weir_value v = weir_point_decode(&p, r.at, weir_reader_left(&r), &room, &q);
@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (weir_point_encode(&p, &v, wire, sizeof wire, &n, NULL))
         return 0;
+    p.n_na = 0; /* a bit alone in its register may look like a mark */
     const weir_value again = weir_point_decode(&p, wire, n, &again_room, &q);
     const bool rounds = p.scaling != WEIR_SCALING_NONE && v.kind == WEIR_KIND_F64;
     if (!rounds && !weir_value_identical(&v, &again))

@@ -18,9 +18,12 @@ static void parse_words(const char *text, weir_arena *arena)
     weir_order order;
     uint64_t u;
     double d;
-    (void)(weir_address_parse(text, true, &address) | weir_address_parse(text, false, &address));
-    (void)(weir_type_parse(text, &type) | weir_order_parse(text, &order));
-    (void)(weir_parse_size(text, &u) | weir_parse_double(text, &d));
+    (void)weir_address_parse(text, true, &address);
+    (void)weir_address_parse(text, false, &address);
+    (void)weir_type_parse(text, &type);
+    (void)weir_order_parse(text, &order);
+    (void)weir_parse_size(text, &u);
+    (void)weir_parse_double(text, &d);
     (void)!weir_uri_parse(text, arena, &uri, NULL);
     (void)!weir_point_set_scale(&p, text, text, text, NULL);
 }

@@ -335,6 +335,10 @@ static void bits_fields_and_coils_come_back(void **state)
     assert_int_equal(weir_point_encode(&p, &on, wire, 1, &n, NULL), WEIR_OK);
     assert_int_equal(n, 1);
     assert_int_equal(wire[0], 1);
+    p.type = WEIR_TYPE_BITFIELD; /* means nothing on a coil, which stays a bool */
+    p.bit = 3;
+    assert_int_equal(weir_point_encode(&p, &on, wire, 1, &n, NULL), WEIR_OK);
+    assert_int_equal(wire[0], 1);
 }
 
 static void words_of_an_enum_come_back(void **state)
