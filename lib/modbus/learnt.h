@@ -28,8 +28,8 @@ typedef struct weir_learnt {
     weir_refusal *refusals; /* any order */
     weir_refused_table tables[WEIR_REGISTER_INPUT + 1];
     size_t n_cuts, cuts_capacity;
-    weir_range *cuts; /* first and last were refused together and answered apart */
-    uint16_t registers_max, bits_max;           /* the device's own, lowered by experience */
+    weir_range *cuts;                 /* first and last were refused together and answered apart */
+    uint16_t registers_max, bits_max; /* the device's own, lowered by experience */
     uint16_t registers_answered, bits_answered; /* the most that one reply has held */
     weir_mono failing_until; /* every part of a block failed with exception 4: no splitting */
     uint32_t version;        /* changes when a grouping made before no longer fits */
