@@ -18,7 +18,7 @@
  * apart. Each discovery is one line of the log.
  *
  * Once a request of a read has been silent through all its retries (or a gateway answered with
- * exception 10 or 11 for it), the rest of the read ends with the same quality without going to the
+ * exception 10 or 11 for it; without ids, also when nothing well-formed came), the rest of the read ends with the same quality without going to the
  * bus: a dead unit costs the bus one request and its retries a read.
  *
  * Every point of a read yields exactly one sample per element; one batch per reply, and batches
@@ -38,7 +38,7 @@ void weir_master_free(weir_master *master); /* accepts NULL; reads under way are
 
 /*
  * Copies the read; call weir_master_step next, which starts it. Its result: GOOD if any reply came
- * (exceptions 10 and 11 are none), else SILENT if a request was silent, else LINK. Several reads may
+ * (exceptions 10 and 11 and, without ids, what is malformed are none), else SILENT if a request was silent, else LINK. Several reads may
  * be under way, of one device too.
  */
 void weir_master_read(weir_master *master, const weir_read *read, weir_mono now);

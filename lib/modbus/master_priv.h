@@ -43,7 +43,8 @@ typedef struct block {
     weir_register table;
     uint8_t depth; /* how often halved */
     uint32_t first, n;
-    uint32_t base; /* offset of its first register or bit in its group's items */
+    uint8_t data[2]; /* of a function code that takes an address */
+    uint32_t base;   /* offset of its first register or bit in its group's items */
 } block;
 
 /* A read under way. */
@@ -72,6 +73,7 @@ struct weir_master {
     weir_mono now; /* of the call that is running */
     bool connected, freeing;
     weir_cause down; /* why it is not connected */
+    bool serial;     /* replies have no ids of use */
     uint32_t window; /* requests of one read on the link at once */
     size_t n_devices;
     master_device *devices; /* ascending by index */

@@ -303,7 +303,10 @@ void weir_master_accepted(block *b)
     if (!block_was_refused(b))
         return;
     const weir_poll_item *item = &j->poll->items[b->first];
-    if (weir_learnt_accept(l, master_point_index(j, item)))
+    if (weir_learnt_accept(l, master_point_index(j, item))) {
         weir_master_log(j->master, WEIR_LOG_NOTICE, "point_accepted", "%s/%s: answered again",
                         j->device->device->name, item->point->name);
+        /* A controller that was starting refused everything: the others need not wait. */
+        weir_learnt_doubt(l);
+    }
 }

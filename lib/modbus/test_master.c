@@ -92,6 +92,37 @@ static void raw_is_one_request_and_all_its_bytes(void **state)
     plant_free(p);
 }
 
+/* Modbus Application Protocol 1.1b3, 6.1 (read coils), 6.3 (holding), 6.18 (FIFO queue). */
+static void raw_functions_take_what_the_point_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint8_t function;
+        uint16_t address, length;
+        const char *requests, *text;
+    } cases[] = {
+        {"holding", 3, 5, 4, "3 5+2 ", "00 9e 00 bd"}, /* 31 * address + 3 */
+        {"one coil at least", 1, 5, 0, "1 5+1 ", NULL},
+        {"fifo", 24, 0x04de, 0, "", ""}, /* the slave refuses; shorter than an address and count */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        plant *p = plant_new();
+        weir_point raw = plant_point(WEIR_REGISTER_FUNCTION, cases[i].address, WEIR_TYPE_RAW);
+        raw.function = cases[i].function;
+        raw.length = cases[i].length;
+        plant_add_point(p, raw);
+        plant_start(p, 1);
+        plant_connect(p);
+        plant_read(p, 0);
+        assert_int_equal(p->n_requests, 1);
+        assert_string_equal(p->requests, cases[i].requests);
+        if (cases[i].text)
+            assert_string_equal(p->text[0], cases[i].text);
+        plant_free(p);
+    }
+}
+
 static void batch_says_when_and_for_whom(void **state)
 {
     (void)state;
@@ -396,7 +427,112 @@ static void refused_points_alone_still_show_whether_the_device_is_there(void **s
     plant_free(p);
 }
 
+static void controller_that_refused_everything_while_starting_is_soon_read_again(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    plant_add_registers(p, 0, 6);
+    plant_refuse(p, WEIR_REGISTER_HOLDING, 0, 99, 2);
+    plant_start(p, 1);
+    plant_connect(p);
+    plant_read(p, 0);
+    assert_int_equal(plant_count_bad(p), 6);
+    p->n_faults = 0;
+    plant_read(p, 0); /* the one that shows whether the device is there */
+    assert_int_equal(plant_count_bad(p), 5);
+    plant_read(p, 0);
+    assert_int_equal(plant_count_bad(p), 0);
+    plant_read(p, 0);
+    assert_string_equal(p->requests, "3 0+6 ");
+    plant_free(p);
+}
+
+static void only_some_refused_points_are_asked_again_in_one_read(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    for (uint16_t i = 0; i < 30; i++)
+        plant_add_registers(p, (uint16_t)(100 * i), 1);
+    plant_refuse(p, WEIR_REGISTER_HOLDING, 100, 65535, 2);
+    plant_start(p, 1);
+    plant_connect(p);
+    plant_read(p, 0);
+    assert_int_equal(plant_count_bad(p), 29);
+    plant_run_until(p, weir_mono_add(p->now, WEIR_REPROBE_US));
+    static const size_t want[] = {9, 9, 9, 6, 1}; /* the good one, and 29 in eights */
+    for (size_t i = 0; i < 5; i++) {
+        plant_read(p, 0);
+        assert_int_equal(p->n_requests, want[i]);
+    }
+    plant_free(p);
+}
+
+/* Exceptions 5 and 6 pass: asked again after a wait, then the next read asks as before. */
+static void busy_device_is_neither_split_nor_remembered(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    plant_add_registers(p, 0, 6);
+    plant_refuse(p, WEIR_REGISTER_HOLDING, 3, 3, 6);
+    plant_start(p, 1);
+    plant_connect(p);
+    plant_read(p, 0);
+    assert_string_equal(p->requests, "3 0+6 3 0+6 3 0+6 3 0+6 ");
+    assert_int_equal(p->worst, weir_bad(WEIR_CAUSE_EXCEPTION, 6));
+    assert_int_equal(p->result, WEIR_READ_GOOD);
+    p->n_faults = 0;
+    plant_read(p, 0);
+    assert_string_equal(p->requests, "3 0+6 ");
+    assert_int_equal(plant_count_bad(p), 0);
+    plant_free(p);
+}
+
 /* ---- Silence ---- */
+
+static void reply_that_is_never_well_formed_is_silence_on_a_serial_line(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    p->connection.uri.scheme = WEIR_SCHEME_RTU_TCP;
+    plant_add_registers(p, 0, 2);
+    plant_add_registers(p, 300, 2);
+    p->noise_percent = 100;
+    plant_start(p, 1);
+    plant_connect(p);
+    plant_read(p, 0);
+    assert_int_equal(p->n_requests, 2); /* one and its retry */
+    assert_int_equal(p->result, WEIR_READ_SILENT);
+    assert_int_equal(p->quality[3], weir_bad(WEIR_CAUSE_MALFORMED, 0));
+    plant_free(p);
+}
+
+static void devices_behind_one_unit_count_for_themselves(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    plant_add_registers(p, 0, 2);
+    plant_add_registers(p, 300, 2);
+    p->point_interval[2] = p->point_interval[3] = 1;
+    plant_start(p, 3);
+    p->devices[2].unit_id = 1;
+    plant_connect(p);
+    for (unsigned i = 0; i < 5; i++) {
+        plant_begin_read(p, 0, 1);
+        plant_begin_read(p, 2, 3);
+        plant_run_until(p, weir_mono_add(p->now, WEIR_S));
+    }
+    p->absent[1] = true;
+    plant_begin_read(p, 2, 1);
+    plant_run_until(p, weir_mono_add(p->now, 10 * WEIR_S));
+    weir_device_counters c;
+    assert_true(weir_master_counters(p->master, 0, &c));
+    assert_int_equal(c.requests, 5);
+    assert_int_equal(c.timeouts, 0);
+    assert_true(weir_master_counters(p->master, 2, &c));
+    assert_int_equal(c.requests, 12);
+    assert_int_equal(c.timeouts, 2);
+    plant_free(p);
+}
 
 static void dead_unit_costs_one_request_and_its_neighbours_nothing(void **state)
 {
@@ -532,6 +668,75 @@ static void point_that_no_request_can_hold_is_a_configuration_error(void **state
     plant_free(p);
 }
 
+/* ---- Memory ---- */
+
+static void second_read_allocates_nothing(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    plant_add_registers(p, 0, 10);
+    plant_add_registers(p, 500, 10);
+    plant_refuse(p, WEIR_REGISTER_HOLDING, 3, 3, 2);
+    plant_start(p, 2);
+    plant_connect(p);
+    p->count_only = true;
+    for (unsigned i = 0; i < 2; i++) { /* the second makes the poll without the refused point */
+        plant_read(p, 0);
+        plant_read(p, 1);
+    }
+    (void)weir_alloc_fail_nth(0, false);
+    plant_read(p, 0);
+    plant_read(p, 1);
+    assert_int_equal(weir_alloc_fail_nth(0, false), 0);
+    plant_free(p);
+}
+
+/* Whichever allocations fail in a read that splits and learns, one sample a point. */
+static void short_memory_never_loses_a_sample_or_a_read(void **state)
+{
+    (void)state;
+    for (unsigned persistent = 0; persistent < 2; persistent++) {
+        for (size_t nth = 1; nth < 60; nth++) {
+            plant *p = plant_new();
+            weir_point string = plant_point(WEIR_REGISTER_HOLDING, 60, WEIR_TYPE_STRING);
+            string.length = 20;
+            plant_add_registers(p, 0, 40);
+            plant_add_point(p, string);
+            plant_refuse(p, WEIR_REGISTER_HOLDING, 20, 20, 2);
+            plant_start(p, 1);
+            plant_connect(p);
+            p->count_only = true;
+            for (unsigned i = 0; i < 3; i++) {
+                (void)weir_alloc_fail_nth(nth, persistent);
+                plant_read(p, 0);
+                (void)weir_alloc_fail_nth(0, false);
+            }
+            plant_read(p, 0);
+            plant_read(p, 0);
+            assert_int_equal(plant_count_bad(p), 1);
+            plant_free(p);
+        }
+    }
+}
+
+static void short_memory_while_starting_is_an_error(void **state)
+{
+    (void)state;
+    for (size_t nth = 1;; nth++) {
+        plant *p = plant_new();
+        plant_add_registers(p, 0, 10);
+        plant_start(p, 3);
+        (void)weir_alloc_fail_nth(nth, false);
+        weir_err err = weir_master_new(&p->host, &p->master, NULL);
+        (void)weir_alloc_fail_nth(0, false);
+        plant_free(p);
+        if (err == WEIR_OK)
+            break;
+        assert_int_equal(err, WEIR_ENOMEM);
+        assert_true(nth < 200);
+    }
+}
+
 /* ---- Properties ---- */
 
 static void random_points(plant *p, weir_random *r)
@@ -612,6 +817,7 @@ int main(void)
         cmocka_unit_test(count_makes_a_tag_of_every_element),
         cmocka_unit_test(strings_are_read_and_room_is_kept),
         cmocka_unit_test(raw_is_one_request_and_all_its_bytes),
+        cmocka_unit_test(raw_functions_take_what_the_point_says),
         cmocka_unit_test(batch_says_when_and_for_whom),
         cmocka_unit_test(only_points_of_the_due_intervals_are_read),
         cmocka_unit_test(nothing_to_read_is_reported_all_the_same),
@@ -625,12 +831,20 @@ int main(void)
         cmocka_unit_test(unknown_function_silences_its_table_only),
         cmocka_unit_test(device_that_fails_as_a_whole_is_not_taken_apart),
         cmocka_unit_test(refused_points_alone_still_show_whether_the_device_is_there),
+        cmocka_unit_test(controller_that_refused_everything_while_starting_is_soon_read_again),
+        cmocka_unit_test(only_some_refused_points_are_asked_again_in_one_read),
+        cmocka_unit_test(busy_device_is_neither_split_nor_remembered),
+        cmocka_unit_test(reply_that_is_never_well_formed_is_silence_on_a_serial_line),
+        cmocka_unit_test(devices_behind_one_unit_count_for_themselves),
         cmocka_unit_test(dead_unit_costs_one_request_and_its_neighbours_nothing),
         cmocka_unit_test(gateway_that_has_no_answer_is_silence),
         cmocka_unit_test(disconnect_in_a_read_ends_all_of_it),
         cmocka_unit_test(read_without_a_connection_is_reported_by_the_next_step),
         cmocka_unit_test(master_is_freed_in_the_middle_of_everything),
         cmocka_unit_test(point_that_no_request_can_hold_is_a_configuration_error),
+        cmocka_unit_test(second_read_allocates_nothing),
+        cmocka_unit_test(short_memory_never_loses_a_sample_or_a_read),
+        cmocka_unit_test(short_memory_while_starting_is_an_error),
         cmocka_unit_test(every_point_of_every_read_has_one_sample_whatever_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
