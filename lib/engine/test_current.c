@@ -31,11 +31,11 @@ static void a_sample_finds_its_tag_by_uid_whatever_the_order_of_uids(void **stat
     update(&c, 0, weir_value_i64(1), 4); /* none, unknown, far beyond */
     update(&c, 5, weir_value_i64(1), 4);
     update(&c, UINT32_MAX, weir_value_i64(1), 4);
-    assert_int_equal(c.items[0].sample.value.as.i, 300);
-    assert_int_equal(c.items[1].sample.value.as.i, 41);
-    assert_int_equal(c.items[1].sample.ts.us, 3);
-    assert_int_equal(c.items[1].received.us, 10);
-    assert_int_equal(c.items[2].sample.tag, 0);
+    assert_int_equal(weir_currents_get(&c, 0)->sample.value.as.i, 300);
+    assert_int_equal(weir_currents_get(&c, 1)->sample.value.as.i, 41);
+    assert_int_equal(weir_currents_get(&c, 1)->sample.ts.us, 3);
+    assert_int_equal(weir_currents_get(&c, 1)->received.us, 10);
+    assert_null(weir_currents_get(&c, 2));
     weir_currents_deinit(&c);
     bench_free(b);
 }
@@ -65,8 +65,9 @@ static void texts_are_copied_and_cut_between_characters(void **state)
                               : weir_value_string(own, cases[i].n),
                1);
         free(own);
-        assert_int_equal(c.items[0].sample.value.length, cases[i].want);
-        assert_memory_equal(c.items[0].sample.value.as.text, text, cases[i].want);
+        const weir_value *value = &weir_currents_get(&c, 0)->sample.value;
+        assert_int_equal(value->length, cases[i].want);
+        assert_memory_equal(value->as.text, text, cases[i].want);
     }
     weir_currents_deinit(&c);
     bench_free(b);
