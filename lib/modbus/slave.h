@@ -34,8 +34,9 @@ void weir_slave_init(weir_slave *slave, weir_framing framing, const weir_slave_h
 
 /*
  * Feeds bytes; writes the answers of all requests completed by them to ret_reply, as many as fit
- * (each at most 260 bytes). Returns the number of bytes consumed; call again with the rest after
- * sending. *ret_broken: the stream is not Modbus, close it.
+ * (each at most 260 bytes; capacity is that much at least). Returns the number of bytes consumed;
+ * after sending call again with the rest, be it empty, until *ret_n is 0. *ret_broken: the stream
+ * is not Modbus, close it.
  */
 size_t weir_slave_input(weir_slave *slave, const uint8_t *bytes, size_t n, uint8_t *ret_reply,
                         size_t capacity, size_t *ret_n, bool *ret_broken);

@@ -1,0 +1,687 @@
+/* SPDX-License-Identifier: MIT */
+/* The master: all devices of one connection; reads what is due and yields samples. No I/O. */
+
+/*
+ * The happy path. weir_master_read keeps the read as a job. The next step finds or makes the poll
+ * of its intervals (poll.c) and hands the link a first request, or as many as may be in flight.
+ * Every reply is decoded into one batch and makes room for the next request. After the last one the
+ * refused points get their bad samples, and the read is reported.
+ *
+ * What can go wrong:
+ * - The device is silent through all retries, or its gateway says so (exceptions 10 and 11): the
+ *   rest of the job ends the same way without a request, so a dead unit holds the bus for one
+ *   request a read, not for all.
+ * - The connection is down or goes: the same, with the cause the owner gave.
+ * - The device refuses a block (exceptions 1 to 4): refuse.c halves it, and pieces of it are asked
+ *   for after the job's groups.
+ * - Memory is short: what cannot be asked for is delivered as bad(overflow).
+ *
+ * Nothing is reported from inside weir_master_read. Only as many requests are with the link as it
+ * can have on the wire: what waits here can be given up, what waits there cannot.
+ */
+
+#include "modbus/master.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "modbus/master_priv.h"
+
+enum { POLLS_MAX = 32 }; /* sets of intervals remembered for a device */
+
+static void master_on_reply(weir_request *request, const weir_reply *reply);
+
+/* Objects: from the free list, else new; never given back before the end. */
+
+block *weir_master_block_new(job *j, const weir_group *group, uint32_t first, uint32_t n)
+{
+    weir_master *m = j->master;
+    block *b = m->free_blocks;
+    if (b)
+        m->free_blocks = b->next;
+    else if (!(b = weir_alloc(sizeof *b)))
+        return NULL;
+    *b = (block){.job = j, .table = group->table, .first = first, .n = n};
+    b->request.unit = j->device->device->unit_id;
+    b->request.function = group->function;
+    b->request.address = group->address;
+    b->request.count = group->count;
+    b->request.class = WEIR_CLASS_POLL;
+    b->request.on_reply = master_on_reply;
+    return b;
+}
+
+void weir_master_block_free(weir_master *m, block *b)
+{
+    b->next = m->free_blocks;
+    m->free_blocks = b;
+}
+
+split *weir_master_split_new(weir_master *m)
+{
+    split *s = m->free_splits;
+    if (s)
+        m->free_splits = s->next_free;
+    else if (!(s = weir_alloc(sizeof *s)))
+        return NULL;
+    *s = (split){0};
+    return s;
+}
+
+void weir_master_split_free(weir_master *m, split *s)
+{
+    s->next_free = m->free_splits;
+    m->free_splits = s;
+}
+
+static job *job_new(weir_master *m)
+{
+    job *j = m->free_jobs;
+    if (j)
+        m->free_jobs = j->next;
+    else if (!(j = weir_alloc(sizeof *j)))
+        return NULL;
+    *j = (job){.master = m};
+    return j;
+}
+
+void weir_master_piece_add(job *j, block *b)
+{
+    b->next = NULL;
+    if (j->pieces)
+        j->pieces_last->next = b;
+    else
+        j->pieces = b;
+    j->pieces_last = b;
+}
+
+void weir_master_log(weir_master *m, weir_log_level level, const char *event, const char *format,
+                     ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    m->host->log(m->host->data, level, event, text);
+}
+
+/* The polls of a device. */
+
+/* The poll for these intervals as far as it still fits what was learnt; moved to the front. */
+static weir_poll *polls_find(master_device *d, uint32_t intervals)
+{
+    weir_poll **at = &d->polls;
+    for (size_t n = 0; *at;) {
+        weir_poll *poll = *at;
+        bool stale = poll->version != d->learnt.version;
+        if (!stale && poll->intervals != intervals && n++ < POLLS_MAX) {
+            at = &poll->next;
+            continue;
+        }
+        *at = poll->next;
+        if (!stale && poll->intervals == intervals) {
+            poll->next = d->polls;
+            d->polls = poll;
+            return poll;
+        }
+        weir_poll_unref(poll);
+    }
+    return NULL;
+}
+
+static weir_poll *polls_get(weir_master *m, master_device *d, uint32_t intervals)
+{
+    weir_poll *poll = polls_find(d, intervals);
+    if (poll)
+        return poll;
+    weir_error error = WEIR_ERROR_INIT;
+    if (weir_poll_new(m->catalog, d->index, intervals, &d->learnt, &poll, &error)) {
+        weir_master_log(m, WEIR_LOG_ERROR, "poll", "%s: cannot be read: %s", d->device->name,
+                        error.text);
+        return NULL;
+    }
+    if (!weir_master_reserve(m, poll)) {
+        weir_master_log(m, WEIR_LOG_ERROR, "poll", "%s: cannot be read: out of memory",
+                        d->device->name);
+        weir_poll_unref(poll);
+        return NULL;
+    }
+    poll->next = d->polls;
+    d->polls = poll;
+    return poll;
+}
+
+/* Jobs. */
+
+static void job_free(job *j)
+{
+    weir_master *m = j->master;
+    for (block *b = j->pieces, *next; b; b = next) {
+        next = b->next;
+        weir_master_split_ended(b, false);
+        weir_master_block_free(m, b);
+    }
+    weir_poll_unref(j->poll);
+    j->next = m->free_jobs;
+    m->free_jobs = j;
+}
+
+static void job_unlink(job *j)
+{
+    if (j->prev)
+        j->prev->next = j->next;
+    else
+        j->master->running = j->next;
+    if (j->next)
+        j->next->prev = j->prev;
+}
+
+static void job_finish(job *j)
+{
+    weir_master *m = j->master;
+    weir_read_result result = j->answered ? WEIR_READ_GOOD
+                              : j->silent ? WEIR_READ_SILENT
+                                          : WEIR_READ_LINK;
+    /* Nothing to ask for, with the connection up: nothing speaks against the device. */
+    if (!j->asked && !j->over)
+        result = WEIR_READ_GOOD;
+    weir_read read = j->read;
+    weir_quality worst = j->worst;
+    job_unlink(j);
+    job_free(j);
+    m->host->on_read_done(m->host->data, &read, result, worst);
+}
+
+/* The rest of the job is not asked for and ends with this quality. */
+static void job_give_up(job *j, weir_quality rest)
+{
+    if (!j->over)
+        j->rest = rest;
+    j->over = true;
+}
+
+/* A group of a table whose function the device does not know waits for its turn, unless it is the
+ * last that could show whether the device is there at all. */
+static bool group_waits(job *j, const weir_group *g)
+{
+    if (g->table == WEIR_REGISTER_FUNCTION)
+        return false;
+    weir_refused_table *t = &j->device->learnt.tables[g->table];
+    if (t->code == 0)
+        return false;
+    bool last = j->group == j->poll->n_groups && j->poll->n_alone == 0 && !j->asked;
+    if (!last && !weir_mono_reached(j->master->now, t->again_at))
+        return true;
+    t->again_at = weir_mono_add(j->master->now, WEIR_REPROBE_US); /* one group asks for all */
+    return false;
+}
+
+static void job_skip(job *j, const weir_group *g, weir_quality quality)
+{
+    weir_master_deliver_bad(j, j->poll->items + g->first, g->n, quality, NULL);
+}
+
+/* The next block of the groups that are not refused; NULL: none left. */
+static block *job_next_group(job *j)
+{
+    while (j->group < j->poll->n_groups) {
+        const weir_group *g = &j->poll->groups[j->group++];
+        if (j->over)
+            job_skip(j, g, j->rest);
+        else if (group_waits(j, g))
+            job_skip(j, g, weir_bad(WEIR_CAUSE_EXCEPTION, j->device->learnt.tables[g->table].code));
+        else {
+            block *b = weir_master_block_new(j, g, g->first, g->n);
+            if (b)
+                return b;
+            job_give_up(j, weir_bad(WEIR_CAUSE_OVERFLOW, 0)); /* out of memory */
+            job_skip(j, g, j->rest);
+        }
+    }
+    return NULL;
+}
+
+static block *job_next_piece(job *j)
+{
+    while (j->pieces) {
+        block *b = j->pieces;
+        j->pieces = b->next;
+        if (!j->over)
+            return b;
+        weir_master_deliver_bad(j, j->poll->items + b->first, b->n, j->rest, NULL);
+        weir_master_split_ended(b, false);
+        weir_master_block_free(j->master, b);
+    }
+    return NULL;
+}
+
+static block *job_next(job *j)
+{
+    block *b = job_next_group(j);
+    if (b)
+        return b;
+    if (j->group == j->poll->n_groups) {
+        j->group++; /* once */
+        weir_master_add_refused(j);
+    }
+    return job_next_piece(j);
+}
+
+static void job_submit(job *j, block *b)
+{
+    weir_master *m = j->master;
+    m->n_submitted++;
+    if (j->n_on_link++ == 0)
+        j->oldest = m->n_submitted;
+    j->asked = true;
+    weir_link_submit(m->link, &b->request, m->now);
+}
+
+/* Asks for as much as may be asked for at once; ends the job when nothing is left. */
+static void job_pump(job *j)
+{
+    if (!j->master->connected)
+        job_give_up(j, weir_bad(j->master->down, 0));
+    block *b;
+    while ((j->over || j->n_on_link < j->master->window) && (b = job_next(j)))
+        job_submit(j, b);
+    if (j->n_on_link == 0)
+        job_finish(j);
+}
+
+static void job_start(job *j)
+{
+    weir_master *m = j->master;
+    j->started = m->now;
+    j->next = m->running;
+    if (m->running)
+        m->running->prev = j;
+    m->running = j;
+    j->poll = polls_get(m, j->device, j->read.intervals);
+    if (j->poll) {
+        j->poll->refs++;
+        job_pump(j);
+        return;
+    }
+    weir_master_deliver_nothing(j);
+    j->over = true;
+    job_finish(j);
+}
+
+/* Replies. */
+
+static void block_good(block *b, const weir_reply *reply)
+{
+    b->job->answered = b->job->worked = true;
+    weir_master_deliver_good(b, reply);
+    weir_master_accepted(b);
+    weir_master_split_ended(b, true);
+}
+
+static void block_bad(block *b, const weir_reply *reply, weir_quality quality)
+{
+    job *j = b->job;
+    weir_master_deliver_bad(j, j->poll->items + b->first, b->n, quality, reply);
+    weir_master_split_ended(b, false);
+}
+
+static void block_silent(block *b, const weir_reply *reply)
+{
+    weir_quality quality = weir_reply_quality(reply);
+    b->job->silent = true;
+    job_give_up(b->job, quality);
+    block_bad(b, reply, quality);
+}
+
+static void block_exception(block *b, const weir_reply *reply)
+{
+    if (reply->code == 10 || reply->code == 11) { /* the gateway's word, not the device's */
+        block_silent(b, reply);
+        return;
+    }
+    b->job->answered = true;
+    if (reply->code >= 1 && reply->code <= 4)
+        weir_master_refused(b, reply);
+    else
+        block_bad(b, reply, weir_reply_quality(reply));
+}
+
+static void block_reply(block *b, const weir_reply *reply)
+{
+    switch (reply->result) {
+    case WEIR_REPLY_GOOD:
+        block_good(b, reply);
+        break;
+    case WEIR_REPLY_EXCEPTION:
+        block_exception(b, reply);
+        break;
+    case WEIR_REPLY_TIMEOUT:
+    case WEIR_REPLY_WRONG_UNIT: /* somebody answered, not this device */
+        block_silent(b, reply);
+        break;
+    case WEIR_REPLY_MALFORMED:
+        b->job->answered = true;
+        block_bad(b, reply, weir_reply_quality(reply));
+        break;
+    case WEIR_REPLY_WRONG_FUNCTION:
+    case WEIR_REPLY_DISCONNECTED:
+    case WEIR_REPLY_CANCELED: /* no request a reader may make */
+        block_bad(b, reply, weir_reply_quality(reply));
+        break;
+    case WEIR_REPLY_NOT_CONNECTED:
+        block_bad(b, reply, weir_bad(b->job->master->down, 0));
+        break;
+    }
+}
+
+static void master_on_reply(weir_request *request, const weir_reply *reply)
+{
+    block *b = (block *)request;
+    job *j = b->job;
+    weir_master *m = j->master;
+    if (!m->freeing) {
+        j->device->last_ended = m->n_submitted;
+        block_reply(b, reply);
+    } else {
+        weir_master_split_ended(b, false);
+    }
+    weir_master_block_free(m, b);
+    j->n_on_link--;
+    if (!m->freeing)
+        job_pump(j);
+}
+
+/* Counting. */
+
+/* Of the devices with this unit id the one that has had a request on the link for longest, else
+ * the one whose request ended last: exact while one request is on the wire at a time. */
+static master_device *device_of_unit(weir_master *m, uint8_t unit)
+{
+    if (m->unit[unit] == 0)
+        return NULL;
+    master_device *first = &m->devices[m->unit[unit] - 1], *last = first;
+    if (first->same_unit == 0)
+        return first;
+    job *oldest = NULL;
+    for (job *j = m->running; j; j = j->next) {
+        if (j->n_on_link > 0 && j->device->device->unit_id == unit &&
+            (!oldest || j->oldest < oldest->oldest))
+            oldest = j;
+    }
+    if (oldest)
+        return oldest->device;
+    for (master_device *d = first; d->same_unit; d = &m->devices[d->same_unit - 1]) {
+        master_device *next = &m->devices[d->same_unit - 1];
+        last = next->last_ended > last->last_ended ? next : last;
+    }
+    return last;
+}
+
+static void master_on_count(void *data, uint8_t unit, const char *what, int64_t rtt_us)
+{
+    master_device *d = device_of_unit(data, unit);
+    if (d)
+        weir_tally_count(&d->tally, what, rtt_us);
+}
+
+static void master_on_notice(void *data, const char *text)
+{
+    weir_master *m = data;
+    weir_master_log(m, WEIR_LOG_NOTICE, "link", "%s: %s", m->connection->name, text);
+}
+
+bool weir_master_counters(const weir_master *m, uint32_t device, weir_device_counters *ret)
+{
+    for (size_t i = 0; i < m->n_devices; i++) {
+        if (m->devices[i].index == device) {
+            *ret = weir_tally_get(&m->devices[i].tally);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Life. */
+
+static uint32_t connection_window(const weir_connection *c)
+{
+    bool one = c->uri.scheme == WEIR_SCHEME_RTU_TCP || c->tid_check == WEIR_TID_LENIENT ||
+               c->max_in_flight == 0;
+    return one ? 1 : c->max_in_flight;
+}
+
+static weir_link *master_link_new(weir_master *m)
+{
+    const weir_connection *c = m->connection;
+    weir_link_config config = {
+        .framing = c->uri.scheme == WEIR_SCHEME_RTU_TCP ? WEIR_FRAMING_RTU : WEIR_FRAMING_TCP,
+        .tid_check = c->tid_check,
+        .max_in_flight = (uint16_t)m->window,
+        .retries = c->retries,
+        .busy_retries = c->busy_retries,
+        .timeout_us = c->timeout_us,
+        .busy_retries_wait_us = c->busy_retries_wait_us,
+        .pause_after_connect_us = c->pause_after_connect_us,
+        .pause_between_requests_us = c->pause_between_requests_us,
+        .pause_on_unit_switch_us = c->pause_on_unit_switch_us,
+        .pause_after_write_us = c->pause_after_write_us,
+        .seed = m->host->seed,
+    };
+    weir_link_host host = {m, master_on_count, master_on_notice};
+    return weir_link_new(&config, &host);
+}
+
+static void master_add_device(weir_master *m, uint32_t index)
+{
+    const weir_device *device = &m->catalog->devices[index];
+    master_device *d = &m->devices[m->n_devices++];
+    *d = (master_device){.device = device, .index = index, .same_unit = m->unit[device->unit_id]};
+    m->unit[device->unit_id] = (uint32_t)m->n_devices;
+    weir_learnt_init(&d->learnt, device);
+}
+
+/* Whether every point can be asked for at all: found here, it is the configuration's error. */
+static weir_err master_check_device(weir_master *m, const master_device *d, weir_error *error)
+{
+    weir_poll *poll;
+    weir_err err = weir_poll_new(m->catalog, d->index, UINT32_MAX, &d->learnt, &poll, error);
+    if (err)
+        return weir_fail_prefix(error, "device '%s': ", d->device->name);
+    weir_poll_unref(poll);
+    return WEIR_OK;
+}
+
+static weir_err master_add_devices(weir_master *m, weir_error *error)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->catalog->n_devices; i++)
+        n += m->catalog->devices[i].connection == m->host->connection;
+    m->devices = weir_alloc_zero(n + 1, sizeof *m->devices);
+    if (!m->devices)
+        return weir_fail(error, WEIR_ENOMEM, "devices of connection '%s'", m->connection->name);
+    for (uint32_t i = 0; i < m->catalog->n_devices; i++) {
+        if (m->catalog->devices[i].connection != m->host->connection)
+            continue;
+        master_add_device(m, i);
+        weir_err err = master_check_device(m, &m->devices[m->n_devices - 1], error);
+        if (err)
+            return err;
+    }
+    return WEIR_OK;
+}
+
+weir_err weir_master_new(const weir_source_host *host, weir_master **ret, weir_error *error)
+{
+    weir_master *m = weir_alloc_zero(1, sizeof *m);
+    if (!m)
+        return weir_fail(error, WEIR_ENOMEM, "master");
+    m->host = host;
+    m->catalog = host->catalog;
+    m->connection = &host->catalog->connections[host->connection];
+    m->down = WEIR_CAUSE_CONNECT;
+    m->window = connection_window(m->connection);
+    weir_err err = master_add_devices(m, error);
+    if (!err && !(m->link = master_link_new(m)))
+        err = weir_fail(error, WEIR_ENOMEM, "link of connection '%s'", m->connection->name);
+    if (err) {
+        weir_master_free(m);
+        return err;
+    }
+    *ret = m;
+    return WEIR_OK;
+}
+
+static void master_free_jobs(job *first)
+{
+    for (job *j = first, *next; j; j = next) {
+        next = j->next;
+        job_free(j);
+    }
+}
+
+static void master_free_lists(weir_master *m)
+{
+    for (job *j = m->free_jobs, *next; j; j = next) {
+        next = j->next;
+        weir_free(j);
+    }
+    for (block *b = m->free_blocks, *next; b; b = next) {
+        next = b->next;
+        weir_free(b);
+    }
+    for (split *s = m->free_splits, *next; s; s = next) {
+        next = s->next_free;
+        weir_free(s);
+    }
+}
+
+static void master_free_devices(weir_master *m)
+{
+    for (size_t i = 0; i < m->n_devices; i++) {
+        master_device *d = &m->devices[i];
+        for (weir_poll *poll = d->polls, *next; poll; poll = next) {
+            next = poll->next;
+            weir_poll_unref(poll);
+        }
+        weir_learnt_deinit(&d->learnt);
+    }
+    weir_free(m->devices);
+}
+
+void weir_master_free(weir_master *m)
+{
+    if (!m)
+        return;
+    m->freeing = true;
+    weir_link_free(m->link);
+    master_free_jobs(m->fresh);
+    master_free_jobs(m->running);
+    master_free_devices(m);
+    master_free_lists(m);
+    weir_free(m->samples);
+    weir_free(m->room);
+    weir_free(m);
+}
+
+/* The owner's calls. */
+
+static master_device *master_device_of(weir_master *m, uint32_t index)
+{
+    size_t low = 0, high = m->n_devices;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (m->devices[middle].index < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < m->n_devices && m->devices[low].index == index ? &m->devices[low] : NULL;
+}
+
+void weir_master_read(weir_master *m, const weir_read *read, weir_mono now)
+{
+    master_device *d = master_device_of(m, read->device);
+    assert(d);
+    m->now = now;
+    job *j = job_new(m);
+    if (!j) {
+        weir_master_log(m, WEIR_LOG_ERROR, "poll", "%s: a read is lost: out of memory",
+                        d->device->name);
+        return;
+    }
+    j->device = d;
+    j->read = *read;
+    if (m->fresh)
+        m->fresh_last->next = j;
+    else
+        m->fresh = j;
+    m->fresh_last = j;
+}
+
+void weir_master_connected(weir_master *m, weir_mono now)
+{
+    m->now = now;
+    m->connected = true;
+    /* A connection closed after every poll says nothing new about the device. */
+    if (!m->connection->close_after_poll) {
+        for (size_t i = 0; i < m->n_devices; i++)
+            weir_learnt_reconnected(&m->devices[i].learnt);
+    }
+    weir_link_connected(m->link, now);
+}
+
+void weir_master_disconnected(weir_master *m, weir_mono now, weir_cause cause)
+{
+    m->now = now;
+    m->connected = false;
+    m->down = cause;
+    weir_link_disconnected(m->link, now);
+}
+
+void weir_master_input(weir_master *m, const uint8_t *bytes, size_t n, weir_mono now)
+{
+    m->now = now;
+    weir_link_input(m->link, bytes, n, now);
+}
+
+size_t weir_master_output(weir_master *m, weir_mono now, const uint8_t **ret_bytes)
+{
+    m->now = now;
+    return weir_link_output(m->link, now, ret_bytes);
+}
+
+/* Reads that come while these start wait for the next step: a host that reads again at once must
+ * not keep us here. */
+static void master_start_fresh(weir_master *m)
+{
+    job *first = m->fresh;
+    m->fresh = NULL;
+    for (job *j = first, *next; j; j = next) {
+        next = j->next;
+        j->next = NULL;
+        job_start(j);
+    }
+}
+
+weir_mono weir_master_step(weir_master *m, weir_mono now)
+{
+    m->now = now;
+    master_start_fresh(m);
+    weir_mono next = weir_link_step(m->link, now);
+    return m->fresh ? now : next;
+}
+
+const char *weir_master_broken(const weir_master *m)
+{
+    return weir_link_broken(m->link);
+}
+
+bool weir_master_idle(const weir_master *m)
+{
+    return !m->fresh && !m->running;
+}
