@@ -3,6 +3,7 @@
 
 #include "base/number.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,7 +268,9 @@ void weir_text_add_double(weir_text *t, double v)
     char b[40];
     if (add_non_finite(t, v))
         return;
-    for (int precision = 15; precision <= 17; precision++) {
+    /* Any text of DBL_DIG digits survives the way through a double and back, so the first try is
+     * the shortest; subnormals have fewer digits than that. */
+    for (int precision = fabs(v) < DBL_MIN ? 1 : DBL_DIG; precision <= 17; precision++) {
         (void)snprintf(b, sizeof b, "%.*g", precision, v);
         if (strtod(b, NULL) == v)
             break;
@@ -280,7 +283,7 @@ void weir_text_add_float(weir_text *t, float v)
     char b[40];
     if (add_non_finite(t, (double)v))
         return;
-    for (int precision = 6; precision <= 9; precision++) {
+    for (int precision = fabsf(v) < FLT_MIN ? 1 : FLT_DIG; precision <= 9; precision++) {
         (void)snprintf(b, sizeof b, "%.*g", precision, (double)v);
         if (strtof(b, NULL) == v)
             break;
@@ -347,7 +350,8 @@ void weir_text_add_size(weir_text *t, uint64_t bytes)
         {"TB", 1000000000000}, {"GB", 1000000000}, {"MB", 1000000}, {"kB", 1000}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (bytes >= parts[i].factor) {
-            weir_text_format(t, "%.3g %s", (double)bytes / (double)parts[i].factor, parts[i].name);
+            const double v = (double)bytes / (double)parts[i].factor;
+            weir_text_format(t, v < 100 ? "%.3g %s" : "%.0f %s", v, parts[i].name);
             return;
         }
     weir_text_format(t, "%llu B", (unsigned long long)bytes);

@@ -69,7 +69,7 @@ typedef struct weir_range {
     weir_register table;  /* forbidden_ranges: of this table */
 } weir_range;
 
-enum { WEIR_INTERVALS_MAX = 32 }; /* distinct intervals of one device */
+enum { WEIR_INTERVALS_MAX = 31 }; /* distinct intervals of one device; bit 31 means on demand */
 
 typedef struct weir_device {
     const char *name;

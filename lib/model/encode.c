@@ -250,19 +250,19 @@ static bool raw_of_float(const weir_point *p, const weir_value *v, uint64_t *ret
     double x = 0;
     if (!weir_value_number(v, &x))
         return false;
-    const bool same = p->scaling == WEIR_SCALING_NONE;
+    const bool same = p->scaling == WEIR_SCALING_NONE, finite = isfinite(x);
     if (!same)
         x = (x - p->offset) / p->scale;
     if (p->type == WEIR_TYPE_FLOAT64) {
         *ret = same && v->kind == WEIR_KIND_F64 ? v->as.bits : f64_bits(x);
-        return true;
+        return !finite || isfinite(x);
     }
     const uint32_t bits =
         same && v->kind == WEIR_KIND_F32 ? f32_bits(v->as.f32) : f32_bits((float)x);
     *ret = p->type == WEIR_TYPE_FLOAT16 ? half_narrow(bits) : bits;
     /* A finite number must not become an infinity. */
     const uint64_t infinity = p->type == WEIR_TYPE_FLOAT16 ? 0x7c00 : 0x7f800000;
-    return !isfinite(x) || (*ret & (infinity | (infinity - 1))) < infinity;
+    return !finite || (*ret & (infinity | (infinity - 1))) < infinity;
 }
 
 static bool type_is_float(weir_type type)
@@ -310,14 +310,16 @@ static weir_err encode_word(const weir_point *p, const weir_value *v, uint64_t *
                             weir_error *error)
 {
     struct whole w = {false, 0};
-    if (v->kind == WEIR_KIND_NULL || v->kind == WEIR_KIND_BYTES)
+    const bool is_float = type_is_float(p->type) && !point_is_bool(p);
+    if (v->kind == WEIR_KIND_NULL || v->kind == WEIR_KIND_BYTES ||
+        (v->kind == WEIR_KIND_STRING && is_float))
         return encode_mismatch(p, v, error);
+    if (is_float)
+        return raw_of_float(p, v, ret) ? WEIR_OK : encode_out_of_range(p, v, error);
     if (v->kind == WEIR_KIND_STRING) {
         weir_err err = enum_to_raw(p, v, &w, error);
         if (err)
             return err;
-    } else if (type_is_float(p->type) && !point_is_bool(p)) {
-        return raw_of_float(p, v, ret) ? WEIR_OK : encode_out_of_range(p, v, error);
     } else if (!unscale_whole(p, v, &w)) {
         return encode_out_of_range(p, v, error);
     }
@@ -325,7 +327,9 @@ static weir_err encode_word(const weir_point *p, const weir_value *v, uint64_t *
         type_limits(point_is_bool(p) ? WEIR_TYPE_BOOL : p->type, weir_point_field_mask(p));
     if (w.magnitude > (w.negative ? limits.negative : limits.positive))
         return encode_out_of_range(p, v, error);
-    if (weir_point_is_register_bit(p) && !weir_register_is_bits(p->table))
+    if (weir_register_is_bits(p->table))
+        *ret = w.magnitude;
+    else if (weir_point_is_register_bit(p))
         *ret = w.magnitude << (p->bit & 15);
     else
         *ret = raw_of_whole(p, w);

@@ -25,6 +25,17 @@ typedef struct weir_read {
     int64_t next_due_us;    /* time from due to the earliest next due of these intervals */
 } weir_read;
 
+/* The bit of weir_read.intervals that asks for points with `interval: on_demand`. */
+#define WEIR_READ_ON_DEMAND (1u << 31)
+
+/* Whether a read of these intervals asks for this point of its device. */
+static inline bool weir_intervals_want(uint32_t intervals, const weir_device *device,
+                                       uint32_t point)
+{
+    const uint8_t interval = device->point_interval[point];
+    return intervals & (interval < WEIR_INTERVALS_MAX ? 1u << interval : WEIR_READ_ON_DEMAND);
+}
+
 /* How a read ended, for the device's health. */
 typedef enum weir_read_result {
     WEIR_READ_GOOD,    /* the device answered (exceptions on single points included) */

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* weir run: the daemon in the foreground, or every point once. */
+
+#include "cli/commands.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/output.h"
+#include "daemon/assemble.h"
+#include "daemon/control.h"
+#include "daemon/log.h"
+
+struct run_options {
+    const char *config;
+    const char *data_dir;
+    bool once;
+    bool verbose;
+    int format;
+};
+
+static const weir_option run_option_table[] = {
+    {.name = "config", .letter = 'c', .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct run_options, config), .metavar = "FILE",
+     .text = "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml."},
+    {.name = "data-dir", .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct run_options, data_dir), .metavar = "DIR",
+     .text = "Where data is kept, instead of the configuration's data_dir; \"memory\" keeps "
+             "nothing on disk."},
+    {.name = "once", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct run_options, once),
+     .text = "Reads every point once, stores nothing, prints tag, value, unit, quality and time; "
+             "exit code 8 when one is bad."},
+    {.name = "verbose", .letter = 'v', .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct run_options, verbose), .text = "Logs at level debug."},
+    WEIR_FORMAT_OPTION(struct run_options),
+    {0},
+};
+
+/* once */
+
+/* A read may wait for the others on its connection; a minute is beyond any sane bus. */
+static const int64_t once_timeout_us = WEIR_MINUTE;
+
+/* What --once has seen: a current of every tag, filled on the loop thread until all reads ended. */
+struct once {
+    const weir_catalog *catalog;
+    weir_current *current;
+    pthread_mutex_t lock;
+};
+
+static void once_on_batch(void *data, const weir_batch *batch)
+{
+    struct once *once = data;
+    (void)pthread_mutex_lock(&once->lock);
+    for (size_t i = 0; i < batch->n_samples; i++) {
+        const weir_sample *sample = &batch->samples[i];
+        weir_current *current = &once->current[sample->tag - 1]; /* uid: see once_number_tags */
+        current->sample = *sample;
+        current->received = batch->received;
+        if (sample->value.kind == WEIR_KIND_STRING || sample->value.kind == WEIR_KIND_BYTES) {
+            uint32_t n = sample->value.length;
+            if (n > sizeof current->text)
+                n = sizeof current->text;
+            if (n)
+                memcpy(current->text, sample->value.as.text, n);
+            current->sample.value.length = n;
+            current->sample.value.as.text = current->text;
+        }
+    }
+    (void)pthread_mutex_unlock(&once->lock);
+}
+
+static void log_line(void *data, weir_log_level level, const char *event, const char *subject,
+                     const char *text)
+{
+    (void)data;
+    weir_log_line(level, event, subject, text);
+}
+
+/* No store gives uids here: a tag's number is its place in the catalog. */
+static void once_number_tags(weir_catalog *catalog)
+{
+    for (uint32_t i = 0; i < catalog->n_tags; i++)
+        catalog->tags[i].uid = i + 1;
+}
+
+/* Prints all; returns the exit code. */
+static int once_print(struct once *once, weir_format format)
+{
+    static const char *const columns[] = {"tag", "value", "unit", "quality", "time"};
+    WEIR_CLEANUP(weir_output_end)
+    weir_output *output = weir_output_new(stdout, format, columns, 5);
+    WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
+    WEIR_TEXT_AUTO quality = WEIR_TEXT_INIT;
+    int code = WEIR_EXIT_OK;
+    if (!output)
+        return WEIR_EXIT_FAILURE;
+    (void)pthread_mutex_lock(&once->lock);
+    for (size_t i = 0; i < once->catalog->n_tags; i++) {
+        const weir_tag *tag = &once->catalog->tags[i];
+        const weir_current *current = &once->current[i];
+        const char *unit = weir_tag_point(once->catalog, tag)->unit;
+        char time[28];
+        if (!current->sample.tag)
+            continue; /* its device or connection is disabled */
+        weir_text_clear(&name);
+        weir_text_clear(&quality);
+        weir_tag_name(once->catalog, tag, &name);
+        weir_quality_format(current->sample.quality, &quality);
+        weir_wall_format(current->received, time);
+        if (weir_quality_class(current->sample.quality) == WEIR_BAD)
+            code = WEIR_EXIT_PARTLY;
+        const weir_value row[] = {
+            weir_value_string(weir_text_get(&name), name.length),
+            current->sample.value,
+            weir_value_string(unit, strlen(unit)),
+            weir_value_string(weir_text_get(&quality), quality.length),
+            weir_value_string(time, strlen(time)),
+        };
+        if (!weir_output_row(output, row))
+            break;
+    }
+    (void)pthread_mutex_unlock(&once->lock);
+    return code;
+}
+
+static int run_once(const weir_invocation *in, const struct run_options *options,
+                    weir_catalog *catalog)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    weir_collector *collector = NULL;
+    struct once once = {.catalog = catalog,
+                        .current = weir_arena_alloc(in->arena, catalog->n_tags,
+                                                    sizeof *once.current)};
+    const weir_collector_config config = {
+        .catalog = catalog,
+        .sources = weir_assemble_sources,
+        .once = true,
+        .built = weir_assemble_built(),
+        .log = log_line,
+        .on_batch = once_on_batch,
+        .data = &once,
+    };
+    if (!once.current || pthread_mutex_init(&once.lock, NULL))
+        return WEIR_EXIT_FAILURE;
+    once_number_tags(catalog);
+    if (weir_collector_start(&config, &collector, &error))
+        return weir_command_fail(in, &error);
+    if (!weir_collector_wait(collector, once_timeout_us))
+        weir_command_note(in, "some devices did not answer within a minute");
+    (void)weir_collector_stop(collector);
+    const int code = once_print(&once, (weir_format)options->format);
+    (void)pthread_mutex_destroy(&once.lock);
+    return code;
+}
+
+/* the daemon */
+
+static void say_started(const weir_catalog *catalog, const weir_control *control)
+{
+    char text[400];
+    (void)snprintf(text, sizeof text,
+                   "%zu tags of %zu devices on %zu connections; data in %s; status: %s",
+                   catalog->n_tags, catalog->n_devices, catalog->n_connections,
+                   catalog->store.data_dir, weir_control_socket(control));
+    weir_log_line(WEIR_LOG_NOTICE, "started", "", text);
+}
+
+static int run_daemon(const weir_invocation *in, weir_catalog *catalog)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    weir_collector *collector = NULL;
+    weir_control *control = NULL;
+    const weir_collector_config config = {
+        .catalog = catalog,
+        .sources = weir_assemble_sources,
+        .built = weir_assemble_built(),
+        .log = log_line,
+    };
+    weir_signal_block();
+    if (weir_collector_start(&config, &collector, &error))
+        return weir_command_fail(in, &error);
+    if (weir_control_start(collector, catalog, &control, &error)) {
+        (void)weir_collector_stop(collector);
+        return weir_command_fail(in, &error);
+    }
+    say_started(catalog, control);
+    const int signal = weir_signal_wait(-1);
+    weir_log_line(WEIR_LOG_NOTICE, "stopping", "", strsignal(signal));
+    weir_control_stop(control);
+    const bool committed = weir_collector_stop(collector);
+    if (committed)
+        weir_log_line(WEIR_LOG_NOTICE, "stopped", "", "what was acquired is committed");
+    else
+        weir_log_line(WEIR_LOG_ERROR, "stopped", "", "the last samples could not be committed");
+    return committed ? WEIR_EXIT_OK : WEIR_EXIT_FAILURE;
+}
+
+static int run_command(const weir_invocation *in)
+{
+    const struct run_options *options = in->options;
+    const weir_assemble_options assemble = {options->config, options->data_dir, options->verbose};
+    weir_error error = WEIR_ERROR_INIT;
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = NULL;
+    weir_err err = weir_assemble_load(&assemble, &catalog, &error);
+    if (err) {
+        const int code = weir_command_fail(in, &error);
+        return err == WEIR_ENOTFOUND ? WEIR_EXIT_CONFIG : code;
+    }
+    return options->once ? run_once(in, options, catalog) : run_daemon(in, catalog);
+}
+
+static const weir_example run_examples[] = {
+    {"weir run", "the daemon with ./weir.yaml, until Ctrl-C"},
+    {"weir run -c plant.yaml --once", "reads every point once and prints it"},
+    {0},
+};
+
+const weir_command weir_command_run = {
+    .name = "run",
+    .summary = "poll all devices and keep their values, in the foreground",
+    .arguments = "",
+    .options = run_option_table,
+    .options_size = sizeof(struct run_options),
+    .examples = run_examples,
+    .text = "Reads every device of the configuration on its schedule and commits what was "
+            "acquired to data.db in the data directory every max_loss. Log lines go to stderr, one "
+            "for each change of state.\n\n"
+            "SIGINT, SIGTERM and SIGHUP end it: what was acquired is committed first.",
+    .run = run_command,
+};

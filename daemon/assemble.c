@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place where everything meets: configuration, sources, collector, control socket. */
+
+#include "daemon/assemble.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "catalog/yaml.h"
+#include "daemon/log.h"
+#include "sources/modbus/modbus.h"
+#include "sources/simulated/simulated.h"
+
+const weir_source_type *const weir_assemble_sources[] = {
+    &weir_source_modbus,
+    &weir_source_simulated,
+    NULL,
+};
+
+const char *weir_assemble_config_path(const char *config)
+{
+    static const char *const places[] = {"weir.yaml", "/etc/weir/weir.yaml"};
+    if (config)
+        return config;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (access(places[i], F_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
+static weir_err load(const char *path, weir_catalog **ret, weir_error *error)
+{
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    weir_yaml_options yaml = {0};
+    WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
+    if (!arena || weir_yaml_default_dirs(arena, &yaml))
+        return weir_fail(error, WEIR_ENOMEM, "the configuration");
+    weir_err err = weir_yaml_load(path, &yaml, ret, &problems);
+    for (size_t i = 0; i < problems.n; i++)
+        (void)fprintf(stderr, "%s:%u:%u: %s\n", problems.items[i].where.file,
+                      problems.items[i].where.line, problems.items[i].where.column,
+                      problems.items[i].text);
+    if (err)
+        err = weir_fail(error, err == WEIR_ENOMEM ? err : WEIR_ECONFIG,
+                        "%zu problem%s in the configuration '%s'", problems.n,
+                        problems.n == 1 ? "" : "s", path);
+    weir_problems_deinit(&problems);
+    return err;
+}
+
+weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog **ret,
+                            weir_error *error)
+{
+    weir_catalog *catalog = NULL;
+    const char *path = weir_assemble_config_path(options->config);
+    if (!path)
+        return weir_fail(error, WEIR_ENOTFOUND,
+                         "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
+                         "Name one with -c FILE, or see 'weir demo'");
+    weir_err err = load(path, &catalog, error);
+    if (err)
+        return err;
+    if (options->data_dir) {
+        catalog->store.data_dir = weir_arena_text(catalog->arena, options->data_dir);
+        if (!catalog->store.data_dir) {
+            weir_catalog_free(catalog);
+            return weir_fail(error, WEIR_ENOMEM, "the data directory's name");
+        }
+    }
+    if (options->verbose)
+        catalog->log_level = WEIR_LOG_DEBUG;
+    weir_log_set(catalog->log_level, catalog->log_format);
+    *ret = catalog;
+    return WEIR_OK;
+}
+
+weir_wall weir_assemble_built(void)
+{
+    weir_wall built = {0};
+    if (weir_wall_parse(WEIR_BUILD_DATE, &built))
+        built.us -= WEIR_DAY; /* built today on a machine whose clock is a little ahead */
+    return built;
+}
+
+static sigset_t ending_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGHUP);
+    return set;
+}
+
+void weir_signal_block(void)
+{
+    const sigset_t set = ending_signals();
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+int weir_signal_wait(int64_t timeout_us)
+{
+    const sigset_t set = ending_signals();
+    const struct timespec timeout = {timeout_us / WEIR_S, timeout_us % WEIR_S * 1000};
+    int signal;
+    do
+        signal = timeout_us < 0 ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &timeout);
+    while (signal < 0 && errno == EINTR);
+    return signal > 0 ? signal : 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place where everything meets: configuration, sources, collector, control socket. */
+
+#pragma once
+#include <stdbool.h>
+
+#include "model/catalog.h"
+#include "runtime/collector.h"
+
+/* How a catalog is found and what the command line changes of it. */
+typedef struct weir_assemble_options {
+    const char *config;   /* NULL: ./weir.yaml, then /etc/weir/weir.yaml */
+    const char *data_dir; /* NULL: the file's, else ./weir-data */
+    bool verbose;
+} weir_assemble_options;
+
+/*
+ * Loads the configuration; prints all its problems on stderr, "FILE:LINE:COLUMN: text" each.
+ * Free with weir_catalog_free.
+ *
+ * WEIR_ENOTFOUND  no file; error says where it was looked for.
+ * WEIR_ECONFIG    problems were printed; error counts them.
+ */
+weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog **ret,
+                            weir_error *error) WEIR_MUST_CHECK;
+
+/* The path that would be loaded: options->config or the first default that exists, else NULL. */
+const char *weir_assemble_config_path(const char *config);
+
+/* The sources of this program; NULL-terminated. */
+extern const weir_source_type *const weir_assemble_sources[];
+
+/* The date this program was built, for the trust in clocks. */
+weir_wall weir_assemble_built(void);
+
+/* Blocks SIGINT, SIGTERM and SIGHUP in this thread and those started later, for weir_signal_wait. */
+void weir_signal_block(void);
+
+/* Waits for one of them. Returns its number, or 0 after timeout_us (negative: for ever). */
+int weir_signal_wait(int64_t timeout_us);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket: what a running weir tells about itself, as JSON lines. */
+
+#pragma once
+#include "base/error.h"
+#include "model/catalog.h"
+#include "runtime/collector.h"
+
+/*
+ * A UNIX stream socket, mode 0600. A client sends {"method": "status"} and a newline, and gets
+ * one line back: {"result": {...}} or {"error": "..."}; the same connection may ask again.
+ */
+typedef struct weir_control weir_control;
+
+/*
+ * Path of the socket: DATA_DIR/weir.sock; for "memory" $XDG_RUNTIME_DIR/weir-PID.sock, else
+ * /tmp/weir-PID.sock. WEIR_ELIMIT: longer than a socket's name can be.
+ */
+weir_err weir_control_path(const char *data_dir, int pid, weir_text *ret,
+                           weir_error *error) WEIR_MUST_CHECK;
+
+/* Listens and serves on a thread of its own. The data directory's lock must be held: a socket left
+ * behind by a killed process is replaced. Borrows both. */
+weir_err weir_control_start(weir_collector *collector, const weir_catalog *catalog,
+                            weir_control **ret, weir_error *error) WEIR_MUST_CHECK;
+void weir_control_stop(weir_control *control); /* accepts NULL; removes the socket */
+
+const char *weir_control_socket(const weir_control *control);
+
+/*
+ * Asks the weir that listens on this socket. ret_reply gets the line. WEIR_ECONNECT: none is
+ * running; WEIR_EPERM; WEIR_ETIMEOUT: no answer in 5 s.
+ */
+weir_err weir_control_ask(const char *path, const char *request, weir_text *ret_reply,
+                          weir_error *error) WEIR_MUST_CHECK;

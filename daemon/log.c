@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon's log: one line on stderr for each change of state. */
+
+#include "daemon/log.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+static _Atomic int log_level = WEIR_LOG_INFO;
+static _Atomic int log_format = WEIR_LOG_FORMAT_TEXT;
+
+void weir_log_set(weir_log_level level, weir_log_format format)
+{
+    log_level = (int)level;
+    log_format = (int)format;
+}
+
+const char *weir_log_level_text(weir_log_level level)
+{
+    switch (level) {
+    case WEIR_LOG_ERROR:
+        return "error";
+    case WEIR_LOG_WARNING:
+        return "warning";
+    case WEIR_LOG_NOTICE:
+        return "notice";
+    case WEIR_LOG_INFO:
+        return "info";
+    case WEIR_LOG_DEBUG:
+        return "debug";
+    }
+    return "?";
+}
+
+static void add_json(weir_text *t, const char *key, const char *value)
+{
+    weir_text_format(t, "\"%s\": ", key);
+    weir_text_add_json(t, value, strlen(value));
+}
+
+static void line_json(weir_text *t, weir_log_level level, const char *event, const char *subject,
+                      const char *text)
+{
+    struct timespec now;
+    char time[28];
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    weir_wall_format((weir_wall){now.tv_sec * WEIR_S + now.tv_nsec / 1000}, time);
+    weir_text_add_char(t, '{');
+    add_json(t, "time", time);
+    weir_text_add(t, ", ");
+    add_json(t, "level", weir_log_level_text(level));
+    weir_text_add(t, ", ");
+    add_json(t, "event", event);
+    if (*subject) {
+        weir_text_add(t, ", ");
+        add_json(t, "subject", subject);
+    }
+    weir_text_add(t, ", ");
+    add_json(t, "text", text);
+    weir_text_add(t, "}\n");
+}
+
+static void line_text(weir_text *t, weir_log_level level, const char *event, const char *subject,
+                      const char *text)
+{
+    weir_text_format(t, "%s %s", weir_log_level_text(level), event);
+    if (*subject)
+        weir_text_format(t, " subject=%s", subject);
+    weir_text_add(t, " text=");
+    weir_text_add_json(t, text, strlen(text));
+    weir_text_add_char(t, '\n');
+}
+
+void weir_log_line(weir_log_level level, const char *event, const char *subject, const char *text)
+{
+    WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
+    if ((int)level > log_level)
+        return;
+    if (log_format == WEIR_LOG_FORMAT_JSON)
+        line_json(&t, level, event, subject, text);
+    else
+        line_text(&t, level, event, subject, text);
+    /* A closed or full stderr must not stop anything: the result does not matter. */
+    ssize_t written = write(STDERR_FILENO, weir_text_get(&t), t.length);
+    (void)written;
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* The collector: loop and store worker on threads of their own.
+ *
+ * The happy path: start opens the store, registers tags, makes the loop and two threads. The loop
+ * thread runs libuv: one timer set to the loop's next wake-up, one async for what other threads
+ * want (a snapshot, the end). The store thread sleeps on a condition until the worker's next time,
+ * or until the inbox wakes it. stop ends the loop first, then lets the worker commit the rest.
+ *
+ * What can fail: opening (nothing runs then) and commits (runtime/worker.c). */
+
+#include "runtime/collector.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "runtime/loop.h"
+#include "runtime/uv_transport.h"
+
+enum {
+    INBOX_LIMIT = 16 * 1024 * 1024, /* some ten seconds of a large plant; see docs/design/runtime.md */
+};
+
+static const int64_t devices_interval_us = WEIR_MINUTE; /* counters go to the store this often */
+static const int64_t snapshot_wait_us = WEIR_S;
+
+struct weir_collector {
+    weir_collector_config config;
+    weir_platform platform;
+    weir_store *store;   /* NULL when once */
+    weir_inbox inbox;
+    bool has_inbox;
+    weir_worker *worker; /* NULL when once */
+    weir_loop *loop;
+
+    uv_loop_t uv;
+    bool has_uv;
+    uv_timer_t timer;
+    uv_async_t async;
+    uv_prepare_t prepare;
+    weir_uv_transport_host transport;
+    weir_mono timer_at;
+    weir_mono devices_next;
+
+    pthread_t loop_thread, store_thread;
+    bool loop_started, store_started;
+    atomic_bool stopping;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;  /* of what follows; CLOCK_MONOTONIC */
+    bool store_woken, store_ending, store_ok;
+    bool done;               /* once: all reads ended */
+    uint32_t wanted, given;  /* snapshots: tickets asked for and answered */
+    weir_snapshot *snapshot; /* the last one given; a reference */
+};
+
+static weir_mono system_now(void *data)
+{
+    struct timespec t;
+    (void)data;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (weir_mono){t.tv_sec * WEIR_S + t.tv_nsec / 1000};
+}
+
+static weir_wall system_wall(void *data)
+{
+    struct timespec t;
+    (void)data;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (weir_wall){t.tv_sec * WEIR_S + t.tv_nsec / 1000};
+}
+
+static void collector_log(void *data, weir_log_level level, const char *event, const char *subject,
+                          const char *text)
+{
+    const weir_collector *c = data;
+    if (c->config.log)
+        c->config.log(c->config.data, level, event, subject, text);
+}
+
+static struct timespec timespec_of(weir_mono t)
+{
+    return (struct timespec){t.us / WEIR_S, t.us % WEIR_S * 1000};
+}
+
+/* the store thread */
+
+static void inbox_wake(void *data)
+{
+    weir_collector *c = data;
+    (void)pthread_mutex_lock(&c->lock);
+    c->store_woken = true;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* Sleeps until t, a wake or the end. Returns false at the end. */
+static bool store_sleep(weir_collector *c, weir_mono t)
+{
+    const struct timespec until = timespec_of(t);
+    int status = 0;
+    (void)pthread_mutex_lock(&c->lock);
+    while (!c->store_woken && !c->store_ending && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    c->store_woken = false;
+    const bool go_on = !c->store_ending;
+    (void)pthread_mutex_unlock(&c->lock);
+    return go_on;
+}
+
+static void *store_main(void *data)
+{
+    weir_collector *c = data;
+    do {
+        weir_mono next = weir_worker_step(c->worker);
+        if (!store_sleep(c, next))
+            break;
+    } while (true);
+    c->store_ok = weir_worker_flush(c->worker);
+    return NULL;
+}
+
+/* the loop thread */
+
+static void collector_say_done(weir_collector *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->done = true;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* Sets the one timer to the loop's next wake-up, when that has changed. Runs before libuv sleeps. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    weir_collector *c = prepare->data;
+    const weir_mono next = weir_loop_next(c->loop);
+    if (c->config.once && weir_loop_done(c->loop))
+        collector_say_done(c);
+    if (next.us == c->timer_at.us && uv_is_active((uv_handle_t *)&c->timer))
+        return;
+    c->timer_at = next;
+    if (next.us == INT64_MAX) {
+        (void)uv_timer_stop(&c->timer);
+        return;
+    }
+    /* Never early: a slot does not fire before its time. */
+    const int64_t wait_us = next.us - system_now(NULL).us;
+    const uint64_t wait_ms = wait_us > 0 ? (uint64_t)((wait_us + WEIR_MS - 1) / WEIR_MS) : 0;
+    uv_update_time(&c->uv);
+    (void)uv_timer_start(&c->timer, c->timer.timer_cb, wait_ms, 0);
+}
+
+struct error_text {
+    char text[160];
+};
+
+static weir_device_record device_record(const weir_collector *c, uint32_t i, struct error_text *room)
+{
+    const weir_device *device = &c->config.catalog->devices[i];
+    weir_device_status status;
+    weir_device_counters counters;
+    WEIR_TEXT_AUTO error = WEIR_TEXT_INIT;
+    weir_loop_device(c->loop, i, &status, &counters);
+    if (status.error)
+        weir_quality_format(status.error, &error);
+    (void)snprintf(room->text, sizeof room->text, "%s", weir_text_get(&error));
+    return (weir_device_record){
+        .name = device->name,
+        .connection = c->config.catalog->connections[device->connection].name,
+        .state = weir_device_state_text(status.state),
+        .error = room->text,
+        .since = status.since,
+        .last_good = status.last_good,
+        .requests = counters.requests,
+        .timeouts = counters.timeouts,
+        .late = counters.late,
+        .rtt_p50_ms = (double)counters.rtt_us_p50 / 1000,
+        .rtt_p99_ms = (double)counters.rtt_us_p99 / 1000,
+    };
+}
+
+static void collector_post_devices(weir_collector *c)
+{
+    const size_t n = c->config.catalog->n_devices;
+    weir_device_record *records = weir_alloc_zero(n, sizeof *records);
+    struct error_text *errors = weir_alloc_zero(n, sizeof *errors);
+    if (records && errors) {
+        for (uint32_t i = 0; i < n; i++)
+            records[i] = device_record(c, i, &errors[i]);
+        weir_worker_post_devices(c->worker, records, n);
+    }
+    weir_free(errors);
+    weir_free(records);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    weir_collector *c = timer->data;
+    (void)weir_loop_step(c->loop);
+    if (c->worker && weir_mono_reached(system_now(NULL), c->devices_next)) {
+        c->devices_next = weir_mono_add(system_now(NULL), devices_interval_us);
+        collector_post_devices(c);
+    }
+}
+
+static void collector_give_snapshot(weir_collector *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    const uint32_t wanted = c->wanted;
+    const bool asked = wanted != c->given;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (!asked)
+        return;
+    weir_snapshot *fresh = weir_loop_snapshot(c->loop);
+    (void)pthread_mutex_lock(&c->lock);
+    weir_snapshot *old = c->snapshot;
+    c->snapshot = fresh;
+    c->given = wanted;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+    weir_snapshot_unref(old);
+}
+
+static void on_async(uv_async_t *async)
+{
+    weir_collector *c = async->data;
+    if (!c->stopping) {
+        collector_give_snapshot(c);
+        return;
+    }
+    if (c->worker)
+        collector_post_devices(c);
+    weir_loop_free(c->loop);
+    c->loop = NULL;
+    uv_close((uv_handle_t *)&c->timer, NULL);
+    uv_close((uv_handle_t *)&c->prepare, NULL);
+    uv_close((uv_handle_t *)&c->async, NULL);
+}
+
+static void *loop_main(void *data)
+{
+    weir_collector *c = data;
+    (void)uv_run(&c->uv, UV_RUN_DEFAULT); /* until all handles are closed */
+    return NULL;
+}
+
+/* life */
+
+static weir_err thread_start(pthread_t *ret, void *(*run)(void *), void *data, const char *name,
+                             weir_error *error)
+{
+    sigset_t all, old;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    int status = pthread_create(ret, NULL, run, data);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (status)
+        return weir_fail(error, WEIR_ENOMEM, "cannot start the %s thread", name);
+    (void)pthread_setname_np(*ret, name);
+    return WEIR_OK;
+}
+
+static weir_err collector_open_store(weir_collector *c, weir_error *error)
+{
+    const weir_store_options options = {c->config.catalog->store.data_dir, c->platform.vfs,
+                                        system_wall(NULL)};
+    weir_err err = weir_store_open(&options, &c->store, error);
+    if (!err)
+        err = weir_store_register(c->store, c->config.catalog, options.now, error);
+    if (!err)
+        err = weir_inbox_init(&c->inbox, INBOX_LIMIT, inbox_wake, c);
+    c->has_inbox = !err;
+    if (!err)
+        err = weir_worker_new(c->store, &c->inbox, &c->platform,
+                              c->config.catalog->store.max_loss_us, &c->worker, error);
+    return err;
+}
+
+static weir_err collector_open_loop(weir_collector *c, weir_error *error)
+{
+    const weir_store_position position =
+        c->store ? weir_store_get_position(c->store) : (weir_store_position){0};
+    if (uv_loop_init(&c->uv) != 0)
+        return weir_fail(error, WEIR_ENOMEM, "the event loop");
+    weir_uv_transport_host_init(&c->transport, &c->uv);
+    (void)uv_timer_init(&c->uv, &c->timer);
+    (void)uv_prepare_init(&c->uv, &c->prepare);
+    int status = uv_async_init(&c->uv, &c->async, on_async);
+    assert(status == 0); /* the loop is new: nothing but a full descriptor table, found above */
+    (void)status;
+    c->timer.data = c->prepare.data = c->async.data = c;
+    c->has_uv = true;
+    const weir_loop_config config = {
+        .catalog = c->config.catalog,
+        .platform = &c->platform,
+        .sources = c->config.sources,
+        .inbox = c->store ? &c->inbox : NULL,
+        .first_epoch = position.max_epoch,
+        .newest_committed = position.committed_ts,
+        .once = c->config.once,
+        .on_batch = c->config.on_batch,
+        .data = c->config.data,
+    };
+    weir_err err = weir_loop_new(&config, &c->loop, error);
+    if (err)
+        return err;
+    (void)uv_timer_start(&c->timer, on_timer, 0, 0);
+    (void)uv_prepare_start(&c->prepare, on_prepare);
+    return WEIR_OK;
+}
+
+static uint64_t system_seed(void)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        seed = (uint64_t)system_now(NULL).us;
+    return seed;
+}
+
+static weir_err collector_start(weir_collector *c, weir_error *error)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&c->lock, NULL);
+    (void)pthread_cond_init(&c->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    /* libuv and libc write to sockets whose other end may be gone. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    c->platform = (weir_platform){
+        .data = c,
+        .now = system_now,
+        .wall = system_wall,
+        .seed = c->config.seed ? c->config.seed : system_seed(),
+        .transport = &c->transport.host,
+        .built = c->config.built,
+        .log = collector_log,
+    };
+    c->devices_next = weir_mono_add(system_now(NULL), devices_interval_us);
+    weir_err err = c->config.once ? WEIR_OK : collector_open_store(c, error);
+    if (!err)
+        err = collector_open_loop(c, error);
+    if (!err && c->worker) {
+        err = thread_start(&c->store_thread, store_main, c, "weir-store", error);
+        c->store_started = !err;
+    }
+    if (!err) {
+        err = thread_start(&c->loop_thread, loop_main, c, "weir-loop", error);
+        c->loop_started = !err;
+    }
+    return err;
+}
+
+weir_err weir_collector_start(const weir_collector_config *config, weir_collector **ret,
+                              weir_error *error)
+{
+    weir_collector *c = weir_alloc_zero(1, sizeof *c);
+    if (!c)
+        return weir_fail(error, WEIR_ENOMEM, "the collector");
+    c->config = *config;
+    weir_err err = collector_start(c, error);
+    if (err) {
+        (void)weir_collector_stop(c);
+        return err;
+    }
+    *ret = c;
+    return WEIR_OK;
+}
+
+static void collector_end_loop(weir_collector *c)
+{
+    if (!c->has_uv)
+        return;
+    c->stopping = true;
+    (void)uv_async_send(&c->async);
+    if (c->loop_started)
+        (void)pthread_join(c->loop_thread, NULL);
+    else
+        (void)uv_run(&c->uv, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&c->uv);
+}
+
+bool weir_collector_stop(weir_collector *collector)
+{
+    weir_collector *c = collector;
+    bool ok = true;
+    if (!c)
+        return true;
+    collector_end_loop(c);
+    if (c->store_started) {
+        (void)pthread_mutex_lock(&c->lock);
+        c->store_ending = true;
+        (void)pthread_cond_broadcast(&c->changed);
+        (void)pthread_mutex_unlock(&c->lock);
+        (void)pthread_join(c->store_thread, NULL);
+        ok = c->store_ok;
+    }
+    weir_worker_free(c->worker);
+    weir_store_close(c->store);
+    if (c->has_inbox)
+        weir_inbox_deinit(&c->inbox);
+    weir_snapshot_unref(c->snapshot);
+    (void)pthread_cond_destroy(&c->changed);
+    (void)pthread_mutex_destroy(&c->lock);
+    weir_free(c);
+    return ok;
+}
+
+bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
+{
+    const struct timespec until =
+        timespec_of(weir_mono_add(system_now(NULL), timeout_us));
+    int status = 0;
+    (void)pthread_mutex_lock(&collector->lock);
+    while (!collector->done && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&collector->changed, &collector->lock, &until);
+    const bool done = collector->done;
+    (void)pthread_mutex_unlock(&collector->lock);
+    return done;
+}
+
+weir_snapshot *weir_collector_snapshot(weir_collector *collector)
+{
+    weir_collector *c = collector;
+    const struct timespec until =
+        timespec_of(weir_mono_add(system_now(NULL), snapshot_wait_us));
+    weir_snapshot *snapshot = NULL;
+    int status = 0;
+    (void)pthread_mutex_lock(&c->lock);
+    const uint32_t ticket = ++c->wanted;
+    (void)pthread_mutex_unlock(&c->lock);
+    (void)uv_async_send(&c->async);
+    (void)pthread_mutex_lock(&c->lock);
+    while ((int32_t)(c->given - ticket) < 0 && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    if ((int32_t)(c->given - ticket) >= 0 && c->snapshot)
+        snapshot = weir_snapshot_ref(c->snapshot);
+    (void)pthread_mutex_unlock(&c->lock);
+    return snapshot;
+}
+
+weir_worker_view weir_collector_store(weir_collector *collector)
+{
+    return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The collector: loop and store worker on threads of their own. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/source.h"
+#include "runtime/platform.h"
+#include "runtime/snapshot.h"
+#include "runtime/worker.h"
+#include "store/store.h"
+
+typedef struct weir_collector weir_collector;
+
+typedef struct weir_collector_config {
+    weir_catalog *catalog; /* borrowed for the collector's life; tag uids are set at start */
+    const weir_source_type *const *sources; /* NULL-terminated */
+    bool once;             /* every point once, nothing stored, no lock: weir_collector_wait */
+    uint64_t seed;         /* 0: from the system */
+    weir_wall built;
+    /* One line per change of state; any thread. May be NULL. */
+    void (*log)(void *data, weir_log_level level, const char *event, const char *subject,
+                const char *text);
+    /* Sees every batch; loop thread; must not block. May be NULL. */
+    void (*on_batch)(void *data, const weir_batch *batch);
+    void *data;
+} weir_collector_config;
+
+/*
+ * Opens the store in catalog->store.data_dir, registers the tags and starts both threads. All
+ * signals are blocked in them.
+ *
+ * Errors of weir_store_open and weir_loop_new; nothing runs then.
+ */
+weir_err weir_collector_start(const weir_collector_config *config, weir_collector **ret,
+                              weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * Stops reading, commits what was acquired, closes. Accepts NULL. False: the last commit failed.
+ * Any thread but the collector's own.
+ */
+bool weir_collector_stop(weir_collector *collector);
+
+/* once: waits until every read has ended, or timeout_us; false on time-out. */
+bool weir_collector_wait(weir_collector *collector, int64_t timeout_us);
+
+/*
+ * Current values and device states as the loop sees them, at most 100 ms old. Waits for the loop
+ * to answer; NULL when it does not within a second, or memory is short. Any thread but the loop's.
+ * Release with weir_snapshot_unref.
+ */
+weir_snapshot *weir_collector_snapshot(weir_collector *collector) WEIR_MUST_CHECK;
+
+/* How far the store is. Any thread. Zero when once. */
+weir_worker_view weir_collector_store(weir_collector *collector);

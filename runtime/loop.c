@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: engine and sources of one collector, as a step function over a platform.
+ *
+ * The happy path: the engine says what is due -> the source of the device's connection reads it ->
+ * batches come back through on_batch to the engine, which stamps them, keeps current values and
+ * hands them to the inbox -> on_read_done closes the poll.
+ *
+ * What can fail here: nothing that stops the loop. A source that cannot read answers with bad
+ * samples; a full inbox refuses and counts (runtime/inbox.h). */
+
+#include "runtime/loop.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runtime/wake.h"
+
+/* Current values are published at most this often, and only when somebody asks. */
+static const int64_t snapshot_age_us = 100 * WEIR_MS;
+
+struct slot {
+    weir_loop *loop;
+    const weir_source_type *type; /* NULL: connection disabled */
+    void *state;
+    weir_source_host host;
+};
+
+struct weir_loop {
+    weir_loop_config config;
+    weir_engine *engine; /* NULL when once */
+    weir_mono engine_next;
+    size_t n_slots; /* one for each connection */
+    struct slot *slots;
+    weir_wake wake;
+    bool once_started;
+    size_t once_open;
+    weir_snapshot *snapshot;
+    weir_mono snapshot_at;
+};
+
+static weir_mono loop_now(const weir_loop *loop)
+{
+    return loop->config.platform->now(loop->config.platform->data);
+}
+
+static weir_wall loop_wall(const weir_loop *loop)
+{
+    return loop->config.platform->wall(loop->config.platform->data);
+}
+
+static void loop_log(const weir_loop *loop, weir_log_level level, const char *event,
+                     const char *subject, const char *text)
+{
+    const weir_platform *platform = loop->config.platform;
+    if (platform->log)
+        platform->log(platform->data, level, event, subject, text);
+}
+
+/* engine to the rest */
+
+static void engine_read(void *data, const weir_read *read)
+{
+    weir_loop *loop = data;
+    struct slot *slot = &loop->slots[loop->config.catalog->devices[read->device].connection];
+    assert(slot->type); /* the engine does not read devices of disabled connections */
+    slot->type->read(slot->state, read);
+}
+
+static void engine_batch(void *data, const weir_batch *batch)
+{
+    weir_loop *loop = data;
+    if (loop->config.inbox)
+        (void)weir_inbox_put_batch(loop->config.inbox, batch);
+    if (loop->config.on_batch)
+        loop->config.on_batch(loop->config.data, batch);
+}
+
+static void engine_event(void *data, const weir_event *event)
+{
+    weir_loop *loop = data;
+    if (loop->config.inbox)
+        (void)weir_inbox_put_event(loop->config.inbox, event,
+                                   event->kind == WEIR_EVENT_CONFIG ||
+                                       event->kind == WEIR_EVENT_WRITE);
+    const weir_log_level level =
+        event->kind == WEIR_EVENT_DEVICE_UP ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING;
+    loop_log(loop, level, weir_event_word(event->kind), event->subject, event->text);
+}
+
+/* sources to the engine */
+
+static weir_mono source_now(void *data)
+{
+    return loop_now(((struct slot *)data)->loop);
+}
+
+static weir_wall source_wall(void *data)
+{
+    return loop_wall(((struct slot *)data)->loop);
+}
+
+static void source_batch(void *data, const weir_batch *batch)
+{
+    weir_loop *loop = ((struct slot *)data)->loop;
+    if (loop->engine)
+        weir_engine_deliver(loop->engine, batch, loop_now(loop));
+    else
+        engine_batch(loop, batch);
+}
+
+static void source_read_done(void *data, const weir_read *read, weir_read_result result,
+                             weir_quality worst)
+{
+    weir_loop *loop = ((struct slot *)data)->loop;
+    if (loop->engine)
+        weir_engine_read_done(loop->engine, read, result, worst, loop_now(loop));
+    else
+        loop->once_open--;
+}
+
+static void source_write_done(void *data, uint64_t key, weir_write_result result, uint16_t code)
+{
+    /* No source of this version has a write function, so none can end one. */
+    (void)data;
+    (void)key;
+    (void)result;
+    (void)code;
+}
+
+static void source_link(void *data, bool up, const char *why)
+{
+    struct slot *slot = data;
+    weir_loop *loop = slot->loop;
+    const weir_connection *connection = &loop->config.catalog->connections[slot->host.connection];
+    loop_log(loop, up ? WEIR_LOG_INFO : WEIR_LOG_WARNING,
+             up ? "connection_up" : "connection_down", connection->name, why);
+    if (loop->engine)
+        weir_engine_link(loop->engine, slot->host.connection, up, loop_now(loop));
+}
+
+static void source_wake_at(void *data, weir_mono t)
+{
+    struct slot *slot = data;
+    weir_wake_set(&slot->loop->wake, slot->host.connection, t);
+}
+
+static void source_log(void *data, weir_log_level level, const char *event, const char *text)
+{
+    struct slot *slot = data;
+    loop_log(slot->loop, level, event,
+             slot->loop->config.catalog->connections[slot->host.connection].name, text);
+}
+
+/* life */
+
+static const weir_source_type *loop_find_source(const weir_loop *loop, weir_scheme scheme)
+{
+    for (const weir_source_type *const *type = loop->config.sources; *type; type++)
+        if ((*type)->serves(scheme))
+            return *type;
+    return NULL;
+}
+
+static weir_err loop_open_source(weir_loop *loop, uint32_t index, weir_error *error)
+{
+    const weir_catalog *catalog = loop->config.catalog;
+    const weir_connection *connection = &catalog->connections[index];
+    struct slot *slot = &loop->slots[index];
+    slot->loop = loop;
+    if (!connection->enabled)
+        return WEIR_OK;
+    const weir_source_type *type = loop_find_source(loop, connection->uri.scheme);
+    if (!type)
+        return weir_fail(error, WEIR_EUNSUPPORTED, "connection '%s': %s is not supported",
+                         connection->name, connection->uri_text);
+    assert(type->abi == WEIR_SOURCE_ABI);
+    slot->host = (weir_source_host){
+        .data = slot,
+        .catalog = catalog,
+        .connection = index,
+        .transport = loop->config.platform->transport,
+        .seed = loop->config.platform->seed ^ (index + 1) * 0x9e3779b97f4a7c15u,
+        .now = source_now,
+        .wall = source_wall,
+        .on_batch = source_batch,
+        .on_read_done = source_read_done,
+        .on_write_done = source_write_done,
+        .on_link = source_link,
+        .wake_at = source_wake_at,
+        .log = source_log,
+    };
+    slot->state = weir_alloc_zero(1, type->state_size);
+    if (!slot->state)
+        return weir_fail(error, WEIR_ENOMEM, "connection '%s'", connection->name);
+    slot->type = type;
+    return type->init(slot->state, &slot->host, error);
+}
+
+static weir_err loop_open(weir_loop *loop, weir_error *error)
+{
+    const weir_catalog *catalog = loop->config.catalog;
+    loop->slots = weir_alloc_zero(catalog->n_connections, sizeof *loop->slots);
+    if (!loop->slots || weir_wake_init(&loop->wake, catalog->n_connections))
+        return weir_fail(error, WEIR_ENOMEM, "%zu connections", catalog->n_connections);
+    loop->n_slots = catalog->n_connections;
+    for (uint32_t i = 0; i < loop->n_slots; i++) {
+        weir_err err = loop_open_source(loop, i, error);
+        if (err)
+            return err;
+    }
+    if (loop->config.once)
+        return WEIR_OK;
+    const weir_engine_config engine = {
+        .catalog = catalog,
+        .host = {loop, engine_read, engine_batch, engine_event},
+        .seed = loop->config.platform->seed,
+        .timer_slack_us = 10 * WEIR_MS,
+        .first_epoch = loop->config.first_epoch,
+        .newest_committed = loop->config.newest_committed,
+        .built = loop->config.platform->built,
+    };
+    return weir_engine_new(&engine, loop_now(loop), loop_wall(loop), &loop->engine, error);
+}
+
+weir_err weir_loop_new(const weir_loop_config *config, weir_loop **ret, weir_error *error)
+{
+    weir_loop *loop = weir_alloc_zero(1, sizeof *loop);
+    if (!loop)
+        return weir_fail(error, WEIR_ENOMEM, "the loop");
+    loop->config = *config;
+    weir_err err = loop_open(loop, error);
+    if (err) {
+        weir_loop_free(loop);
+        return err;
+    }
+    *ret = loop;
+    return WEIR_OK;
+}
+
+void weir_loop_free(weir_loop *loop)
+{
+    if (!loop)
+        return;
+    for (size_t i = 0; i < loop->n_slots; i++) {
+        struct slot *slot = &loop->slots[i];
+        if (slot->type)
+            slot->type->deinit(slot->state);
+        weir_free(slot->state);
+    }
+    weir_engine_free(loop->engine);
+    weir_snapshot_unref(loop->snapshot);
+    weir_wake_deinit(&loop->wake);
+    weir_free(loop->slots);
+    weir_free(loop);
+}
+
+/* work */
+
+static void loop_read_all_once(weir_loop *loop)
+{
+    const weir_catalog *catalog = loop->config.catalog;
+    const weir_wall wall = loop_wall(loop);
+    loop->once_started = true;
+    for (uint32_t i = 0; i < catalog->n_devices; i++) {
+        const weir_device *device = &catalog->devices[i];
+        if (!device->enabled || !catalog->connections[device->connection].enabled ||
+            device->n_points == 0)
+            continue;
+        const weir_read read = {
+            .id = i + 1,
+            .device = i,
+            .intervals = UINT32_MAX, /* on-demand points too */
+            .flags = WEIR_BATCH_FIRST_READ,
+            .plans = WEIR_PLAN_DEFAULT,
+            .due = wall,
+            .due_mono = loop_now(loop),
+            .next_due_us = INT64_MAX / 2,
+        };
+        loop->once_open++;
+        engine_read(loop, &read);
+    }
+}
+
+weir_mono weir_loop_next(const weir_loop *loop)
+{
+    const weir_mono sources = weir_wake_first(&loop->wake, NULL);
+    return loop->engine ? weir_mono_min(sources, loop->engine_next) : sources;
+}
+
+weir_mono weir_loop_step(weir_loop *loop)
+{
+    const weir_mono now = loop_now(loop);
+    if (loop->config.once && !loop->once_started)
+        loop_read_all_once(loop);
+    if (loop->engine && weir_mono_reached(now, loop->engine_next))
+        loop->engine_next = weir_engine_step(loop->engine, now, loop_wall(loop));
+    /* Bounded, so that a source that asks for "now" again and again cannot stop the rest. */
+    for (size_t budget = loop->n_slots; budget > 0; budget--) {
+        uint32_t source = 0;
+        if (!weir_mono_reached(now, weir_wake_first(&loop->wake, &source)))
+            break;
+        struct slot *slot = &loop->slots[source];
+        weir_wake_set(&loop->wake, source, WEIR_MONO_NEVER);
+        slot->type->step(slot->state, now);
+    }
+    return weir_loop_next(loop);
+}
+
+bool weir_loop_done(const weir_loop *loop)
+{
+    return loop->config.once && loop->once_started && loop->once_open == 0;
+}
+
+/* looking */
+
+void weir_loop_device(const weir_loop *loop, uint32_t device, weir_device_status *ret_status,
+                      weir_device_counters *ret_counters)
+{
+    const struct slot *slot = &loop->slots[loop->config.catalog->devices[device].connection];
+    *ret_status = *weir_engine_status(loop->engine, device);
+    *ret_counters = (weir_device_counters){0};
+    if (slot->type && slot->type->counters)
+        (void)slot->type->counters(slot->state, device, ret_counters);
+}
+
+static void loop_fill_snapshot(const weir_loop *loop, weir_snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->n_tags; i++) {
+        const weir_current *current = weir_engine_current(loop->engine, i);
+        if (current)
+            snapshot->current[i] = *current;
+    }
+    for (uint32_t i = 0; i < snapshot->n_devices; i++)
+        weir_loop_device(loop, i, &snapshot->status[i], &snapshot->counters[i]);
+    snapshot->overruns = weir_engine_overruns(loop->engine);
+}
+
+weir_snapshot *weir_loop_snapshot(weir_loop *loop)
+{
+    const weir_mono now = loop_now(loop);
+    if (!loop->engine)
+        return NULL;
+    if (!loop->snapshot || now.us - loop->snapshot_at.us >= snapshot_age_us) {
+        const weir_catalog *catalog = loop->config.catalog;
+        weir_snapshot *fresh = weir_snapshot_new(catalog->n_tags, catalog->n_devices);
+        if (!fresh)
+            return NULL;
+        fresh->taken = loop_wall(loop);
+        loop_fill_snapshot(loop, fresh);
+        weir_snapshot_unref(loop->snapshot);
+        loop->snapshot = fresh;
+        loop->snapshot_at = now;
+    }
+    return weir_snapshot_ref(loop->snapshot);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: engine and sources of one collector, as a step function over a platform. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "model/source.h"
+#include "runtime/inbox.h"
+#include "runtime/platform.h"
+#include "runtime/snapshot.h"
+
+typedef struct weir_loop weir_loop;
+
+typedef struct weir_loop_config {
+    const weir_catalog *catalog; /* borrowed, like all below, for the loop's life */
+    const weir_platform *platform;
+    const weir_source_type *const *sources; /* NULL-terminated */
+    weir_inbox *inbox;                      /* NULL: nothing is stored */
+    uint32_t first_epoch;                   /* of the store */
+    weir_wall newest_committed;
+    bool once; /* no schedule: every point is read once, at the first step */
+    /* Sees every batch after the engine. Loop thread. May be NULL. */
+    void (*on_batch)(void *data, const weir_batch *batch);
+    void *data;
+} weir_loop_config;
+
+/* WEIR_EUNSUPPORTED: no source serves a connection's scheme. */
+weir_err weir_loop_new(const weir_loop_config *config, weir_loop **ret,
+                       weir_error *error) WEIR_MUST_CHECK;
+
+/* Closes all connections. Accepts NULL. */
+void weir_loop_free(weir_loop *loop);
+
+/* Runs all that is due; returns when to call again. Also to be called after transport events when
+ * weir_loop_next is earlier than the wake-up already set. */
+weir_mono weir_loop_step(weir_loop *loop);
+weir_mono weir_loop_next(const weir_loop *loop);
+
+/* once: every read has ended. */
+bool weir_loop_done(const weir_loop *loop);
+
+/* State and counters of one device (catalog index). Not when once. */
+void weir_loop_device(const weir_loop *loop, uint32_t device, weir_device_status *ret_status,
+                      weir_device_counters *ret_counters);
+
+/* A reference for the caller; the same object while it is younger than 100 ms. NULL: no memory. */
+weir_snapshot *weir_loop_snapshot(weir_loop *loop);

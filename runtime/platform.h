@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* All that the collector's steps take from outside: clocks, seed, network, file system, log. */
+
+#pragma once
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "model/catalog.h"
+#include "runtime/transport.h"
+
+/*
+ * The loop (runtime/loop.h) and the store worker (runtime/worker.h) are step functions over a
+ * platform. Threads and libuv only call them (runtime/collector.c); a simulation calls them in one
+ * thread, with clocks and a network of its own.
+ */
+typedef struct weir_platform {
+    void *data;
+    weir_mono (*now)(void *data);
+    weir_wall (*wall)(void *data);
+    uint64_t seed;                  /* of all jitter and ids */
+    weir_transport_host *transport; /* used by the loop only */
+    const char *vfs;                /* SQLite VFS; NULL: the default */
+    weir_wall built;                /* a wall clock before this is not trusted; 0: no limit */
+    /* One line per change of state. subject: device, connection or "". Any thread. May be NULL. */
+    void (*log)(void *data, weir_log_level level, const char *event, const char *subject,
+                const char *text);
+} weir_platform;

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* The store worker: takes the inbox, commits, tells how far; a step function.
+ *
+ * The happy path: each max_loss it takes all chunks, appends their records to the store and commits
+ * once. In between it comes only when much or something urgent waits.
+ *
+ * What can fail: a commit (disk full, I/O error). Then all stays in memory and the next step tries
+ * again; beyond PENDING_MAX nothing more is taken, so that the inbox fills up to its own limit and
+ * refuses there, counted. When commits succeed again, a gap event says how many were refused. */
+
+#include "runtime/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+enum {
+    COMMIT_BYTES = 4 * 1024 * 1024,  /* waiting in the store: commit before the time */
+    PENDING_MAX = 16 * 1024 * 1024,  /* waiting in the store while commits fail */
+};
+
+struct weir_worker {
+    weir_store *store;
+    weir_inbox *inbox;
+    const weir_platform *platform;
+    int64_t max_loss_us;
+    weir_mono commit_due;
+    weir_inbox_taken taken; /* not yet appended, when memory was short */
+    bool must_commit;
+    uint64_t refused_reported;
+
+    pthread_mutex_t lock; /* of what follows */
+    weir_worker_view view;
+    weir_device_record *devices; /* with texts behind, one allocation */
+    size_t n_devices;
+};
+
+weir_err weir_worker_new(weir_store *store, weir_inbox *inbox, const weir_platform *platform,
+                         int64_t max_loss_us, weir_worker **ret, weir_error *error)
+{
+    weir_worker *w = weir_alloc_zero(1, sizeof *w);
+    if (!w || pthread_mutex_init(&w->lock, NULL)) {
+        weir_free(w);
+        return weir_fail(error, WEIR_ENOMEM, "the store worker");
+    }
+    w->store = store;
+    w->inbox = inbox;
+    w->platform = platform;
+    w->max_loss_us = max_loss_us;
+    w->commit_due = weir_mono_add(platform->now(platform->data), max_loss_us);
+    w->view.position = weir_store_get_position(store);
+    *ret = w;
+    return WEIR_OK;
+}
+
+void weir_worker_free(weir_worker *worker)
+{
+    if (!worker)
+        return;
+    weir_inbox_release(worker->inbox, &worker->taken);
+    (void)pthread_mutex_destroy(&worker->lock);
+    weir_free(worker->devices);
+    weir_free(worker);
+}
+
+static weir_err worker_on_batch(void *data, const weir_batch *batch)
+{
+    weir_worker *w = data;
+    return weir_store_append(w->store, batch, NULL);
+}
+
+static weir_err worker_on_event(void *data, const weir_event *event)
+{
+    weir_worker *w = data;
+    return weir_store_event(w->store, event, NULL);
+}
+
+/* Moves what waits in the inbox into the store's pending rows. */
+static void worker_take(weir_worker *w)
+{
+    size_t pending;
+    (void)weir_store_pending(w->store, &pending);
+    if (pending >= PENDING_MAX)
+        return;
+    if (!w->taken.first) {
+        w->taken = weir_inbox_take(w->inbox);
+        w->must_commit |= w->taken.urgent;
+    }
+    if (weir_inbox_each(&w->taken, w, worker_on_batch, worker_on_event) == WEIR_OK)
+        weir_inbox_release(w->inbox, &w->taken);
+}
+
+static void worker_log(const weir_worker *w, weir_log_level level, const char *event,
+                       const char *text)
+{
+    if (w->platform->log)
+        w->platform->log(w->platform->data, level, event, "", text);
+}
+
+/* After commits work again: an exact record of what the full inbox refused meanwhile. */
+static void worker_record_refused(weir_worker *w)
+{
+    const uint64_t refused = w->taken.refused;
+    char text[160];
+    if (refused == w->refused_reported)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "%llu samples were not kept: the store could not commit and memory was full",
+                   (unsigned long long)(refused - w->refused_reported));
+    const weir_event event = {w->platform->wall(w->platform->data), WEIR_EVENT_GAP, "", text};
+    if (weir_store_event(w->store, &event, NULL) == WEIR_OK) {
+        w->refused_reported = refused;
+        worker_log(w, WEIR_LOG_ERROR, "gap", text);
+    }
+}
+
+static void worker_publish(weir_worker *w, weir_err err, const weir_error *error)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    const bool was_failing = w->view.failing;
+    w->view.position = weir_store_get_position(w->store);
+    w->view.refused = w->taken.refused;
+    w->view.failing = err != WEIR_OK;
+    if (err) {
+        w->view.failures++;
+        memcpy(w->view.error, error->text, sizeof w->view.error);
+    } else {
+        w->view.commits++;
+        w->view.error[0] = '\0';
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    if (err && !was_failing)
+        worker_log(w, WEIR_LOG_ERROR, "store_failing", error->text);
+    else if (!err && was_failing)
+        worker_log(w, WEIR_LOG_NOTICE, "store_recovered", "commits succeed again");
+}
+
+static weir_err worker_commit(weir_worker *w)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    const weir_mono started = w->platform->now(w->platform->data);
+    worker_record_refused(w);
+    weir_err err = weir_store_commit(w->store, w->platform->wall(w->platform->data), &error);
+    worker_publish(w, err, &error);
+    const weir_mono ended = w->platform->now(w->platform->data);
+    /* So early that the next commit should end max_loss after this one began. */
+    int64_t wait = w->max_loss_us - (ended.us - started.us);
+    if (wait < w->max_loss_us / 2)
+        wait = w->max_loss_us / 2;
+    w->commit_due = weir_mono_add(started, wait);
+    w->must_commit = false;
+    return err;
+}
+
+static void worker_put_devices(weir_worker *w)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    (void)pthread_mutex_lock(&w->lock);
+    weir_device_record *devices = w->devices;
+    const size_t n = w->n_devices;
+    w->devices = NULL;
+    (void)pthread_mutex_unlock(&w->lock);
+    if (devices && weir_store_put_devices(w->store, devices, n, &error))
+        worker_log(w, WEIR_LOG_WARNING, "devices_not_stored", error.text);
+    weir_free(devices);
+}
+
+weir_mono weir_worker_step(weir_worker *worker)
+{
+    size_t bytes;
+    worker_take(worker);
+    const bool due =
+        weir_mono_reached(worker->platform->now(worker->platform->data), worker->commit_due);
+    const size_t pending = weir_store_pending(worker->store, &bytes);
+    if ((pending > 0 && (due || bytes >= COMMIT_BYTES)) || worker->must_commit)
+        (void)worker_commit(worker);
+    else if (due)
+        worker->commit_due = weir_mono_add(worker->commit_due, worker->max_loss_us);
+    worker_put_devices(worker);
+    return worker->commit_due;
+}
+
+bool weir_worker_flush(weir_worker *worker)
+{
+    worker_take(worker);
+    bool ok = weir_store_pending(worker->store, NULL) == 0 || worker_commit(worker) == WEIR_OK;
+    worker_put_devices(worker);
+    return ok && !worker->taken.first;
+}
+
+void weir_worker_post_devices(weir_worker *worker, const weir_device_record *devices, size_t n)
+{
+    size_t texts = 0;
+    for (size_t i = 0; i < n; i++)
+        texts += strlen(devices[i].name) + strlen(devices[i].connection) +
+                 strlen(devices[i].state) + strlen(devices[i].error) + 4;
+    weir_device_record *copy = weir_alloc(n * sizeof *copy + texts);
+    if (!copy)
+        return;
+    char *room = (char *)(copy + n);
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = devices[i];
+        const char **fields[] = {&copy[i].name, &copy[i].connection, &copy[i].state,
+                                 &copy[i].error};
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
+            const size_t length = strlen(*fields[f]) + 1;
+            memcpy(room, *fields[f], length);
+            *fields[f] = room;
+            room += length;
+        }
+    }
+    (void)pthread_mutex_lock(&worker->lock);
+    weir_device_record *old = worker->devices;
+    worker->devices = copy;
+    worker->n_devices = n;
+    (void)pthread_mutex_unlock(&worker->lock);
+    weir_free(old);
+}
+
+weir_worker_view weir_worker_get_view(weir_worker *worker)
+{
+    (void)pthread_mutex_lock(&worker->lock);
+    weir_worker_view view = worker->view;
+    (void)pthread_mutex_unlock(&worker->lock);
+    return view;
+}

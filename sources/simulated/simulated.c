@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* The source for `simulated:` connections: waveforms, no device and no network.
+ *
+ * Every read is answered at the next step with the values the waveforms have at the due slot. */
+
+#include "sources/simulated/simulated.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sources/simulated/wave.h"
+
+struct simulated {
+    weir_source_host host;
+    weir_read *waiting;
+    size_t n_waiting, capacity;
+    weir_sample *samples; /* room for the largest device */
+    char (*texts)[WEIR_WAVE_ROOM];
+};
+
+static bool simulated_serves(weir_scheme scheme)
+{
+    return scheme == WEIR_SCHEME_SIMULATED;
+}
+
+static weir_err simulated_init(void *state, const weir_source_host *host, weir_error *error)
+{
+    struct simulated *s = state;
+    const weir_catalog *catalog = host->catalog;
+    size_t n_tags = 0;
+    s->host = *host;
+    for (size_t i = 0; i < catalog->n_devices; i++) {
+        const weir_device *device = &catalog->devices[i];
+        if (device->connection != host->connection)
+            continue;
+        n_tags = device->n_tags > n_tags ? device->n_tags : n_tags;
+        s->capacity += device->n_intervals + 1; /* one read of each may be under way */
+    }
+    s->waiting = weir_alloc_zero(s->capacity, sizeof *s->waiting);
+    s->samples = weir_alloc_zero(n_tags, sizeof *s->samples);
+    s->texts = weir_alloc_zero(n_tags, sizeof *s->texts);
+    if (!s->waiting || !s->samples || !s->texts)
+        return weir_fail(error, WEIR_ENOMEM, "simulated connection '%s'",
+                         catalog->connections[host->connection].name);
+    host->log(host->data, WEIR_LOG_INFO, "simulated", "its values are made up, not measured");
+    return WEIR_OK;
+}
+
+static void simulated_deinit(void *state)
+{
+    struct simulated *s = state;
+    weir_free(s->waiting);
+    weir_free(s->samples);
+    weir_free(s->texts);
+}
+
+static void simulated_read(void *state, const weir_read *read)
+{
+    struct simulated *s = state;
+    if (s->n_waiting < s->capacity) /* the engine has at most one read of an interval under way */
+        s->waiting[s->n_waiting++] = *read;
+    s->host.wake_at(s->host.data, read->due_mono);
+}
+
+static uint32_t simulated_samples(struct simulated *s, const weir_read *read)
+{
+    const weir_catalog *catalog = s->host.catalog;
+    const weir_device *device = &catalog->devices[read->device];
+    uint32_t n = 0;
+    for (uint32_t p = 0; p < device->n_points; p++) {
+        if (!weir_intervals_want(read->intervals, device, p))
+            continue;
+        const weir_point *point = &device->points[p];
+        for (uint32_t element = 0; element < point->count; element++, n++) {
+            const weir_wave_key key = {s->host.seed, device->unit_id, element};
+            s->samples[n] = (weir_sample){
+                .tag = catalog->tags[device->first_tag + device->point_tag[p] + element].uid,
+                .ts = read->due,
+                .value = weir_wave_value(point, key, read->due, (uint8_t *)s->texts[n]),
+            };
+        }
+    }
+    return n;
+}
+
+static void simulated_answer(struct simulated *s, const weir_read *read)
+{
+    const weir_wall wall = s->host.wall(s->host.data);
+    const weir_batch batch = {
+        .connection = s->host.connection,
+        .device = read->device,
+        .catalog_revision = s->host.catalog->revision,
+        .epoch = read->epoch,
+        .flags = read->flags,
+        .n_samples = simulated_samples(s, read),
+        .plans = read->plans,
+        .due = read->due,
+        .sent = wall,
+        .received = wall,
+        .anchor_us = wall.us - s->host.now(s->host.data).us,
+        .samples = s->samples,
+    };
+    s->host.on_batch(s->host.data, &batch);
+    s->host.on_read_done(s->host.data, read, WEIR_READ_GOOD, 0);
+}
+
+static void simulated_step(void *state, weir_mono now)
+{
+    struct simulated *s = state;
+    const size_t n = s->n_waiting;
+    (void)now;
+    for (size_t i = 0; i < n; i++)
+        simulated_answer(s, &s->waiting[i]);
+    s->n_waiting = 0;
+}
+
+const weir_source_type weir_source_simulated = {
+    .abi = WEIR_SOURCE_ABI,
+    .name = "simulated",
+    .summary = "waveforms: no device, no network",
+    .serves = simulated_serves,
+    .state_size = sizeof(struct simulated),
+    .init = simulated_init,
+    .deinit = simulated_deinit,
+    .read = simulated_read,
+    .step = simulated_step,
+};

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Waveforms: the value a simulated point shows at a time, a pure function. */
+
+#pragma once
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "model/point.h"
+#include "model/value.h"
+
+/* Which of many equal points it is: every one has a phase of its own. */
+typedef struct weir_wave_key {
+    uint64_t seed;
+    unsigned unit;
+    unsigned element;
+} weir_wave_key;
+
+/*
+ * The value of a point at wall time t. Depends on nothing but its arguments, so that a test can
+ * say what a simulated plant showed when. Strings are the point's name, borrowed.
+ *
+ * The value is a whole number of steps of the resolution within min..max, as an exact decimal;
+ * without a resolution an f64. A point without `simulate` gets weir_wave_suited.
+ *
+ *   constant     min
+ *   sine         one turn a period around the middle
+ *   ramp         from min to max in a period, then again from min
+ *   square       half a period min, half a period max
+ *   random_walk  wanders within min..max, a step each sixteenth of a period
+ *   counter      grows from min at 1970 by max - min a period, unevenly, and never falls; only
+ *                where the point's type can hold no more it begins again, as a meter does
+ *
+ * Bool points are true in the upper half; a point with an enum shows one of its raw numbers; string
+ * points show the point's name, bytes points bytes that change each period.
+ */
+enum { WEIR_WAVE_ROOM = 32 };
+weir_value weir_wave_value(const weir_point *point, weir_wave_key key, weir_wall t,
+                           uint8_t room[WEIR_WAVE_ROOM]);
+
+/* The point's own wave, or, when it has none, one that its unit suggests and its type and scale can
+ * show. */
+weir_simulate weir_wave_suited(const weir_point *point);
