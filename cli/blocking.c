@@ -171,8 +171,7 @@ weir_err weir_blocking_open(const weir_blocking_options *options, weir_blocking 
 {
     assert(options->uri.scheme == WEIR_SCHEME_TCP || options->uri.scheme == WEIR_SCHEME_RTU_TCP);
     weir_link_config config = {
-        .framing =
-            options->uri.scheme == WEIR_SCHEME_TCP ? WEIR_FRAMING_TCP : WEIR_FRAMING_RTU,
+        .framing = options->uri.scheme == WEIR_SCHEME_TCP ? WEIR_FRAMING_TCP : WEIR_FRAMING_RTU,
         .max_in_flight = 1,
         .retries = options->retries,
         .busy_retries = 3,

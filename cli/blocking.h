@@ -11,11 +11,12 @@
 typedef struct weir_blocking weir_blocking;
 
 typedef struct weir_blocking_options {
-    weir_uri uri; /* tcp or rtu+tcp; host is borrowed */
-    int64_t timeout_us; /* of connecting, and of each answer */
-    uint16_t retries;   /* after silence */
+    weir_uri uri;            /* tcp or rtu+tcp; host is borrowed */
+    int64_t timeout_us;      /* of connecting, and of each answer */
+    uint16_t retries;        /* after silence */
     weir_link_host observer; /* counts and notices; may be all zero */
-    const volatile sig_atomic_t *stop; /* becomes non-zero: what waits ends with CANCELED; or NULL */
+    const volatile sig_atomic_t
+        *stop; /* becomes non-zero: what waits ends with CANCELED; or NULL */
 } weir_blocking_options;
 
 /* The answer to one request; data as in weir_reply, copied. */

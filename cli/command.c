@@ -58,16 +58,15 @@ static weir_err parse_append(struct parse *p, const weir_option *option, const c
     return WEIR_OK;
 }
 
-/* shown: the option as it was written, for messages. */
-static weir_err parse_set(struct parse *p, const weir_option *option, const char *shown,
-                          const char *value)
+/* The message of a wrong value begins with the option's name: "timeout must be ...". */
+static weir_err parse_set(struct parse *p, const weir_option *option, const char *value)
 {
     if (option->set_offset)
         *(bool *)(p->base + option->set_offset) = true;
     if (option->type == WEIR_OPTION_STRINGS)
         return parse_append(p, option, value);
     weir_err err = weir_option_set(option, value, p->base, p->error);
-    return err ? weir_fail_prefix(p->error, "%s %s: ", shown, value) : WEIR_OK;
+    return err ? weir_fail_prefix(p->error, "--") : WEIR_OK;
 }
 
 static weir_err parse_unknown(struct parse *p, const char *word, const char *name)
@@ -94,8 +93,7 @@ static weir_err parse_long(struct parse *p, const char *word)
         value = option->type == WEIR_OPTION_BOOL ? "true" : parse_take(p);
     if (!value)
         return weir_fail(p->error, WEIR_EINVAL, "--%s needs a value", name);
-    char *shown = weir_arena_format(p->arena, "--%s", name);
-    return parse_set(p, option, shown ? shown : name, value);
+    return parse_set(p, option, value);
 }
 
 static const weir_option *option_by_letter(const weir_option *options, char letter)
@@ -109,12 +107,11 @@ static const weir_option *option_by_letter(const weir_option *options, char lett
 static weir_err parse_letters(struct parse *p, const char *word)
 {
     for (const char *at = word + 1; *at; at++) {
-        const char shown[] = {'-', *at, '\0'};
         const weir_option *option = option_by_letter(p->options, *at);
         if (!option)
             return parse_unknown(p, word, word[2] ? word + 1 : NULL);
         if (option->type == WEIR_OPTION_BOOL) {
-            weir_err err = parse_set(p, option, shown, "true");
+            weir_err err = parse_set(p, option, "true");
             if (err)
                 return err;
             continue;
@@ -122,7 +119,7 @@ static weir_err parse_letters(struct parse *p, const char *word)
         const char *value = at[1] ? at + 1 : parse_take(p);
         if (!value)
             return weir_fail(p->error, WEIR_EINVAL, "-%c needs a value", *at);
-        return parse_set(p, option, shown, value);
+        return parse_set(p, option, value);
     }
     return WEIR_OK;
 }

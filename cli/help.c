@@ -88,6 +88,22 @@ static void add_limit(const weir_option *option, int64_t limit, weir_text *t)
         weir_text_format(t, "%lld", (long long)limit);
 }
 
+/* The extremes of int64_t mean "no such limit" (lib/model/option.c). */
+static void add_limits(const weir_option *option, weir_text *t)
+{
+    if (option->max == INT64_MAX) {
+        weir_text_add(t, "at least ");
+        add_limit(option, option->min, t);
+    } else if (option->min == INT64_MIN) {
+        weir_text_add(t, "at most ");
+        add_limit(option, option->max, t);
+    } else {
+        add_limit(option, option->min, t);
+        weir_text_add(t, " to ");
+        add_limit(option, option->max, t);
+    }
+}
+
 void weir_option_notes(const weir_option *option, weir_text *t)
 {
     const char *separator = " (";
@@ -100,9 +116,7 @@ void weir_option_notes(const weir_option *option, weir_text *t)
     }
     if (option->min || option->max) {
         weir_text_add(t, separator);
-        add_limit(option, option->min, t);
-        weir_text_add(t, " to ");
-        add_limit(option, option->max, t);
+        add_limits(option, t);
         separator = "; ";
     }
     if (option->fallback && *option->fallback && option->type != WEIR_OPTION_BOOL) {

@@ -44,6 +44,11 @@ size_t weir_terminal_width(FILE *file)
     return 80;
 }
 
+weir_format weir_format_of(FILE *file)
+{
+    return isatty(fileno(file)) ? WEIR_FORMAT_TABLE : WEIR_FORMAT_CSV;
+}
+
 weir_output *weir_output_new(FILE *file, weir_format format, const char *const *columns, size_t n)
 {
     WEIR_CLEANUP(weir_output_end) weir_output *o = weir_alloc_zero(1, sizeof *o);
@@ -51,9 +56,7 @@ weir_output *weir_output_new(FILE *file, weir_format format, const char *const *
         return NULL;
     o->failed = true; /* until complete: nothing to write if we fail half-way */
     o->file = file;
-    o->format = format;
-    if (format == WEIR_FORMAT_AUTO)
-        o->format = isatty(fileno(file)) ? WEIR_FORMAT_TABLE : WEIR_FORMAT_CSV;
+    o->format = format == WEIR_FORMAT_AUTO ? weir_format_of(file) : format;
     o->names = weir_alloc_zero(n, sizeof *o->names);
     o->widths = weir_alloc_zero(n, sizeof *o->widths);
     o->right = weir_alloc_zero(n, sizeof *o->right);

@@ -20,9 +20,9 @@ typedef enum weir_format {
 extern const char *const weir_format_words[];
 
 /* The row of an option table whose struct has a field `int format`. */
-#define WEIR_FORMAT_OPTION(type)                                                                   \
+#define WEIR_FORMAT_OPTION(options)                                                                \
     {                                                                                              \
-        .name = "format", .type = WEIR_OPTION_ENUM, .offset = offsetof(type, format),              \
+        .name = "format", .type = WEIR_OPTION_ENUM, .offset = offsetof(options, format),           \
         .fallback = "auto", .words = weir_format_words, .metavar = "FORMAT",                       \
         .text = "How rows are written. auto is table on a terminal, csv otherwise."                \
     }
@@ -32,6 +32,9 @@ bool weir_terminal_colour(FILE *file);
 
 /* Columns of the terminal; 80 when unknown. */
 size_t weir_terminal_width(FILE *file);
+
+/* What AUTO means for this file. */
+weir_format weir_format_of(FILE *file);
 
 typedef struct weir_output weir_output;
 

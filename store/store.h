@@ -55,8 +55,10 @@ weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall
                              weir_error *error) WEIR_MUST_CHECK;
 
 /* Adds to the next commit, in memory; copies. WEIR_ENOMEM. */
-weir_err weir_store_append(weir_store *store, const weir_batch *batch, weir_error *error) WEIR_MUST_CHECK;
-weir_err weir_store_event(weir_store *store, const weir_event *event, weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_store_append(weir_store *store, const weir_batch *batch,
+                           weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_store_event(weir_store *store, const weir_event *event,
+                          weir_error *error) WEIR_MUST_CHECK;
 
 /* Samples and events waiting for the next commit, and about how many bytes they take. */
 size_t weir_store_pending(const weir_store *store, size_t *ret_bytes);

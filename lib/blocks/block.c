@@ -148,7 +148,8 @@ static void header_give(weir_batch *b, const uint64_t v[HEADER_COUNT])
     b->anchor_us = (int64_t)v[HEADER_ANCHOR];
 }
 
-/* Column by column, as they lie. The 32-bit numbers are cut by header_give and header_take alike. */
+/* Column by column, as they lie. The 32-bit numbers are cut by header_give and header_take alike.
+ */
 static bool headers_read(weir_reader *r, weir_block *block)
 {
     for (unsigned column = 0; column < HEADER_COUNT; column++) {
@@ -203,8 +204,8 @@ static bool shapes_read(weir_reader *r, weir_block *block, uint32_t *first_use)
     for (size_t i = 0; i < block->n_batches; i++) {
         weir_batch *b = &block->batches[i];
         uint64_t shape = weir_read_varint(&numbers);
-        uint64_t n = shape < n_shapes ? block->batches[first_use[shape]].n_samples
-                                      : weir_read_varint(r);
+        uint64_t n =
+            shape < n_shapes ? block->batches[first_use[shape]].n_samples : weir_read_varint(r);
         if (shape > n_shapes || n == 0 || n > block->count - used)
             return false;
         weir_sample *samples = block->samples + used;
@@ -374,9 +375,9 @@ weir_err weir_block_decode(const weir_block_head *head, const uint8_t *body, siz
         return weir_fail(error, WEIR_ENOMEM, "no memory to decode a block");
 
     weir_reader r = weir_reader_of(block->raw, head->raw_size);
-    if (!headers_read(&r, block) || !shapes_read(&r, block, first_use) || !qualities_read(&r, block) ||
-        !times_read(&r, block) || !values_read(&r, block) || weir_reader_left(&r) != 0 ||
-        !block_agrees(block, head))
+    if (!headers_read(&r, block) || !shapes_read(&r, block, first_use) ||
+        !qualities_read(&r, block) || !times_read(&r, block) || !values_read(&r, block) ||
+        weir_reader_left(&r) != 0 || !block_agrees(block, head))
         return weir_fail(error, WEIR_EDAMAGED, "block contradicts itself");
     *ret = block;
     block = NULL;

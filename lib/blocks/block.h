@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The block codec: batches to bytes and back, every bit kept. docs/design/store.md has the format. */
+/* The block codec: batches to bytes and back, every bit kept. docs/design/store.md has the format.
+ */
 
 #pragma once
 #include <stdbool.h>
@@ -11,9 +12,9 @@
 
 /* Bounds of one block. The decoder checks them before it allocates. */
 enum {
-    WEIR_BLOCK_CODEC = 1,             /* transposed columns + zstd */
-    WEIR_BLOCK_VERSION = 1,           /* of codec 1 */
-    WEIR_BLOCK_BATCH_MAX = 64 * 1024, /* samples of one batch */
+    WEIR_BLOCK_CODEC = 1,                          /* transposed columns + zstd */
+    WEIR_BLOCK_VERSION = 1,                        /* of codec 1 */
+    WEIR_BLOCK_BATCH_MAX = 64 * 1024,              /* samples of one batch */
     WEIR_BLOCK_BATCH_BYTES_MAX = 16 * 1024 * 1024, /* strings and bytes of one batch together */
     WEIR_BLOCK_FULL = 64 * 1024,                   /* samples from which a block takes no more */
     WEIR_BLOCK_FULL_BYTES = 1024 * 1024,           /* likewise bytes of its strings */

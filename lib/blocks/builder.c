@@ -13,6 +13,7 @@
 #include "blocks/block.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <zstd.h>
 
 #include "base/alloc.h"
@@ -92,9 +93,9 @@ void weir_block_builder_free(weir_block_builder *b)
 
 void weir_block_builder_clear(weir_block_builder *b)
 {
-    weir_column *columns[] = {&b->batches,   &b->batch_shapes, &b->shapes, &b->shape_bytes,
-                              &b->ranges,    &b->qualities,    &b->ts_runs, &b->own_ts,
-                              &b->text,      &b->bytes};
+    weir_column *columns[] = {&b->batches, &b->batch_shapes, &b->shapes,  &b->shape_bytes,
+                              &b->ranges,  &b->qualities,    &b->ts_runs, &b->own_ts,
+                              &b->text,    &b->bytes};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         columns[i]->n = 0;
     for (size_t i = 0; i < WEIR_KIND_COUNT; i++)

@@ -205,10 +205,11 @@ static void a_head_tells_count_times_and_tags_without_the_body(void **state)
     static const struct {
         weir_tag_uid uid;
         bool inside;
-    } cases[] = {{0, false}, {1, true}, {50, true}, {51, false}, {150, false}, {151, true},
-                 {200, true}, {201, false}, {UINT32_MAX, false}};
+    } cases[] = {{0, false},  {1, true},   {50, true},   {51, false},        {150, false},
+                 {151, true}, {200, true}, {201, false}, {UINT32_MAX, false}};
     weir_sample samples[2][50];
-    weir_batch batches[] = {steady_batch(samples[0], 3, 2000000), steady_batch(samples[1], 0, 1000000)};
+    weir_batch batches[] = {steady_batch(samples[0], 3, 2000000),
+                            steady_batch(samples[1], 0, 1000000)};
     weir_block_builder *builder = build(batches, 2);
     weir_block_bytes bytes = encode(builder);
     weir_block_head head;

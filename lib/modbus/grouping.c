@@ -204,6 +204,7 @@ static weir_err spans_make(work *w, const weir_point *points, const uint32_t *in
     w->n_spans = n;
     atoms_close(w->limits, w->spans, w->n_shared);
     qsort(w->spans, w->n_shared, sizeof *w->spans, span_compare);
+    qsort(w->spans + w->n_shared, n_alone, sizeof *w->spans, span_compare);
     return WEIR_OK;
 }
 

@@ -679,7 +679,8 @@ static void link_count_timeout(weir_link *link, weir_request *request, weir_mono
         link->draining = false;
         return;
     }
-    link->silent_timeouts++;
+    if (request->sent_at.us >= link->input_at.us)
+        link->silent_timeouts++;
     weir_unit_set_add(&link->units_silent, request->unit);
     link_start_quarantine(link, request->unit, now);
     link_count(link, &link->counters.timeouts, request->unit, "timeout", 0);

@@ -18,19 +18,20 @@ void weir_tally_count(weir_tally *tally, const char *what, int64_t rtt_us)
     weir_device_counters *c = &tally->counters;
     const struct {
         const char *what;
-        uint64_t *counter; /* NULL: a reply, its time is kept */
+        uint64_t *counter; /* NULL: none */
+        bool timed;        /* the device answered: its time is kept */
     } rows[] = {
-        {"sent", &c->requests},        {"reply", NULL},
-        {"timeout", &c->timeouts},     {"late", &c->late},
-        {"exception", &c->exceptions}, {"malformed", &c->malformed},
-        {"wrong_id", &c->malformed},   {"wrong_unit", &c->malformed},
+        {"sent", &c->requests, false},       {"reply", NULL, true},
+        {"timeout", &c->timeouts, false},    {"late", &c->late, false},
+        {"exception", &c->exceptions, true}, {"malformed", &c->malformed, false},
+        {"wrong_id", &c->malformed, false},  {"wrong_unit", &c->malformed, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(what, rows[i].what))
             continue;
         if (rows[i].counter)
             ++*rows[i].counter;
-        else
+        if (rows[i].timed)
             tally_add_rtt(tally, rtt_us);
         return;
     }

@@ -15,6 +15,9 @@
 #include "base/number.h"
 #include "base/random.h"
 
+/* Products of a time, a span and a weight. */
+__extension__ typedef __int128 wide;
+
 /* Steps beyond this cannot be told apart in a double. */
 #define STEP_MAX 9007199254740992.0 /* 2^53 */
 
@@ -27,10 +30,9 @@ static const struct usual {
     const char *unit;
     double min, max;
 } usual_ranges[] = {
-    {"V", 226, 234},     {"kV", 10.4, 10.6}, {"A", 2, 38},       {"Hz", 49.95, 50.05},
-    {"W", 400, 8600},    {"kW", 0.4, 86},    {"var", -900, 900}, {"kvar", -9, 9},
-    {"VA", 500, 8700},   {"kVA", 0.5, 87},   {"°C", 18, 24},     {"bar", 1, 6},
-    {"deg", -180, 180},  {"°", -180, 180},
+    {"V", 226, 234}, {"kV", 10.4, 10.6}, {"A", 2, 38},       {"Hz", 49.95, 50.05}, {"W", 400, 8600},
+    {"kW", 0.4, 86}, {"var", -900, 900}, {"kvar", -9, 9},    {"VA", 500, 8700},    {"kVA", 0.5, 87},
+    {"°C", 18, 24},  {"bar", 1, 6},      {"deg", -180, 180}, {"°", -180, 180},
 };
 
 /* The raw numbers an integer type can hold; false for all other types. */
@@ -95,8 +97,12 @@ weir_simulate weir_wave_suited(const weir_point *p)
 {
     if (p->simulate.wave != WEIR_WAVE_NONE)
         return p->simulate;
-    weir_simulate s = {.wave = WEIR_WAVE_SINE, .min = 0, .max = 100, .period_us = WEIR_MINUTE,
-                       .resolution_mantissa = 1, .resolution_exponent = -2};
+    weir_simulate s = {.wave = WEIR_WAVE_SINE,
+                       .min = 0,
+                       .max = 100,
+                       .period_us = WEIR_MINUTE,
+                       .resolution_mantissa = 1,
+                       .resolution_exponent = -2};
     for (size_t i = 0; i < sizeof usual_ranges / sizeof *usual_ranges; i++)
         if (!strcmp(usual_ranges[i].unit, p->unit)) {
             s.min = usual_ranges[i].min;
@@ -171,7 +177,7 @@ static double wander(int64_t t_us, int64_t period_us, uint64_t hash)
 static int64_t counted(int64_t t_us, int64_t period_us, int64_t span, uint64_t hash)
 {
     int64_t period = floor_div(t_us, period_us);
-    __int128 in_period = (__int128)(t_us - period * period_us) * SEGMENTS;
+    wide in_period = (wide)(t_us - period * period_us) * SEGMENTS;
     int segment = (int)(in_period / period_us);
     int64_t weight_sum = 0, weight_before = 0, weight = 0;
     for (int i = 0; i < SEGMENTS; i++) {
@@ -182,8 +188,8 @@ static int64_t counted(int64_t t_us, int64_t period_us, int64_t span, uint64_t h
             weight = w;
         weight_sum += w;
     }
-    __int128 grown = (__int128)weight_before * period_us + weight * (in_period % period_us);
-    return period * span + (int64_t)(span * grown / ((__int128)weight_sum * period_us));
+    wide grown = (wide)weight_before * period_us + weight * (in_period % period_us);
+    return period * span + (int64_t)(span * grown / ((wide)weight_sum * period_us));
 }
 
 /* Where a meter's register is full, counting begins again. */

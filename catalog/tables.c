@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: MIT */
+/* The option tables of the configuration file: every key, its limits, its default, its meaning. */
+
+#include "catalog/tables.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "catalog/yaml.h"
+
+/* Words for reading the rows: where a value goes, and how we know it was given. */
+#define AT(type, field)    .offset = offsetof(type, field)
+#define GIVEN(type, field) .set_offset = offsetof(type, given.field)
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+#define LATER(key, kind, words_of_it)                                                              \
+    {                                                                                              \
+        .name = key, .type = kind, .flags = WEIR_OPTION_UNSUPPORTED, .text = words_of_it           \
+    }
+
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const tid_checks[] = {"strict", "lenient", NULL};
+static const char *const accesses[] = {"r", "w", "rw", NULL};
+static const char *const waves[] = {"constant",    "sine",    "ramp", "square",
+                                    "random_walk", "counter", NULL};
+
+const weir_option weir_store_table[] = {
+    {.name = "max_loss",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_store_in, max_loss),
+     .min = 100 * WEIR_MS,
+     .max = WEIR_HOUR,
+     .fallback = "1s",
+     .text = "How much a crash or a power cut may cost: that often what was acquired is committed "
+             "to disk. 10s spares an SD card."},
+    LATER("retention", WEIR_OPTION_DURATION, "How long samples are kept."),
+    LATER("max_size", WEIR_OPTION_STRING,
+          "How large the store may grow, as a size or in percent "
+          "of the disk."),
+    LATER("min_free", WEIR_OPTION_SIZE, "How much of the disk is left free."),
+    END,
+};
+
+const weir_option weir_log_table[] = {
+    {.name = "level",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_log_in, level),
+     .words = log_levels,
+     .fallback = "info",
+     .text = "The least important lines that are written to stderr."},
+    {.name = "format",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_log_in, format),
+     .words = log_formats,
+     .fallback = "text",
+     .text = "Lines of key=value for people, or one JSON object a line."},
+    END,
+};
+
+const weir_option weir_connection_table[] = {
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_connection_in, name),
+     .text = "What devices and messages call it; unique among connections, without '/'."},
+    {.name = "uri",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_connection_in, uri),
+     .metavar = "URI",
+     .text = "How it is reached: tcp://HOST:502 for Modbus TCP, rtu+tcp://HOST:502 for RTU frames "
+             "in a TCP stream (a serial device server), simulated: for waveforms without a "
+             "device. The port is 502 when left out."},
+    {.name = "enabled",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_connection_in, enabled),
+     .fallback = "true",
+     .text = "false: nothing is sent, and its devices are in the state disabled."},
+    {.name = "timeout",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, timeout),
+     .min = 10 * WEIR_MS,
+     .max = WEIR_MINUTE,
+     .fallback = "1s",
+     .text = "How long a reply may take; also how long connecting may take, if that is more than "
+             "a second."},
+    {.name = "retries",
+     .type = WEIR_OPTION_INT,
+     AT(weir_connection_in, retries),
+     .min = 0,
+     .max = 10,
+     .fallback = "1",
+     .text = "How often a request is sent again when no reply came."},
+    {.name = "busy_retries",
+     .type = WEIR_OPTION_INT,
+     AT(weir_connection_in, busy_retries),
+     .min = 0,
+     .max = 100,
+     .fallback = "3",
+     .text = "How often a request is sent again when the device says that it is busy "
+             "(exceptions 5 and 6)."},
+    {.name = "busy_retries_wait",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, busy_retries_wait),
+     .min = 0,
+     .max = WEIR_MINUTE,
+     .fallback = "200ms",
+     .text = "How long a busy device is left alone."},
+    {.name = "pause_after_connect",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, pause_after_connect),
+     .min = 0,
+     .max = WEIR_MINUTE,
+     .fallback = "0",
+     .text = "Silence after connecting, for gateways that lose the first request."},
+    {.name = "pause_between_requests",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, pause_between_requests),
+     .min = 0,
+     .max = WEIR_MINUTE,
+     .fallback = "0",
+     .text = "Silence between a reply and the next request."},
+    {.name = "pause_on_unit_switch",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, pause_on_unit_switch),
+     .min = 0,
+     .max = WEIR_MINUTE,
+     .fallback = "0",
+     .text = "Silence before a request to another unit than the last one, for slow bus drivers."},
+    {.name = "pause_after_write",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, pause_after_write),
+     .min = 0,
+     .max = WEIR_MINUTE,
+     .fallback = "0",
+     .text = "Silence after a write."},
+    {.name = "max_in_flight",
+     .type = WEIR_OPTION_INT,
+     AT(weir_connection_in, max_in_flight),
+     .min = 1,
+     .max = 16,
+     .fallback = "1",
+     .text = "Requests on the wire at once; only tcp:// devices that can do this may have more "
+             "than one."},
+    {.name = "close_after_poll",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_connection_in, close_after_poll),
+     .fallback = "false",
+     .text = "Disconnect when nothing is due, for devices with a single connection that others "
+             "use too."},
+    {.name = "tid_check",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_connection_in, tid_check),
+     .words = tid_checks,
+     .fallback = "strict",
+     .text = "strict: a reply must carry its request's transaction id. lenient: for gateways that "
+             "answer with ids of their own; unit, function and length are still checked."},
+    {.name = "reconnect_max",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, reconnect_max),
+     .min = 100 * WEIR_MS,
+     .max = WEIR_HOUR,
+     .fallback = "15s",
+     .text = "The longest pause between attempts to connect."},
+    LATER("baud_rate", WEIR_OPTION_INT, "Speed of a serial line."),
+    LATER("data_bits", WEIR_OPTION_INT, "Data bits of a serial line."),
+    LATER("parity", WEIR_OPTION_STRING, "Parity of a serial line: N, E or O."),
+    LATER("stop_bits", WEIR_OPTION_INT, "Stop bits of a serial line."),
+    LATER("idle_timeout", WEIR_OPTION_DURATION, "Disconnect after this silence."),
+    LATER("listen", WEIR_OPTION_STRING, "Wait for the device to connect."),
+    LATER("user", WEIR_OPTION_STRING, "User name at the other side."),
+    LATER("password", WEIR_OPTION_STRING, "Password at the other side."),
+    END,
+};
+
+/* What a profile may say for its devices and a device may say better. */
+#define DEVICE_LIMITS                                                                              \
+    {.name = "order",                                                                              \
+     .type = WEIR_OPTION_CUSTOM,                                                                   \
+     AT(weir_device_in, order),                                                                    \
+     .metavar = "ORDER",                                                                           \
+     .fallback = "ABCD",                                                                           \
+     .text = "The byte order of its points that name none."},                                      \
+        {.name = "max_registers_per_request",                                                      \
+         .type = WEIR_OPTION_INT,                                                                  \
+         AT(weir_device_in, max_registers_per_request),                                            \
+         .min = 1,                                                                                 \
+         .max = 125,                                                                               \
+         .fallback = "125",                                                                        \
+         .text = "Registers it sends in one reply."},                                              \
+        {.name = "max_bits_per_request",                                                           \
+         .type = WEIR_OPTION_INT,                                                                  \
+         AT(weir_device_in, max_bits_per_request),                                                 \
+         .min = 1,                                                                                 \
+         .max = 2000,                                                                              \
+         .fallback = "2000",                                                                       \
+         .text = "Coils or discrete inputs it sends in one reply."},                               \
+        {.name = "max_hole_registers",                                                             \
+         .type = WEIR_OPTION_INT,                                                                  \
+         AT(weir_device_in, max_hole_registers),                                                   \
+         .min = 0,                                                                                 \
+         .max = 125,                                                                               \
+         .fallback = "16",                                                                         \
+         .text =                                                                                   \
+             "Unused registers in a row that may be read along to save a request; 0 for devices "  \
+             "that refuse what they do not know."},                                                \
+        {.name = "max_hole_bits",                                                                  \
+         .type = WEIR_OPTION_INT,                                                                  \
+         AT(weir_device_in, max_hole_bits),                                                        \
+         .min = 0,                                                                                 \
+         .max = 2000,                                                                              \
+         .fallback = "64",                                                                         \
+         .text = "The same for coils and discrete inputs."},                                       \
+        {.name = "forbidden_ranges",                                                               \
+         .type = WEIR_OPTION_CUSTOM,                                                               \
+         AT(weir_device_in, forbidden_ranges),                                                     \
+         .metavar = "RANGES",                                                                      \
+         .text =                                                                                   \
+             "Addresses that are never read along, such as [\"holding 100-199\", \"300-310\"]; "   \
+             "without a table the range holds in all four."},                                      \
+        {.name = "one_point_per_request",                                                          \
+         .type = WEIR_OPTION_BOOL,                                                                 \
+         AT(weir_device_in, one_point_per_request),                                                \
+         GIVEN(weir_device_in, one_point_per_request),                                             \
+         .fallback = "false",                                                                      \
+         .text = "Each point gets a request of its own, for devices that "                         \
+                 "answer wrongly otherwise."},                                                     \
+        {.name = "demote_after_failures",                                                          \
+         .type = WEIR_OPTION_INT,                                                                  \
+         AT(weir_device_in, demote_after_failures),                                                \
+         .min = 1,                                                                                 \
+         .max = 1000,                                                                              \
+         .fallback = "3",                                                                          \
+         .text = "After so many polls without an answer in a row the device is offline and asked " \
+                 "less often."},                                                                   \
+        {.name = "demote_period",                                                                  \
+         .type = WEIR_OPTION_DURATION,                                                             \
+         AT(weir_device_in, demote_period),                                                        \
+         .min = 100 * WEIR_MS,                                                                     \
+         .max = WEIR_DAY,                                                                          \
+         .fallback = "60s",                                                                        \
+         .text = "The longest pause between two attempts to reach an offline device."},            \
+        LATER("discard_writes_when_demoted", WEIR_OPTION_BOOL,                                     \
+              "Refuse writes to an offline device."),                                              \
+        LATER("read_coils_starting_at_zero", WEIR_OPTION_BOOL, "Read coils from address 0 on.")
+
+const weir_option weir_device_table[] = {
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_device_in, name),
+     .text = "The first part of its tags' names (device/point); unique, without '/'. With several "
+             "unit ids it holds {unit_id} or {unit_id:02}, and {connection} if wanted."},
+    {.name = "connection",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_device_in, connection),
+     .text = "The name of the connection that leads to it."},
+    {.name = "unit_id",
+     .type = WEIR_OPTION_RANGES,
+     AT(weir_device_in, unit_id),
+     GIVEN(weir_device_in, unit_id),
+     .min = 0,
+     .max = 255,
+     .metavar = "ID",
+     .text = "Its Modbus unit id (slave id), 0 to 255. A range (11-18) or a list (1,3,5-8) makes "
+             "one device of each. Only devices of a simulated: connection do without."},
+    {.name = "slave_id",
+     .type = WEIR_OPTION_RANGES,
+     AT(weir_device_in, unit_id),
+     GIVEN(weir_device_in, unit_id),
+     .min = 0,
+     .max = 255,
+     .metavar = "ID",
+     .text = "Another name of unit_id."},
+    {.name = "slave",
+     .type = WEIR_OPTION_RANGES,
+     AT(weir_device_in, unit_id),
+     GIVEN(weir_device_in, unit_id),
+     .min = 0,
+     .max = 255,
+     .metavar = "ID",
+     .text = "Another name of unit_id."},
+    {.name = "profile",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_device_in, profile),
+     .text = "The profile its points come from, such as eastron-sdm630: the file NAME.yaml in the "
+             "folder profiles beside the configuration, in $WEIR_PROFILE_PATH, or among those "
+             "weir brings."},
+    {.name = "interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_device_in, interval),
+     .metavar = "DURATION",
+     .text = "How often its points are read (10ms to 366d), or on_demand. A point's own interval "
+             "wins."},
+    {.name = "enabled",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_device_in, enabled),
+     .fallback = "true",
+     .text = "false: it is not read, and its state is disabled."},
+    {.name = "description",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_device_in, description),
+     .fallback = "",
+     .text = "What it is, for people."},
+    {.name = "labels",
+     .type = WEIR_OPTION_MAP,
+     AT(weir_device_in, labels),
+     .text = "Words to find it by, such as {building: A}."},
+    {.name = "only",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_device_in, only),
+     .text = "Of the profile's points only those that match one of these patterns (* and ?). "
+             "Points listed at the device are always there."},
+    {.name = "multiply",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_device_in, multiply),
+     .metavar = "{PATTERN: FACTOR}",
+     .text = "Factors for the points that match a pattern, such as {\"current_*\": 40} for a "
+             "current transformer; applied after scale and offset."},
+    {.name = "points",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_device_in, points),
+     .table = weir_point_table,
+     .text = "Its points; see below. A point named like one of the profile changes only the keys "
+             "it has; any "
+             "other is added."},
+    DEVICE_LIMITS,
+    LATER("plan", WEIR_OPTION_STRING, "The plan its points belong to."),
+    END,
+};
+
+const weir_option weir_profile_table[] = {
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_device_in, name),
+     .text = "The same as the file's, without .yaml."},
+    {.name = "description",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_device_in, description),
+     .fallback = "",
+     .text = "The kind of device."},
+    {.name = "source",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_device_in, source),
+     .text = "The document the addresses are from, with its number or date."},
+    {.name = "inherits",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_device_in, inherits),
+     .text = "The profile it extends; points merge by name."},
+    {.name = "interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_device_in, interval),
+     .metavar = "DURATION",
+     .text = "The interval of devices that give none."},
+    {.name = "points",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_device_in, points),
+     .table = weir_point_table,
+     .text = "Its points; see below."},
+    DEVICE_LIMITS,
+    END,
+};
+
+const weir_option weir_simulate_table[] = {
+    {.name = "wave",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_simulate_in, wave),
+     GIVEN(weir_simulate_in, wave),
+     .words = waves,
+     .text = "The form; constant stays at min, counter only grows. When left out, one that suits "
+             "the unit."},
+    {.name = "min",
+     .type = WEIR_OPTION_NUMBER,
+     AT(weir_simulate_in, min),
+     GIVEN(weir_simulate_in, min),
+     .text = "The least value, in the point's unit."},
+    {.name = "max",
+     .type = WEIR_OPTION_NUMBER,
+     AT(weir_simulate_in, max),
+     GIVEN(weir_simulate_in, max),
+     .text = "The greatest value; a counter grows by max - min in "
+             "each period."},
+    {.name = "period",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_simulate_in, period),
+     GIVEN(weir_simulate_in, period),
+     .min = WEIR_MS,
+     .max = 366 * WEIR_DAY,
+     .text = "After this time the form repeats."},
+    {.name = "resolution",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_simulate_in, resolution),
+     .metavar = "NUMBER",
+     .text = "The smallest step of the value, such as 0.1."},
+    END,
+};
+
+const weir_option weir_point_table[] = {
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_point_in, name),
+     .text = "The second part of the tag's name (device/point); unique in the device, without "
+             "'/', '[' and ']'."},
+    {.name = "register",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, registers),
+     .metavar = "TABLE",
+     .text = "The table: coil (co, 0x), discrete (di, 1x), input (ir, 3x) or holding (hr, 4x). A "
+             "Modicon address says it too."},
+    {.name = "function",
+     .type = WEIR_OPTION_INT,
+     AT(weir_point_in, function),
+     GIVEN(weir_point_in, function),
+     .min = 1,
+     .max = 127,
+     .text = "Any reading function code, instead of register, with type raw."},
+    {.name = "address",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, address),
+     .metavar = "ADDRESS",
+     .text = "The first register or bit, counted from 0 as on the wire, decimal or 0x; or, in "
+             "quotes, in Modicon form: \"40001\" is holding register 0."},
+    {.name = "type",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, type),
+     .metavar = "TYPE",
+     .text = "bool, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, float32, "
+             "float64, bcd16, bcd32, bcd64, string, bytes, bitfield or raw. Coils and discrete "
+             "inputs, and points with a bit, are bool."},
+    {.name = "order",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, order),
+     .metavar = "ORDER",
+     .text = "The order in which the value's bytes arrive: AB or BA; ABCD, CDAB, BADC or DCBA; or "
+             "an eight-letter form. When left out, the device's."},
+    {.name = "length",
+     .type = WEIR_OPTION_INT,
+     AT(weir_point_in, length),
+     GIVEN(weir_point_in, length),
+     .min = 1,
+     .max = 65535,
+     .text = "Bytes of a string or bytes; of raw, the bytes expected."},
+    {.name = "bit",
+     .type = WEIR_OPTION_INT,
+     AT(weir_point_in, bit),
+     GIVEN(weir_point_in, bit),
+     .min = 0,
+     .max = 15,
+     .text = "The bit of a register that is a bool, or the lowest of a bitfield; 0 is the least "
+             "significant."},
+    {.name = "bit_width",
+     .type = WEIR_OPTION_INT,
+     AT(weir_point_in, bit_width),
+     GIVEN(weir_point_in, bit_width),
+     .min = 1,
+     .max = 16,
+     .text = "How many bits a bitfield has; when left out, all from `bit` on."},
+    {.name = "count",
+     .type = WEIR_OPTION_INT,
+     AT(weir_point_in, count),
+     GIVEN(weir_point_in, count),
+     .min = 1,
+     .max = 65535,
+     .fallback = "1",
+     .text = "So many of them in a row: tags name[0], name[1] ..."},
+    {.name = "unit",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_point_in, unit),
+     .fallback = "",
+     .text = "The unit of the scaled value."},
+    {.name = "scale",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, scale),
+     .metavar = "NUMBER",
+     .fallback = "1",
+     .text = "value = raw x scale + offset. With a power of ten an integer stays "
+             "exact."},
+    {.name = "offset",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, offset),
+     .metavar = "NUMBER",
+     .fallback = "0",
+     .text = "What is added after scaling, in the point's unit."},
+    {.name = "na",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, na),
+     .metavar = "NUMBERS",
+     .text = "Raw values that mean \"not available\", such as 0x8000: the sample is then bad."},
+    {.name = "min",
+     .type = WEIR_OPTION_NUMBER,
+     AT(weir_point_in, min),
+     GIVEN(weir_point_in, min),
+     .text = "Scaled values below are bad (range)."},
+    {.name = "max",
+     .type = WEIR_OPTION_NUMBER,
+     AT(weir_point_in, max),
+     GIVEN(weir_point_in, max),
+     .text = "Scaled values above are bad (range)."},
+    {.name = "enum",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, enumeration),
+     .metavar = "{NUMBER: TEXT}",
+     .text = "Words for raw values, such as {0: stop, 1: run}; other values stay numbers."},
+    {.name = "counter",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_point_in, counter),
+     .fallback = "false",
+     .text = "It only grows, until it starts again."},
+    {.name = "access",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_point_in, access),
+     .words = accesses,
+     .fallback = "r",
+     .text = "r: read. This version cannot write (w, rw)."},
+    {.name = "interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, interval),
+     .metavar = "DURATION",
+     .text = "How often it is read (10ms to 366d), or on_demand. When left out, the device's."},
+    {.name = "group",
+     .type = WEIR_OPTION_INT,
+     AT(weir_point_in, group),
+     .min = 0,
+     .max = UINT32_MAX,
+     .fallback = "0",
+     .text = "Points with the same number other than 0 belong together: they are read in one "
+             "request."},
+    {.name = "allow_overlap",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_point_in, allow_overlap),
+     .fallback = "false",
+     .text = "It may share a part of its registers with another point."},
+    {.name = "description",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_point_in, description),
+     .fallback = "",
+     .text = "What it is, for people."},
+    {.name = "simulate",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_point_in, simulate),
+     .table = weir_simulate_table,
+     .text = "What a simulator shows; see below."},
+    LATER("scale_from", WEIR_OPTION_STRING, "The point that holds the power of ten."),
+    LATER("decimals", WEIR_OPTION_INT, "Digits behind the point."),
+    LATER("deadband", WEIR_OPTION_STRING, "Changes smaller than this are not stored."),
+    LATER("max_unchanged_interval", WEIR_OPTION_DURATION,
+          "An unchanged value is stored this "
+          "often."),
+    LATER("was", WEIR_OPTION_STRING, "Its former name."),
+    LATER("write_range", WEIR_OPTION_STRING, "The limits of what may be written."),
+    LATER("verify", WEIR_OPTION_BOOL, "Read back what was written."),
+    END,
+};
+
+const weir_option weir_top_table[] = {
+    {.name = "data_dir",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_top_in, data_dir),
+     .fallback = "./weir-data",
+     .metavar = "FOLDER",
+     .text = "Where everything is kept, one folder for one weir; memory: nothing on disk."},
+    {.name = "store",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_top_in, store),
+     .table = weir_store_table,
+     .text = "How samples are kept; see below."},
+    {.name = "log",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_top_in, log),
+     .table = weir_log_table,
+     .text = "What is said on stderr; see below."},
+    {.name = "connections",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_top_in, connections),
+     .table = weir_connection_table,
+     .text = "The ways to reach devices; see below."},
+    {.name = "devices",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_top_in, devices),
+     .table = weir_device_table,
+     .text = "What is read; see below."},
+    LATER("plans", WEIR_OPTION_LIST, "Sets of tags collected together."),
+    LATER("sinks", WEIR_OPTION_LIST, "Where samples are delivered."),
+    LATER("scripts", WEIR_OPTION_LIST, "Calculated tags."),
+    LATER("defaults", WEIR_OPTION_TABLE, "Keys for all connections and devices."),
+    LATER("include", WEIR_OPTION_STRINGS, "Further files."),
+    LATER("reload_interval", WEIR_OPTION_DURATION, "How often the file is looked at for changes."),
+    LATER("listen", WEIR_OPTION_STRING, "The address of the HTTP server."),
+    LATER("http", WEIR_OPTION_TABLE, "The HTTP server."),
+    LATER("clock", WEIR_OPTION_TABLE, "When the clock is trusted."),
+    LATER("timer_slack", WEIR_OPTION_DURATION, "How far due times may be gathered."),
+    LATER("catalog", WEIR_OPTION_TABLE, "Devices and points from a database."),
+    END,
+};
+
+static const weir_yaml_table pages[] = {
+    {"The file", "", weir_top_table,
+     "The file is YAML. Every value is text that weir reads by the tables below: 0755 is 755, yes "
+     "is not a number. Durations and sizes carry units (500ms, 1h30m, 500MB). Anchors, aliases and "
+     "merge keys (<<) work. Keys named x-anything are left alone, at the top only: a place for "
+     "anchors."},
+    {"Store", "store", weir_store_table, "How samples are kept."},
+    {"Log", "log", weir_log_table, "What is said on stderr."},
+    {"Connections", "connections[]", weir_connection_table,
+     "One way to reach devices, and its timing."},
+    {"Devices", "devices[]", weir_device_table,
+     "Something behind a connection. One entry with several unit ids is a template: it makes one "
+     "device of each."},
+    {"Points", "devices[].points[]", weir_point_table,
+     "One item that can be read. A point needs a name, a table, an address and, unless it is a "
+     "bit, a type."},
+    {"Simulated values", "devices[].points[].simulate", weir_simulate_table,
+     "What `weir simulate`, `weir demo` and simulated: connections show for a point."},
+    {"Profiles", "profiles/NAME.yaml", weir_profile_table,
+     "What a kind of device offers, in a file of its own. A device that names a profile has its "
+     "points and limits, and changes what it says better itself."},
+};
+
+const weir_yaml_table *weir_yaml_tables(size_t *ret_n)
+{
+    *ret_n = sizeof pages / sizeof *pages;
+    return pages;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* The option tables of the configuration file, and the structs their rows fill. */
+
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "catalog/document.h"
+#include "model/option.h"
+
+/*
+ * These structs hold what was written, not yet what it means. `given` says which keys were there:
+ * that is what a profile leaves to the device, and a device's point to the profile's. Rows of type
+ * TABLE, LIST and CUSTOM fill a weir_node. Texts are in the catalog's arena.
+ */
+typedef struct weir_top_in {
+    const char *data_dir;
+    weir_node store, log, connections, devices;
+} weir_top_in;
+
+typedef struct weir_store_in {
+    int64_t max_loss;
+} weir_store_in;
+
+typedef struct weir_log_in {
+    int level;  /* weir_log_level */
+    int format; /* weir_log_format */
+} weir_log_in;
+
+typedef struct weir_connection_in {
+    const char *name;
+    const char *uri;
+    bool enabled, close_after_poll;
+    int tid_check; /* weir_tid_check */
+    int64_t max_in_flight, retries, busy_retries;
+    int64_t timeout, busy_retries_wait, pause_after_connect, pause_between_requests;
+    int64_t pause_on_unit_switch, pause_after_write, reconnect_max;
+} weir_connection_in;
+
+/* A device, and what a profile says for all its devices. */
+typedef struct weir_device_in {
+    const char *name, *connection, *profile, *description;
+    const char *source, *inherits; /* of a profile */
+    weir_option_ranges unit_id;
+    weir_option_strings only;
+    weir_option_map labels;
+    weir_node multiply, points, forbidden_ranges, interval, order;
+    bool enabled, one_point_per_request;
+    int64_t max_registers_per_request, max_bits_per_request, max_hole_registers, max_hole_bits;
+    int64_t demote_after_failures, demote_period;
+    struct {
+        bool unit_id, one_point_per_request;
+    } given;
+} weir_device_in;
+
+typedef struct weir_simulate_in {
+    int wave; /* weir_wave - 1 */
+    double min, max;
+    int64_t period;
+    const char *resolution;
+    struct {
+        bool wave, min, max, period;
+    } given;
+} weir_simulate_in;
+
+enum { WEIR_LAYERS_MAX = 9 };
+
+typedef struct weir_point_in {
+    const char *name, *unit, *description;
+    weir_node registers, address, type, order, scale, offset, na, enumeration, interval, simulate;
+    int64_t function, length, bit, bit_width, count, group;
+    double min, max;
+    int access; /* weir_access */
+    bool counter, allow_overlap;
+    struct {
+        bool function, length, bit, bit_width, count, min, max;
+    } given;
+    /* The mappings it was read from, the last one wins; for messages. */
+    unsigned n_layers;
+    weir_node layers[WEIR_LAYERS_MAX];
+} weir_point_in;
+
+extern const weir_option weir_top_table[];
+extern const weir_option weir_store_table[];
+extern const weir_option weir_log_table[];
+extern const weir_option weir_connection_table[];
+extern const weir_option weir_device_table[];
+extern const weir_option weir_profile_table[];
+extern const weir_option weir_point_table[];
+extern const weir_option weir_simulate_table[];

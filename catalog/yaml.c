@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration file: YAML in, a catalog or every mistake at once out. */
+
+/*
+ * A load: the text becomes a document; the walker reads its top by a table; connections, then
+ * devices with their profiles, are built into the catalog's arena; the tags are numbered. Mistakes
+ * are collected on the way and nothing is handed out when there is one.
+ */
+
+#include "catalog/yaml.h"
+
+#include <string.h>
+
+#include "catalog/device.h"
+#include "catalog/files.h"
+#include "catalog/loader.h"
+#include "catalog/profile.h"
+
+/* ---- the catalog from what was built ---- */
+
+static void catalog_number_tags(weir_catalog *c)
+{
+    size_t n = 0;
+    for (size_t d = 0; d < c->n_devices; d++)
+        for (uint32_t p = 0; p < c->devices[d].n_points; p++)
+            for (uint32_t element = 0; element < c->devices[d].points[p].count; element++)
+                c->tags[n++] = (weir_tag){.device = (uint32_t)d, .point = p, .element = element};
+}
+
+static void catalog_fill(weir_loader *l, weir_catalog *c, const weir_device_list *list)
+{
+    weir_device *devices = weir_arena_alloc(l->arena, list->n, sizeof *devices);
+    c->tags = weir_arena_alloc(l->arena, list->n_tags, sizeof *c->tags);
+    if (!devices || !c->tags) {
+        l->failed = true;
+        return;
+    }
+    if (list->n)
+        memcpy(devices, list->items, list->n * sizeof *devices);
+    c->devices = devices;
+    c->n_devices = list->n;
+    c->n_tags = list->n_tags;
+    catalog_number_tags(c);
+}
+
+/* ---- sections ---- */
+
+static void top_build_section(weir_loader *l, weir_node node, const weir_option *table,
+                              const char *name, void *base)
+{
+    weir_option_defaults(table, base);
+    if (node.id && weir_loader_expect(l, node, WEIR_NODE_MAPPING, name))
+        weir_loader_read(l, node, table, base);
+}
+
+static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_device_list *devices)
+{
+    weir_top_in top = {0};
+    weir_store_in store = {0};
+    weir_log_in log = {0};
+    weir_option_defaults(weir_top_table, &top);
+    weir_loader_read(l, root, weir_top_table, &top);
+    top_build_section(l, top.store, weir_store_table, "store", &store);
+    top_build_section(l, top.log, weir_log_table, "log", &log);
+    c->store = (weir_store_config){top.data_dir, store.max_loss};
+    c->log_level = (weir_log_level)log.level;
+    c->log_format = (weir_log_format)log.format;
+    weir_connections_build(l, top.connections, &c->connections, &c->n_connections);
+    if (top.devices.id && weir_loader_expect(l, top.devices, WEIR_NODE_LIST, "devices"))
+        for (size_t i = 0; i < weir_node_count(top.devices); i++)
+            weir_device_build(l, weir_node_item(top.devices, i), c->connections, c->n_connections,
+                              devices);
+}
+
+/* A catalog as a profile would have it, were it a device. */
+static void profile_build(weir_loader *l, const weir_profile *profile, weir_catalog *c,
+                          weir_device_list *devices)
+{
+    weir_connection *connection = weir_arena_alloc(l->arena, 1, sizeof *connection);
+    weir_connection_in in = {0};
+    weir_top_in top = {0};
+    weir_store_in store = {0};
+    if (!connection) {
+        l->failed = true;
+        return;
+    }
+    weir_option_defaults(weir_connection_table, &in);
+    weir_option_defaults(weir_top_table, &top);
+    weir_option_defaults(weir_store_table, &store);
+    *connection = (weir_connection){
+        .name = "simulated",
+        .uri_text = "simulated:",
+        .enabled = true,
+        .max_in_flight = 1,
+        .uri = {.scheme = WEIR_SCHEME_SIMULATED, .host = ""},
+        .timeout_us = in.timeout,
+        .where = {.file = weir_loader_text(l, l->file)},
+    };
+    c->connections = connection;
+    c->n_connections = 1;
+    c->store = (weir_store_config){top.data_dir, store.max_loss};
+    c->log_level = WEIR_LOG_INFO;
+    weir_device_of_profile(l, profile, devices);
+}
+
+/* ---- the load ---- */
+
+static weir_err loader_init(weir_loader *l, const char *file, const weir_yaml_options *options,
+                            weir_problems *problems)
+{
+    *l = (weir_loader){.options = options,
+                       .file = file,
+                       .problems = problems,
+                       .arena = weir_arena_new(),
+                       .whole = weir_arena_new()};
+    l->scratch = l->whole;
+    l->files = options && options->files ? options->files : &weir_yaml_disk;
+    l->texts.arena = l->arena;
+    return l->arena && l->whole ? WEIR_OK : WEIR_ENOMEM;
+}
+
+/* Hands out the catalog, or drops it. */
+static weir_err loader_finish(weir_loader *l, weir_catalog *c, weir_device_list *devices,
+                              weir_catalog **ret)
+{
+    weir_err err = WEIR_OK;
+    if (c && !l->problems->n && !l->failed && !l->problems->failed)
+        catalog_fill(l, c, devices);
+    weir_problems_sort(l->problems);
+    if (!c || l->failed || l->problems->failed)
+        err = l->problems->n ? WEIR_ECONFIG : WEIR_ENOMEM;
+    else if (l->problems->n)
+        err = WEIR_ECONFIG;
+    weir_device_list_deinit(devices);
+    weir_profiles_free(l);
+    weir_intern_deinit(&l->texts);
+    weir_arena_free(l->whole);
+    if (err)
+        weir_arena_free(l->arena);
+    else
+        *ret = c;
+    return err;
+}
+
+static weir_catalog *catalog_new(weir_loader *l)
+{
+    weir_catalog *c = weir_arena_alloc(l->arena, 1, sizeof *c);
+    if (c)
+        *c = (weir_catalog){.arena = l->arena, .revision = 1};
+    else
+        l->failed = true;
+    return c;
+}
+
+/* A profile has points at its top, a configuration never. */
+static bool document_is_profile(const weir_document *document)
+{
+    const weir_node root = weir_document_root(document);
+    return !weir_node_get(root, "devices").id && !weir_node_get(root, "connections").id &&
+           (weir_node_get(root, "points").id || weir_node_get(root, "inherits").id);
+}
+
+static weir_err load_document(weir_loader *l, weir_document *document, bool simulation,
+                              weir_catalog **ret)
+{
+    weir_device_list devices = {0};
+    weir_catalog *c = catalog_new(l);
+    if (document && c && simulation && document_is_profile(document)) {
+        const weir_profile *profile = weir_profile_of_document(l, document);
+        document = NULL; /* taken */
+        if (profile)
+            profile_build(l, profile, c, &devices);
+    } else if (document && c) {
+        const weir_node root = weir_document_root(document);
+        if (weir_loader_expect(l, root, WEIR_NODE_MAPPING, "the file"))
+            top_build(l, root, c, &devices);
+    }
+    weir_err err = loader_finish(l, c, &devices, ret);
+    weir_document_free(document);
+    return err;
+}
+
+static weir_err load_text(const char *text, size_t n, const char *file,
+                          const weir_yaml_options *options, bool simulation, weir_catalog **ret,
+                          weir_problems *problems)
+{
+    weir_loader l;
+    if (loader_init(&l, file, options, problems)) {
+        weir_arena_free(l.arena);
+        weir_arena_free(l.whole);
+        return WEIR_ENOMEM;
+    }
+    weir_document *document = weir_document_parse(file, text, n, problems);
+    return load_document(&l, document, simulation, ret);
+}
+
+static weir_err load_file(const char *path, const weir_yaml_options *options, bool simulation,
+                          weir_catalog **ret, weir_problems *problems)
+{
+    const weir_yaml_files *files = options && options->files ? options->files : &weir_yaml_disk;
+    weir_error error = WEIR_ERROR_INIT;
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_err err = files->read(files->data, path, &text, &error);
+    if (err) {
+        weir_problems_add(problems, err, (weir_where){path, 0, 0}, "%s", error.text);
+        return err == WEIR_ENOMEM ? WEIR_ENOMEM : WEIR_ECONFIG;
+    }
+    return load_text(weir_text_get(&text), text.length, path, options, simulation, ret, problems);
+}
+
+weir_err weir_yaml_load(const char *path, const weir_yaml_options *options, weir_catalog **ret,
+                        weir_problems *problems)
+{
+    return load_file(path, options, false, ret, problems);
+}
+
+weir_err weir_yaml_load_text(const char *text, size_t n, const char *file,
+                             const weir_yaml_options *options, weir_catalog **ret,
+                             weir_problems *problems)
+{
+    return load_text(text, n, file, options, false, ret, problems);
+}
+
+/* By name: searched where a configuration in the current folder would. */
+static weir_err load_profile(const char *name, const weir_yaml_options *options, weir_catalog **ret,
+                             weir_problems *problems)
+{
+    weir_loader l;
+    weir_device_list devices = {0};
+    if (loader_init(&l, name, options, problems)) {
+        weir_arena_free(l.arena);
+        weir_arena_free(l.whole);
+        return WEIR_ENOMEM;
+    }
+    const weir_profile *profile = weir_profile_get(&l, name, (weir_node){0});
+    weir_catalog *c = catalog_new(&l);
+    if (profile && c)
+        profile_build(&l, profile, c, &devices);
+    return loader_finish(&l, c, &devices, ret);
+}
+
+weir_err weir_yaml_load_simulation(const char *file_or_profile, const weir_yaml_options *options,
+                                   weir_catalog **ret, weir_problems *problems)
+{
+    const size_t n = strlen(file_or_profile);
+    const bool file = strchr(file_or_profile, '/') ||
+                      (n > 5 && !strcmp(file_or_profile + n - 5, ".yaml")) ||
+                      (n > 4 && !strcmp(file_or_profile + n - 4, ".yml"));
+    if (file)
+        return load_file(file_or_profile, options, true, ret, problems);
+    return load_profile(file_or_profile, options, ret, problems);
+}

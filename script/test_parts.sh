@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+# The parts of script/test and script/soak; sourced by both from the root of the tree.
+#
+# Each part builds what it needs, runs it and adds its counts. A build that fails counts as one
+# failed test, and the rest still runs.
+
+passed=0
+failed=0
+python=/usr/bin/python3 # Debian's, for which pytest and pymodbus are installed
+
+say() {
+    printf '\n== %s\n' "$*"
+}
+
+# add FILE: the counts that summarise_tests prints, and everything that failed.
+add() {
+    counts=$($python script/summarise_tests "$@") || counts="0 1"
+    passed=$((passed + ${counts% *}))
+    failed=$((failed + ${counts#* }))
+    printf '%s: %s passed, %s failed\n' "$what" "${counts% *}" "${counts#* }"
+}
+
+# prepare DIR OPTIONS...: configures once, builds; on failure counts it and returns 1.
+prepare() {
+    dir=$1
+    shift
+    what=$dir
+    if { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.setup.log" 2>&1; } && ninja -C "$dir" >"$dir.log" 2>&1; then
+        grep -A3 'warning:' "$dir.log"
+        rm -f "$dir.log" "$dir.setup.log"
+        return 0
+    fi
+    cat "$dir.setup.log" "$dir.log" 2>/dev/null | tail -40
+    rm -f "$dir.log" "$dir.setup.log"
+    echo "$dir: does not build"
+    failed=$((failed + 1))
+    return 1
+}
+
+# run_meson DIR ARGUMENTS...: meson's tests of a build. The old log must not be counted again.
+run_meson() {
+    dir=$1
+    shift
+    what=${what:-$dir}
+    rm -f "$dir/meson-logs/testlog.json"
+    $without_aslr meson test -C "$dir" --no-rebuild --print-errorlogs --quiet "$@"
+    add "$dir/meson-logs/testlog.json"
+}
+
+# run_pytest NAME ARGUMENTS...
+run_pytest() {
+    what=$1
+    shift
+    rm -f build/pytest.xml
+    mkdir -p build
+    $without_aslr $python -m pytest -q -p no:cacheprovider --junitxml=build/pytest.xml -o junit_family=xunit2 \
+        --durations=5 "$@"
+    add build/pytest.xml
+}
+
+# ThreadSanitizer of gcc 12 cannot live with the address space layout of newer kernels.
+without_aslr=
+setarch "$(uname -m)" -R true 2>/dev/null && without_aslr="setarch $(uname -m) -R"
+
+sanitize() {
+    prepare build-asan -Db_sanitize=address,undefined -Dc_args=-fno-sanitize-recover=undefined
+}
+
+# What ./script/run starts and what packages are made of.
+part_plain() {
+    say "the plain build"
+    prepare build -Dtests=false
+}
+
+part_layers() {
+    say "layers"
+    run_pytest layers tests/test_layers.py
+}
+
+part_unit() {
+    say "unit tests and corpora, gcc with AddressSanitizer and UBSan"
+    sanitize || return
+    what="unit, asan+ubsan"
+    run_meson build-asan
+}
+
+part_scenario() {
+    say "the whole program against servers and faults, gcc with AddressSanitizer and UBSan"
+    sanitize || return
+    WEIR=$PWD/build-asan/weir run_pytest scenario tests/scenario "$@"
+}
+
+# Threads meet in runtime and store; a daemon under load brings them all together.
+part_threads() {
+    say "runtime, store and a daemon with ThreadSanitizer"
+    prepare build-tsan -Db_sanitize=thread || return
+    tests=$(meson test -C build-tsan --list 2>/dev/null | sed -n 's|^.*/ *||p' | grep -E '^(runtime|store|sink|source)')
+    what="unit, tsan"
+    if [ -n "$tests" ]; then
+        # One name per line: names have spaces.
+        old_ifs=$IFS
+        IFS='
+'
+        set -f
+        # shellcheck disable=SC2086
+        set -- $tests
+        set +f
+        IFS=$old_ifs
+        run_meson build-tsan "$@"
+    fi
+    WEIR=$PWD/build-tsan/weir run_pytest "scenario, tsan" tests/scenario -m threads
+}
+
+part_clang() {
+    say "unit tests with clang"
+    CC=clang prepare build-clang || return
+    what="unit, clang"
+    run_meson build-clang --suite unit
+}
+
+part_ndebug() {
+    say "unit tests with -O3 and without assertions"
+    prepare build-ndebug -Dbuildtype=release -Db_ndebug=true || return
+    what="unit, -O3 -DNDEBUG"
+    run_meson build-ndebug --suite unit
+}
+
+finish() {
+    printf '\n%s passed, %s failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    exit
+}

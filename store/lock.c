@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock of a data directory: one writing process at a time, and its pid for the others. */
+
+/*
+ * flock, not fcntl: a POSIX record lock would be lost when any other descriptor of the file is
+ * closed, and would not keep out a second store in the same process. The file stays after the
+ * lock is gone; only the lock counts, the pid in it is for people.
+ */
+
+#include "store/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/number.h"
+
+static weir_err lock_in_use(int fd, const char *dir, weir_error *error)
+{
+    char text[32] = "";
+    int64_t pid = 0;
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    if (n > 0 && text[n - 1] == '\n')
+        text[n - 1] = '\0';
+    /* Between taking the lock and writing the pid there is none. */
+    if (n <= 0 || !weir_parse_i64(text, &pid))
+        return weir_fail(error, WEIR_EINUSE,
+                         "data directory %s is in use by another weir process: stop it or choose "
+                         "another --data-dir",
+                         dir);
+    return weir_fail(error, WEIR_EINUSE,
+                     "data directory %s is in use by weir process %lld: stop it or choose another "
+                     "--data-dir",
+                     dir, (long long)pid);
+}
+
+weir_err weir_lock_take(const char *dir, int *ret_fd, weir_error *error)
+{
+    char path[4096], text[32];
+    int length = snprintf(path, sizeof path, "%s/weir.lock", dir);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return weir_fail(error, WEIR_EINVAL, "data directory: the path is too long");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
+                         "cannot open %s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        weir_err err = errno == EWOULDBLOCK ? lock_in_use(fd, dir, error)
+                                            : weir_fail(error, WEIR_EIO, "cannot lock %s: %s", path,
+                                                        strerror(errno));
+        (void)close(fd);
+        return err;
+    }
+    length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length) {
+        weir_err err = weir_fail(error, WEIR_EIO, "cannot write %s: %s", path, strerror(errno));
+        (void)close(fd);
+        return err;
+    }
+    *ret_fd = fd;
+    return WEIR_OK;
+}
+
+void weir_lock_release(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+}

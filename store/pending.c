@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* What waits for the next commit: blocks being built, and events. */
+
+#include "store/pending.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+static void event_deinit(weir_pending_event *e)
+{
+    weir_free(e->subject);
+    weir_free(e->text);
+}
+
+void weir_pending_deinit(weir_pending *p)
+{
+    for (size_t i = 0; i < p->rows_capacity; i++)
+        weir_block_builder_free(p->rows[i].builder);
+    for (size_t i = 0; i < p->n_events; i++)
+        event_deinit(&p->events[i]);
+    weir_free(p->rows);
+    weir_free(p->events);
+    weir_free(p->newest);
+    *p = (weir_pending){0};
+}
+
+weir_err weir_pending_set_tags(weir_pending *p, size_t n, weir_newest start, weir_error *error)
+{
+    if (n <= p->n_newest)
+        return WEIR_OK;
+    weir_newest *newest = weir_realloc_array(p->newest, n, sizeof *newest);
+    if (!newest)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for %zu tags", n);
+    for (size_t i = p->n_newest; i < n; i++)
+        newest[i] = start;
+    p->newest = newest;
+    p->n_newest = n;
+    return WEIR_OK;
+}
+
+/* Doubles an array whose unused items are zero. */
+static bool array_grow(void **at, size_t *capacity, size_t size)
+{
+    size_t n = *capacity ? *capacity * 2 : 4;
+    void *grown = weir_realloc_array(*at, n, size);
+    if (!grown)
+        return false;
+    memset((char *)grown + *capacity * size, 0, (n - *capacity) * size);
+    *at = grown;
+    *capacity = n;
+    return true;
+}
+
+/* The row that takes the next batch: the last one, or a new one when that is full. It counts only
+ * once something is in it. */
+static weir_pending_row *row_open(weir_pending *p, size_t *ret_index)
+{
+    size_t i = p->n_rows;
+    if (i > 0 && !weir_block_builder_full(p->rows[i - 1].builder))
+        i--;
+    void *rows = p->rows;
+    if (i == p->rows_capacity && !array_grow(&rows, &p->rows_capacity, sizeof *p->rows))
+        return NULL;
+    p->rows = rows;
+    if (!p->rows[i].builder)
+        p->rows[i].builder = weir_block_builder_new();
+    *ret_index = i;
+    return p->rows[i].builder ? &p->rows[i] : NULL;
+}
+
+static bool newer(weir_newest a, weir_newest b)
+{
+    return a.epoch > b.epoch || (a.epoch == b.epoch && a.ts > b.ts);
+}
+
+/* A sample not newer than all of its tag may repeat one of them: the row is marked, and only
+ * marked rows are compared when reading. */
+static void row_note(weir_pending *p, weir_pending_row *row, const weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_samples; i++) {
+        weir_newest *newest = &p->newest[batch->samples[i].tag];
+        weir_newest self = {batch->samples[i].ts.us, batch->epoch};
+        if (newer(self, *newest))
+            *newest = self;
+        else
+            row->repeats = true;
+        if (newer(self, row->newest))
+            row->newest = self;
+    }
+}
+
+weir_err weir_pending_append(weir_pending *p, const weir_batch *batch, weir_error *error)
+{
+    for (size_t i = 0; i < batch->n_samples; i++)
+        if (batch->samples[i].tag == 0 || batch->samples[i].tag >= p->n_newest)
+            return weir_fail(error, WEIR_EINVAL, "a sample of tag uid %u, which is not registered",
+                             batch->samples[i].tag);
+    if (batch->n_samples == 0)
+        return WEIR_OK;
+    size_t at;
+    weir_pending_row *row = row_open(p, &at);
+    if (!row)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for a block");
+    weir_err err = weir_block_builder_append(row->builder, batch, error);
+    if (err != WEIR_OK)
+        return err;
+    if (at == p->n_rows) {
+        row->repeats = false;
+        row->newest = (weir_newest){INT64_MIN, 0};
+        p->n_rows++;
+    }
+    row_note(p, row, batch);
+    p->n_samples += batch->n_samples;
+    return WEIR_OK;
+}
+
+static char *text_copy(const char *text, size_t n)
+{
+    char *copy = weir_alloc(n + 1);
+    if (copy) {
+        memcpy(copy, text, n);
+        copy[n] = '\0';
+    }
+    return copy;
+}
+
+weir_err weir_pending_event_add(weir_pending *p, const weir_event *event, weir_error *error)
+{
+    size_t subject = strlen(event->subject), text = strlen(event->text);
+    void *events = p->events;
+    if (p->n_events == p->events_capacity &&
+        !array_grow(&events, &p->events_capacity, sizeof *p->events))
+        return weir_fail(error, WEIR_ENOMEM, "no memory for an event");
+    p->events = events;
+    weir_pending_event e = {event->ts, event->kind, text_copy(event->subject, subject),
+                            text_copy(event->text, text)};
+    if (!e.subject || !e.text) {
+        event_deinit(&e);
+        return weir_fail(error, WEIR_ENOMEM, "no memory for an event");
+    }
+    p->events[p->n_events++] = e;
+    p->event_bytes += sizeof e + subject + text;
+    return WEIR_OK;
+}
+
+size_t weir_pending_bytes(const weir_pending *p)
+{
+    size_t n = p->event_bytes;
+    for (size_t i = 0; i < p->n_rows; i++)
+        n += weir_block_builder_bytes(p->rows[i].builder);
+    return n;
+}
+
+/* The first builder keeps its memory for the next second; the others were for a backlog. */
+void weir_pending_clear(weir_pending *p)
+{
+    for (size_t i = 0; i < p->rows_capacity; i++) {
+        if (i == 0 && p->rows[i].builder) {
+            weir_block_builder_clear(p->rows[i].builder);
+            continue;
+        }
+        weir_block_builder_free(p->rows[i].builder);
+        p->rows[i].builder = NULL;
+    }
+    for (size_t i = 0; i < p->n_events; i++)
+        event_deinit(&p->events[i]);
+    p->n_rows = p->n_events = 0;
+    p->n_samples = p->event_bytes = 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* What waits for the next commit: blocks being built, and events. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "blocks/block.h"
+#include "model/sample.h"
+
+/* Newest identity of a tag so far, waiting samples included. */
+typedef struct weir_newest {
+    int64_t ts;
+    uint32_t epoch;
+} weir_newest;
+
+/* One row of the log to be. */
+typedef struct weir_pending_row {
+    weir_block_builder *builder;
+    bool repeats;       /* LOG_REPEATS */
+    weir_newest newest; /* highest (epoch, ts) inside */
+} weir_pending_row;
+
+typedef struct weir_pending_event {
+    weir_wall ts;
+    weir_event_kind kind;
+    char *subject, *text;
+} weir_pending_event;
+
+/* All zero is empty. Not thread-safe. */
+typedef struct weir_pending {
+    weir_pending_row *rows; /* [0 .. n_rows-1] hold samples; one more builder may be kept behind */
+    size_t n_rows, rows_capacity;
+    weir_pending_event *events;
+    size_t n_events, events_capacity;
+    size_t n_samples;
+    size_t event_bytes;
+
+    weir_newest *newest; /* by tag uid */
+    size_t n_newest;
+} weir_pending;
+
+void weir_pending_deinit(weir_pending *p);
+
+/* Makes tags up to uid n-1 known; those not known before start as `start`. WEIR_ENOMEM. */
+weir_err weir_pending_set_tags(weir_pending *p, size_t n, weir_newest start,
+                               weir_error *error) WEIR_MUST_CHECK;
+
+/* Copies. WEIR_EINVAL: a tag uid the store did not give; see weir_block_builder_append. On failure
+ * nothing was added. */
+weir_err weir_pending_append(weir_pending *p, const weir_batch *batch,
+                             weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_pending_event_add(weir_pending *p, const weir_event *event,
+                                weir_error *error) WEIR_MUST_CHECK;
+
+size_t weir_pending_bytes(const weir_pending *p);
+
+/* Forgets samples and events, after their commit; what is known of the tags stays. */
+void weir_pending_clear(weir_pending *p);

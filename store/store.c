@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/* The store: opening data.db, and the log that grows by one transaction a commit. */
+
+/*
+ * Samples and events gather in memory (pending.c). A commit encodes them, gives them the next
+ * sequence numbers and writes them in one transaction with synchronous=FULL, so what it reports
+ * is on disk. If anything fails, the transaction is rolled back, the numbers are not used and all
+ * keeps waiting; the next commit writes it again from the start. That is also right after a
+ * failed fsync: SQLite publishes the frames of a transaction in the WAL only after the fsync, so
+ * the retry writes every one of them anew. A repetition could not hide: first_seq is the key.
+ *
+ * This connection alone writes and checkpoints. It checkpoints after a commit, outside of the
+ * transaction; a checkpoint that fails loses nothing and is tried again after the next commit.
+ */
+
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "store/database.h"
+#include "store/lock.h"
+#include "store/schema.h"
+#include "store/store_priv.h"
+
+enum {
+    WAL_PAGES_MAX = 1024,                /* 4 MB: then it is checkpointed */
+    MEMORY_BYTES_MAX = 64 * 1000 * 1000, /* data_dir: memory */
+    BUSY_MS = 1000, /* for someone's sqlite3 shell; other programs of ours only read */
+};
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+/* Looks without the right to write, so that a newer store is not altered even by the checkpoint
+ * that ends a writing connection. What only a writer can clean up (a crash while the file was
+ * made) is left to the real opening. */
+static weir_err store_look(const char *path, const char *vfs, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
+    weir_db_content content;
+    int exists = 0;
+    sqlite3_vfs *v = sqlite3_vfs_find(vfs);
+    if (!v)
+        return weir_fail(error, WEIR_EINVAL, "no SQLite VFS named %s", vfs ? vfs : "(default)");
+    if (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || !exists)
+        return WEIR_OK;
+    if (weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &db, NULL) != WEIR_OK)
+        return WEIR_OK;
+    weir_err err = weir_db_identify(db, path, &content, error);
+    return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED ? err : WEIR_OK;
+}
+
+/* Random by the VFS, so that a simulated one makes it repeatable. RFC 9562, version 4. */
+static void uuid_make(char ret[37])
+{
+    uint8_t b[16];
+    sqlite3_randomness(sizeof b, b);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                   b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+                   b[13], b[14], b[15]);
+}
+
+/* The whole schema in one transaction: a crash leaves an empty file or a complete one. */
+static weir_err store_create(weir_store *store, weir_wall now, weir_error *error)
+{
+    char sql[512], uuid[37];
+    uuid_make(uuid);
+    (void)snprintf(sql, sizeof sql,
+                   "PRAGMA page_size=%d; PRAGMA auto_vacuum=incremental; BEGIN;"
+                   "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+                   SCHEMA_PAGE_SIZE, SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
+    weir_err err = weir_db_exec(store->db, sql, error);
+    if (err == WEIR_OK)
+        err = weir_db_exec(store->db, SCHEMA_SQL, error);
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO meta VALUES('uuid','%s'),('created',%lld),('catalog',0); COMMIT;",
+                   uuid, (long long)now.us);
+    return err == WEIR_OK ? weir_db_exec(store->db, sql, error) : err;
+}
+
+static weir_err store_read_uuid(weir_store *store, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err =
+        weir_db_prepare(store->db, "SELECT value FROM meta WHERE key='uuid'", &stmt, error);
+    if (err == WEIR_OK)
+        err = weir_db_step(stmt, &row, error);
+    if (err != WEIR_OK)
+        return err;
+    const char *uuid = row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (!uuid || strlen(uuid) != sizeof store->uuid - 1)
+        return weir_fail(error, WEIR_EDAMAGED, "the store has no uuid: restore it from a backup");
+    memcpy(store->uuid, uuid, sizeof store->uuid);
+    return WEIR_OK;
+}
+
+/* The last row of the log knows how far all rows before it came. */
+static weir_err store_read_position(weir_store *store, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    int64_t last_event;
+    weir_err err = weir_db_prepare(store->db,
+                                   "SELECT first_seq+count-1, newest_ts, epoch, epoch_ts FROM log"
+                                   " ORDER BY first_seq DESC LIMIT 1",
+                                   &stmt, error);
+    if (err == WEIR_OK)
+        err = weir_db_step(stmt, &row, error);
+    if (err == WEIR_OK)
+        err = weir_db_int(store->db, "SELECT max(seq) FROM event", 0, &last_event, error);
+    if (err != WEIR_OK)
+        return err;
+    store->epoch_ts = INT64_MIN;
+    store->position = (weir_store_position){.committed_seq = (uint64_t)last_event};
+    if (!row)
+        return WEIR_OK;
+    uint64_t last_sample = (uint64_t)sqlite3_column_int64(stmt, 0);
+    if (last_sample > store->position.committed_seq)
+        store->position.committed_seq = last_sample;
+    store->position.committed_ts.us = sqlite3_column_int64(stmt, 1);
+    store->position.max_epoch = (uint32_t)sqlite3_column_int64(stmt, 2);
+    store->epoch_ts = sqlite3_column_int64(stmt, 3);
+    return WEIR_OK;
+}
+
+/* Of tags known from before, nothing is remembered but the newest of all: no sample of theirs is
+ * newer than that. */
+static weir_err store_read_tags(weir_store *store, weir_error *error)
+{
+    int64_t last;
+    weir_err err = weir_db_int(store->db, "SELECT max(uid) FROM tag", 0, &last, error);
+    if (err != WEIR_OK)
+        return err;
+    if (last < 0 || last >= UINT32_MAX)
+        return weir_fail(error, WEIR_EDAMAGED, "tag uid %lld is impossible", (long long)last);
+    return weir_pending_set_tags(&store->pending, (size_t)last + 1,
+                                 (weir_newest){store->epoch_ts, store->position.max_epoch}, error);
+}
+
+static int store_on_wal(void *data, sqlite3 *db, const char *schema, int pages)
+{
+    weir_store *store = data;
+    (void)db, (void)schema;
+    store->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static weir_err store_prepare(weir_store *store, weir_error *error)
+{
+    const struct {
+        sqlite3_stmt **stmt;
+        const char *sql;
+    } all[] = {
+        {&store->begin, "BEGIN IMMEDIATE"},
+        {&store->commit, "COMMIT"},
+        {&store->insert_log, "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?,?)"},
+        {&store->insert_event, "INSERT INTO event VALUES(?,?,?,?,?)"},
+        {&store->drop_oldest, "DELETE FROM log WHERE first_seq=(SELECT min(first_seq) FROM log)"
+                              " RETURNING length(head)+length(body)"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        weir_err err = weir_db_prepare(store->db, all[i].sql, all[i].stmt, error);
+        if (err != WEIR_OK)
+            return err;
+    }
+    return WEIR_OK;
+}
+
+static weir_err store_set_up(weir_store *store, const char *path, weir_wall now, weir_error *error)
+{
+    weir_db_content content;
+    (void)sqlite3_busy_timeout(store->db, BUSY_MS);
+    weir_err err = weir_db_identify(store->db, path, &content, error);
+    if (err == WEIR_OK && content == WEIR_DB_EMPTY)
+        err = store_create(store, now, error);
+    /* The limit cuts a WAL that someone's long read had let grow, once it is reset. */
+    if (err == WEIR_OK)
+        err = weir_db_exec(store->db,
+                           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608",
+                           error);
+    (void)sqlite3_wal_hook(store->db, store_on_wal, store);
+    if (err == WEIR_OK)
+        err = store_read_uuid(store, error);
+    if (err == WEIR_OK)
+        err = store_read_position(store, error);
+    if (err == WEIR_OK)
+        err = store_read_tags(store, error);
+    return err == WEIR_OK ? store_prepare(store, error) : err;
+}
+
+static weir_err store_open_dir(weir_store *store, const weir_store_options *o, weir_error *error)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/data.db", o->data_dir);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return weir_fail(error, WEIR_EINVAL, "data directory: the path is too long");
+    /* Only the last folder is made: a mistyped path should be seen. */
+    if (mkdir(o->data_dir, 0750) != 0 && errno != EEXIST)
+        return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
+                         "cannot make data directory %s: %s", o->data_dir, strerror(errno));
+    weir_err err = weir_lock_take(o->data_dir, &store->lock_fd, error);
+    if (err == WEIR_OK)
+        err = store_look(path, o->vfs, error);
+    if (err == WEIR_OK)
+        err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs, &store->db,
+                           error);
+    return err == WEIR_OK ? store_set_up(store, path, o->now, error) : err;
+}
+
+static weir_err store_open_memory(weir_store *store, const weir_store_options *o, weir_error *error)
+{
+    store->memory = true;
+    weir_err err = weir_db_open(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs,
+                                &store->db, error);
+    return err == WEIR_OK ? store_set_up(store, "memory", o->now, error) : err;
+}
+
+weir_err weir_store_open(const weir_store_options *options, weir_store **ret, weir_error *error)
+{
+    WEIR_CLEANUP(weir_store_close) weir_store *store = weir_alloc_zero(1, sizeof *store);
+    if (!store)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for the store");
+    store->lock_fd = -1;
+    weir_err err = strcmp(options->data_dir, "memory") == 0
+                       ? store_open_memory(store, options, error)
+                       : store_open_dir(store, options, error);
+    if (err != WEIR_OK)
+        return err;
+    *ret = store;
+    store = NULL;
+    return WEIR_OK;
+}
+
+void weir_store_close(weir_store *store)
+{
+    if (!store)
+        return;
+    sqlite3_stmt *statements[] = {store->begin, store->commit, store->insert_log,
+                                  store->insert_event, store->drop_oldest};
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
+        (void)sqlite3_finalize(statements[i]);
+    /* The last connection checkpoints the WAL and removes it; beside a reader it stays, and the
+     * next open finds all in it. */
+    (void)sqlite3_close(store->db);
+    weir_lock_release(store->lock_fd);
+    weir_pending_deinit(&store->pending);
+    weir_free(store);
+}
+
+/* --- the log ------------------------------------------------------------------------------ */
+
+weir_err weir_store_append(weir_store *store, const weir_batch *batch, weir_error *error)
+{
+    return weir_pending_append(&store->pending, batch, error);
+}
+
+weir_err weir_store_event(weir_store *store, const weir_event *event, weir_error *error)
+{
+    return weir_pending_event_add(&store->pending, event, error);
+}
+
+size_t weir_store_pending(const weir_store *store, size_t *ret_bytes)
+{
+    if (ret_bytes)
+        *ret_bytes = weir_pending_bytes(&store->pending);
+    return store->pending.n_samples + store->pending.n_events;
+}
+
+/* How far the log will have come once the transaction is committed. */
+struct progress {
+    weir_store_position position;
+    int64_t epoch_ts;
+    int64_t bytes;
+};
+
+static unsigned row_late(const weir_pending_row *row, const weir_block_head *head,
+                         const weir_store_position *before)
+{
+    bool behind = before->committed_seq > 0 && before->committed_ts.us != 0 &&
+                  head->min_ts.us < before->committed_ts.us - LOG_SLACK_US;
+    return (row->repeats ? LOG_REPEATS : 0u) | (behind ? LOG_BEHIND : 0u);
+}
+
+static void progress_add(struct progress *p, const weir_pending_row *row,
+                         const weir_block_head *head)
+{
+    weir_store_position *at = &p->position;
+    if (at->committed_ts.us == 0 || head->max_ts.us > at->committed_ts.us)
+        at->committed_ts = head->max_ts;
+    if (row->newest.epoch > at->max_epoch ||
+        (row->newest.epoch == at->max_epoch && row->newest.ts > p->epoch_ts)) {
+        at->max_epoch = row->newest.epoch;
+        p->epoch_ts = row->newest.ts;
+    }
+}
+
+static weir_err row_insert(weir_store *store, const weir_pending_row *row, struct progress *p,
+                           weir_error *error)
+{
+    weir_block_bytes bytes;
+    weir_block_head head;
+    weir_err err = weir_block_builder_encode(row->builder, &bytes, error);
+    if (err == WEIR_OK)
+        err = weir_block_head_parse(bytes.head, bytes.head_length, &head, error);
+    if (err != WEIR_OK)
+        return err;
+    unsigned late = row_late(row, &head, &p->position);
+    progress_add(p, row, &head);
+    sqlite3_stmt *s = store->insert_log;
+    const int64_t numbers[] = {(int64_t)p->position.committed_seq + 1,
+                               head.count,
+                               head.min_ts.us,
+                               head.max_ts.us,
+                               p->position.committed_ts.us,
+                               p->position.max_epoch,
+                               p->epoch_ts,
+                               late};
+    for (int i = 0; i < 8; i++)
+        (void)sqlite3_bind_int64(s, i + 1, numbers[i]);
+    (void)sqlite3_bind_blob(s, 9, bytes.head, (int)bytes.head_length, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(s, 10, bytes.body, (int)bytes.body_length, SQLITE_STATIC);
+    err = weir_db_run(s, error);
+    (void)sqlite3_clear_bindings(s);
+    p->position.committed_seq += head.count;
+    p->bytes += (int64_t)(bytes.head_length + bytes.body_length);
+    return err;
+}
+
+static weir_err event_insert(weir_store *store, const weir_pending_event *e, struct progress *p,
+                             weir_error *error)
+{
+    sqlite3_stmt *s = store->insert_event;
+    (void)sqlite3_bind_int64(s, 1, (int64_t)++p->position.committed_seq);
+    (void)sqlite3_bind_int64(s, 2, e->ts.us);
+    (void)sqlite3_bind_int(s, 3, (int)e->kind);
+    (void)sqlite3_bind_text(s, 4, e->subject, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(s, 5, e->text, -1, SQLITE_STATIC);
+    weir_err err = weir_db_run(s, error);
+    (void)sqlite3_clear_bindings(s);
+    return err;
+}
+
+/* Oldest first, until the limit is kept. */
+static weir_err memory_trim(weir_store *store, struct progress *p, weir_error *error)
+{
+    while (p->bytes > MEMORY_BYTES_MAX) {
+        bool row;
+        weir_err err = weir_db_step(store->drop_oldest, &row, error);
+        if (err == WEIR_OK && row)
+            p->bytes -= sqlite3_column_int64(store->drop_oldest, 0);
+        (void)sqlite3_reset(store->drop_oldest);
+        if (err != WEIR_OK || !row)
+            return err;
+    }
+    return WEIR_OK;
+}
+
+static weir_err pending_write(weir_store *store, struct progress *p, weir_error *error)
+{
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; err == WEIR_OK && i < store->pending.n_rows; i++)
+        err = row_insert(store, &store->pending.rows[i], p, error);
+    for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
+        err = event_insert(store, &store->pending.events[i], p, error);
+    if (err == WEIR_OK && store->memory)
+        err = memory_trim(store, p, error);
+    return err;
+}
+
+void weir_store_rollback(weir_store *store)
+{
+    /* Many failures have rolled back by themselves. */
+    if (!sqlite3_get_autocommit(store->db))
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static void store_checkpoint(weir_store *store)
+{
+    if (store->wal_pages >= WAL_PAGES_MAX)
+        (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
+{
+    (void)now;
+    struct progress p = {store->position, store->epoch_ts, store->memory_bytes};
+    if (store->pending.n_samples + store->pending.n_events == 0)
+        return WEIR_OK;
+    weir_err err = weir_db_run(store->begin, error);
+    if (err == WEIR_OK)
+        err = pending_write(store, &p, error);
+    if (err == WEIR_OK)
+        err = weir_db_run(store->commit, error);
+    if (err != WEIR_OK) {
+        weir_store_rollback(store);
+        (void)weir_fail_prefix(
+            error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));
+        return err;
+    }
+    store->position = p.position;
+    store->epoch_ts = p.epoch_ts;
+    store->memory_bytes = p.bytes;
+    weir_pending_clear(&store->pending);
+    store_checkpoint(store);
+    return WEIR_OK;
+}
+
+weir_store_position weir_store_get_position(const weir_store *store)
+{
+    return store->position;
+}
+
+const char *weir_store_uuid(const weir_store *store)
+{
+    return store->uuid;
+}
