@@ -114,8 +114,8 @@ size_t weir_candidates_make(const uint8_t *wire, size_t n_registers, weir_writer
                                       .scale = 1};
             *c = (weir_candidate){.type = types[t], .order = orders[o]};
             c->value = weir_point_decode(&point, wire, width, room, &c->quality);
-            /* What is no number in this type (BCD digits above 9) is not offered. */
-            if (weir_quality_class(c->quality) == WEIR_BAD)
+            /* What is no number in this type (BCD digits above 9) is not offered, nor no text. */
+            if (weir_quality_class(c->quality) == WEIR_BAD || (text && c->value.length == 0))
                 continue;
             c->likely = is_likely(c) && !word_is_likely(ret, n);
             n++;

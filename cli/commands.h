@@ -4,6 +4,7 @@
 #pragma once
 #include "cli/command.h"
 
+extern const weir_command weir_command_check;
 extern const weir_command weir_command_demo;
 extern const weir_command weir_command_read;
 extern const weir_command weir_command_run;

@@ -3,6 +3,8 @@
 
 #include "modbus/master_priv.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 
 bool weir_master_reserve(weir_master *m, const weir_poll *poll)
@@ -92,6 +94,9 @@ void weir_master_deliver_good(block *b, const weir_reply *reply)
     job *j = b->job;
     const weir_poll_item *items = j->poll->items + b->first;
     weir_sample *samples = j->master->samples;
+    assert(b->table == WEIR_REGISTER_FUNCTION ||
+           reply->n_data >= (weir_register_is_bits(b->table) ? (b->request.count + 7u) / 8
+                                                             : 2u * b->request.count));
     if (b->table == WEIR_REGISTER_FUNCTION)
         decode_function(b, reply, samples);
     else if (weir_register_is_bits(b->table))
