@@ -8,7 +8,7 @@ from oracle import GOOD, check_truth, simdev_config, simdev_points
 from simdev import read_ledger
 
 INTERVAL_US = 100_000
-MAX_LOSS_US = 1_000_000  # the default of store.max_loss
+MAX_LOSS_US = 1_000_000
 UNITS = 8
 # Reading the clock, the kill and a reply on its way.
 SLACK_US = 300_000
@@ -54,7 +54,7 @@ def check_tail(found, ledger, since_us, killed_us):
 
 def test_a_kill_at_any_moment_costs_at_most_max_loss(weir, peers, dice):
     device = peers.simdev()
-    config = simdev_config(device.port, f"1-{UNITS}", simdev_points(10), "100ms", timeout="3s")
+    config = simdev_config(device.port, f"1-{UNITS}", simdev_points(10), "100ms", max_loss="1s", timeout="3s")
     for _ in range(scaled(4, 50)):
         since_us = int(time.time() * 1e6)
         run = Run(weir, config, dice)
