@@ -161,11 +161,15 @@ static weir_catalog *make_catalog(int port, int n, int registers, const char *da
     for (int i = 0; i < n; i++)
         weir_text_format(&yaml, "  - {name: c%d, uri: \"tcp://127.0.0.1:%d\"}\n", i, port);
     weir_text_add(&yaml, "devices:\n");
-    for (int i = 0; i < n; i++)
-        weir_text_format(&yaml,
-                         "  - {name: d%d, connection: c%d, unit_id: 1, interval: 1s, points: "
-                         "[{name: r, register: holding, address: 0, type: uint16, count: %d}]}\n",
-                         i, i, registers);
+    for (int i = 0; i < n; i++) {
+        weir_text_format(&yaml, "  - {name: d%d, connection: c%d, interval: 1s, points: ", i, i);
+        weir_text_add(&yaml, i == 0 ? "&points [" : "*points }\n");
+        for (int r = 0; i == 0 && r < registers; r++)
+            weir_text_format(&yaml,
+                             "%s{name: r%d, register: holding, address: %d, type: uint16}",
+                             r ? ", " : "", r, r);
+        weir_text_add(&yaml, i == 0 ? "]}\n" : "");
+    }
     if (weir_yaml_load_text(yaml.text, yaml.length, "bench.yaml", NULL, &catalog, &problems)) {
         for (size_t i = 0; i < problems.n; i++)
             fprintf(stderr, "%u: %s\n", problems.items[i].where.line, problems.items[i].text);

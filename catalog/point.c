@@ -48,11 +48,19 @@ weir_node weir_point_in_key(const weir_point_in *in, const char *key)
     return (weir_node){0};
 }
 
+/* Where the point was written last, at its name. */
+static weir_node at_point(const weir_point_in *in)
+{
+    const weir_node mapping = in->layers[in->n_layers - 1];
+    const weir_node name = weir_node_get(mapping, "name");
+    return name.id ? name : mapping;
+}
+
 /* Where to point at for a key: its value, or the point when it has none. */
 static weir_node at(const struct build *b, const char *key)
 {
     const weir_node node = weir_point_in_key(b->in, key);
-    return node.id ? node : b->in->layers[b->in->n_layers - 1];
+    return node.id ? node : at_point(b->in);
 }
 
 static bool has(const struct build *b, const char *key)
@@ -512,8 +520,7 @@ static int span_compare(const void *x, const void *y)
 
 static void say_overlap(weir_loader *l, const struct span *a, const struct span *b)
 {
-    const weir_node at_a = a->in->layers[a->in->n_layers - 1];
-    const weir_node at_b = b->in->layers[b->in->n_layers - 1];
+    const weir_node at_a = at_point(a->in), at_b = at_point(b->in);
     const weir_where first = weir_node_where(at_a);
     const bool same = at_a.document == at_b.document;
     weir_loader_problem(l, at_b,
