@@ -137,14 +137,14 @@ static int rank(const weir_candidate *c)
         return 0;
     /* The letters A to F begin floats of 8 to 30000, so text only wins over rare orders. */
     if (c->value.kind == WEIR_KIND_STRING)
-        return c->value.length > 4 ? 11 : 8;
+        return c->value.length > 4 ? 12 : 8;
     if (c->type == WEIR_TYPE_FLOAT32)
-        return swapped ? 10 : 12;
-    if (c->type != WEIR_TYPE_FLOAT64)
-        return 1;
+        return swapped ? 10 : 13;
     /* The upper half of a likely float64 looks like a float32 of about 2 to 4, and two float32 in a
      * row may look like a float64. Then the lower half is a number too, or zero. */
-    return lower_half_is_float32(c) ? 5 : 15;
+    if (c->type == WEIR_TYPE_FLOAT64)
+        return lower_half_is_float32(c) ? 5 : 15;
+    return weir_type_width(c->type) == 4 && !swapped ? 11 : 1;
 }
 
 size_t weir_candidates_best(const weir_candidate *candidates, size_t n)
