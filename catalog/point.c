@@ -441,7 +441,7 @@ static void build_simulate(struct build *b)
     weir_simulate s;
     const weir_node node = b->in->simulate;
     const weir_node at_min = weir_node_get(node, "min"), at_max = weir_node_get(node, "max");
-    const size_t before = b->l->problems.n;
+    const size_t before = b->l->problems->n;
     double low, high;
     if (!b->good)
         return;
@@ -467,7 +467,7 @@ static void build_simulate(struct build *b)
     else if (!type_has_length(b->p->type) && in.given.max && s.max > high)
         weir_loader_problem(b->l, at_max, "point '%s' can show %g to %g: simulate it within",
                             b->in->name, low, high);
-    b->good = b->l->problems.n == before;
+    b->good = b->l->problems->n == before;
 }
 
 static void build_access(struct build *b)
