@@ -155,7 +155,7 @@ static const weir_example sql_examples[] = {
 
 const weir_command weir_command_sql = {
     .name = "sql",
-    .summary = "Query what was collected",
+    .summary = "query what was collected",
     .arguments = "QUERY",
     .args_min = 1,
     .args_max = 1,
