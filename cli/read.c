@@ -31,6 +31,7 @@ struct read {
     weir_exit last_failure;
     weir_quality *said; /* [units * addresses]: what stderr was last told; 0: that all is well */
     weir_quality *said_here;
+    bool said_connect;
     weir_point best; /* explore: what the newest answer at the first address seems to be */
     bool has_best;
 };
@@ -184,7 +185,10 @@ static void show_candidates(struct read *r, uint16_t unit, uint16_t address, con
 
 static bool connect_again(struct read *r, weir_error *error)
 {
-    return r->connection || !weir_blocking_open(&r->target, &r->connection, error);
+    if (!r->connection && weir_blocking_open(&r->target, &r->connection, error))
+        return false;
+    r->said_connect = false;
+    return true;
 }
 
 /* False: stopped. The answer may be any; a lost connection is closed. */
@@ -194,8 +198,9 @@ static bool ask(struct read *r, uint16_t unit, uint16_t address, uint16_t count,
     weir_error error = WEIR_ERROR_INIT;
     *ret = (weir_blocking_answer){.result = WEIR_REPLY_NOT_CONNECTED};
     if (!connect_again(r, &error)) {
-        if (error.code != WEIR_ECANCELED)
+        if (error.code != WEIR_ECANCELED && !r->said_connect)
             weir_command_note(r->in, "%s", error.text);
+        r->said_connect = true;
         return error.code != WEIR_ECANCELED;
     }
     return !weir_blocking_read(r->connection, (uint8_t)unit, r->plan.point.function, address, count,
