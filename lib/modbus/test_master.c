@@ -388,6 +388,42 @@ static void unknown_function_silences_its_table_only(void **state)
     plant_free(p);
 }
 
+/* Some devices answer a bad address with exception 1. */
+static void exception_1_of_a_table_that_works_means_an_address(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    plant_add_registers(p, 0, 10);
+    plant_add_registers(p, 300, 10);
+    plant_refuse(p, WEIR_REGISTER_HOLDING, 304, 304, 1);
+    plant_start(p, 1);
+    plant_connect(p);
+    plant_read(p, 0);
+    assert_int_equal(plant_count_bad(p), 1);
+    assert_int_equal(p->quality[14], weir_bad(WEIR_CAUSE_EXCEPTION, 1));
+    plant_free(p);
+}
+
+/* Exception 4 is a failure that may pass; only beside points that work it is taken for an address.
+ */
+static void exception_4_of_a_point_alone_is_not_remembered(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    plant_add_registers(p, 0, 1);
+    plant_add_registers(p, 300, 1);
+    plant_refuse(p, WEIR_REGISTER_HOLDING, 300, 300, 4);
+    plant_start(p, 1);
+    plant_connect(p);
+    for (unsigned i = 0; i < 3; i++) {
+        plant_read(p, 0);
+        assert_int_equal(plant_count_bad(p), 1);
+        assert_string_equal(p->requests, "3 0+1 3 300+1 ");
+        assert_string_equal(p->log, "");
+    }
+    plant_free(p);
+}
+
 static void device_that_fails_as_a_whole_is_not_taken_apart(void **state)
 {
     (void)state;
@@ -517,6 +553,7 @@ static void devices_behind_one_unit_count_for_themselves(void **state)
     p->devices[2].unit_id = 1;
     plant_connect(p);
     for (unsigned i = 0; i < 5; i++) {
+        plant_begin_read(p, 1, 1); /* another unit lives: the link stays */
         plant_begin_read(p, 0, 1);
         plant_begin_read(p, 2, 3);
         plant_run_until(p, weir_mono_add(p->now, WEIR_S));
@@ -524,13 +561,16 @@ static void devices_behind_one_unit_count_for_themselves(void **state)
     p->absent[1] = true;
     plant_begin_read(p, 2, 1);
     plant_run_until(p, weir_mono_add(p->now, 10 * WEIR_S));
+    plant_begin_read(p, 0, 1);
+    plant_begin_read(p, 2, 1);
+    plant_run_until(p, weir_mono_add(p->now, 10 * WEIR_S));
     weir_device_counters c;
     assert_true(weir_master_counters(p->master, 0, &c));
-    assert_int_equal(c.requests, 5);
-    assert_int_equal(c.timeouts, 0);
-    assert_true(weir_master_counters(p->master, 2, &c));
-    assert_int_equal(c.requests, 12);
+    assert_int_equal(c.requests, 7);
     assert_int_equal(c.timeouts, 2);
+    assert_true(weir_master_counters(p->master, 2, &c));
+    assert_int_equal(c.requests, 14);
+    assert_int_equal(c.timeouts, 4);
     plant_free(p);
 }
 
@@ -829,6 +869,8 @@ int main(void)
         cmocka_unit_test(hole_that_the_device_lacks_is_learnt),
         cmocka_unit_test(limit_of_the_device_is_learnt),
         cmocka_unit_test(unknown_function_silences_its_table_only),
+        cmocka_unit_test(exception_1_of_a_table_that_works_means_an_address),
+        cmocka_unit_test(exception_4_of_a_point_alone_is_not_remembered),
         cmocka_unit_test(device_that_fails_as_a_whole_is_not_taken_apart),
         cmocka_unit_test(refused_points_alone_still_show_whether_the_device_is_there),
         cmocka_unit_test(controller_that_refused_everything_while_starting_is_soon_read_again),
