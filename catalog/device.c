@@ -338,31 +338,33 @@ static void entry_keep_points(struct entry *e, weir_point *points, size_t n)
         e->l->failed = true;
 }
 
-static bool entry_merge(struct entry *e)
+/* False when there is nothing to build: no points, or a profile that is missing or wrong. Without
+ * the profile, what the device says of its points cannot be judged, only their keys. */
+static bool entry_merge(struct entry *e, bool *ret_good)
 {
     size_t n_base;
+    const bool profile_failed = weir_node_get(e->mapping, "profile").id && !e->profile;
     const weir_point_in *base = entry_chosen(e, &n_base);
-    if (!weir_points_merge(e->l, e->in.points, base, n_base, &e->ins, &e->n_ins))
-        return false;
-    const bool profile_wanted = weir_node_get(e->mapping, "profile").id != 0;
-    if (!e->n_ins && !(profile_wanted && !e->profile))
+    *ret_good = weir_points_merge(e->l, e->in.points, base, n_base, &e->ins, &e->n_ins);
+    if (!e->n_ins && !profile_failed)
         weir_loader_problem(e->l, e->mapping,
-                            "device '%s' has no points: name a profile or list "
-                            "points",
+                            "device '%s' has no points: name a profile or list points",
                             e->in.name ? e->in.name : "?");
-    return e->n_ins > 0;
+    return e->n_ins > 0 && !profile_failed;
 }
 
 static void entry_points(struct entry *e)
 {
     weir_loader *l = e->l;
     weir_point_rules rules = {.registers_max = (unsigned)e->in.max_registers_per_request};
+    bool good = true;
     const bool ordered = entry_order(e, &rules.order);
-    const bool good = entry_merge(e) && ordered;
+    if (!entry_merge(e, &good))
+        return;
     const struct factors factors = entry_factors(e);
     weir_point *points = weir_loader_scratch(l, e->n_ins, sizeof *points);
     const weir_point_in **ins = weir_loader_scratch(l, e->n_ins, sizeof *ins);
-    if (!points || !ins || !factors.texts || !factors.at || !e->n_ins)
+    if (!points || !ins || !factors.texts || !factors.at)
         return;
     size_t n = 0;
     for (size_t i = 0; i < e->n_ins; i++) {
@@ -372,7 +374,7 @@ static void entry_points(struct entry *e)
         n += weir_point_build(l, &e->ins[i], &rules, &points[n]);
     }
     entry_set_intervals(e, points, n);
-    if (!weir_points_check_overlap(l, points, ins, n) || !good || n != e->n_ins)
+    if (!weir_points_check_overlap(l, points, ins, n) || !good || !ordered || n != e->n_ins)
         return;
     entry_keep_intervals(e, points, n);
     entry_keep_points(e, points, n);

@@ -20,8 +20,9 @@ typedef struct weir_profile {
     weir_device_in device; /* the limits it gives */
     size_t n_points;
     weir_point_in *points;
-    bool loading; /* for the circle a inherits b inherits a */
-    bool broken;  /* problems were said */
+    const char *not_found; /* what to say of it, NULL: it is there */
+    bool loading;          /* for the circle a inherits b inherits a */
+    bool broken;           /* problems were said */
 } weir_profile;
 
 /* Memory that is short sets `failed` and work goes on with less; checked once, at the end. */

@@ -467,6 +467,9 @@ static void build_simulate(struct build *b)
     else if (!type_has_length(b->p->type) && in.given.max && s.max > high)
         weir_loader_problem(b->l, at_max, "point '%s' can show %g to %g: simulate it within",
                             b->in->name, low, high);
+    if (!in.resolution)
+        weir_waveform_fit_resolution(&s);
+    simulate_store(&s, b->p);
     b->good = b->l->problems->n == before;
 }
 

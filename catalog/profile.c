@@ -198,8 +198,9 @@ static void names_add(void *arg, const char *name)
         names->l->failed = true;
 }
 
-static void say_not_found(weir_loader *l, const char *name, weir_node at, const char *const *dirs,
-                          size_t n_dirs)
+/* What is said at each place that names a profile which is not there. */
+static const char *not_found_text(weir_loader *l, const char *name, const char *const *dirs,
+                                  size_t n_dirs)
 {
     struct names names = {.l = l};
     WEIR_TEXT_AUTO places = WEIR_TEXT_INIT;
@@ -209,14 +210,18 @@ static void say_not_found(weir_loader *l, const char *name, weir_node at, const 
         weir_text_format(&places, "%s%s", i ? ", " : "", dirs[i]);
     }
     const char *meant = weir_loader_meant(l, name, names.items, names.n);
-    if (*meant)
-        weir_loader_problem(l, at, "there is no profile '%.100s'%s", name, meant);
-    else
-        weir_loader_problem(l, at, "there is no profile '%.100s': looked for %.100s.yaml in %s",
-                            name, name, weir_text_get(&places));
+    const char *text =
+        *meant ? weir_arena_format(l->whole, "there is no profile '%.100s'%s", name, meant)
+               : weir_arena_format(l->whole,
+                                   "there is no profile '%.100s': looked for %.100s.yaml in %s",
+                                   name, name, weir_text_get(&places));
+    if (!text)
+        l->failed = true;
+    return text;
 }
 
-static weir_document *profile_open(weir_loader *l, const char *name, weir_node at)
+static weir_document *profile_open(weir_loader *l, const char *name, weir_node at,
+                                   const char **ret_not_found)
 {
     size_t n_dirs;
     const char *const *dirs = profile_dirs(l, &n_dirs);
@@ -238,7 +243,7 @@ static weir_document *profile_open(weir_loader *l, const char *name, weir_node a
         return weir_document_parse(path, weir_text_get(&text), text.length, l->problems);
     }
     if (dirs)
-        say_not_found(l, name, at, dirs, n_dirs);
+        *ret_not_found = not_found_text(l, name, dirs, n_dirs);
     return NULL;
 }
 
@@ -256,6 +261,8 @@ const weir_profile *weir_profile_get(weir_loader *l, const char *name, weir_node
             continue;
         if (p->loading)
             weir_loader_problem(l, at, "profile '%.100s' inherits itself: break the circle", name);
+        if (p->not_found)
+            weir_loader_problem(l, at, "%s", p->not_found);
         return p->loading || p->broken ? NULL : p;
     }
     if (!profile_name_is_valid(name)) {
@@ -271,7 +278,9 @@ const weir_profile *weir_profile_get(weir_loader *l, const char *name, weir_node
     weir_profile *p = profile_new(l, name);
     if (p) {
         p->loading = true;
-        p->document = profile_open(l, name, at);
+        p->document = profile_open(l, name, at, &p->not_found);
+        if (p->not_found)
+            weir_loader_problem(l, at, "%s", p->not_found);
     }
     l->scratch = outer;
     return p ? profile_finish(l, p) : NULL;

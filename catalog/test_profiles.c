@@ -155,6 +155,23 @@ static void secondary_values_become_primary_with_multiply(void **state)
     weir_catalog_free(c);
 }
 
+static void profiles_are_looked_for_in_the_environments_folders_first(void **state)
+{
+    (void)state;
+    weir_arena *arena = weir_arena_new();
+    weir_yaml_options found = {0};
+    assert_int_equal(setenv("WEIR_PROFILE_PATH", "/a:/b c::", 1), 0);
+    assert_int_equal(weir_yaml_default_dirs(arena, &found), WEIR_OK);
+    assert_string_equal(found.profile_dirs[0], "/a");
+    assert_string_equal(found.profile_dirs[1], "/b c");
+    assert_non_null(strstr(found.profile_dirs[2], "/../share/weir/profiles"));
+    assert_string_equal(found.profile_dirs[found.n_profile_dirs - 1], WEIR_PROFILE_DIR);
+    assert_int_equal(unsetenv("WEIR_PROFILE_PATH"), 0);
+    assert_int_equal(weir_yaml_default_dirs(arena, &found), WEIR_OK);
+    assert_int_equal(found.n_profile_dirs, 3);
+    weir_arena_free(arena);
+}
+
 static void every_example_is_right(void **state)
 {
     (void)state;
@@ -177,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shipped_profile_loads_and_groups),
         cmocka_unit_test(registers_are_those_of_the_documents),
+        cmocka_unit_test(profiles_are_looked_for_in_the_environments_folders_first),
         cmocka_unit_test(every_example_is_right),
         cmocka_unit_test(secondary_values_become_primary_with_multiply),
     };

@@ -435,6 +435,8 @@ static void every_point_can_be_simulated_within_its_type(void **state)
         "  {name: wh, register: input, address: 2, type: uint32, unit: Wh},\n"
         "  {name: on, register: coil, address: 0},\n"
         "  {name: text, register: input, address: 4, type: string, length: 4},\n"
+        "  {name: fine, register: input, address: 8, type: float32, unit: V, simulate: {min: 0, "
+        "max: 0.005}},\n"
         "  {name: capped, register: input, address: 6, type: uint16, unit: '%', max: 50}]}]\n");
     const weir_simulate v = point_of(c, "d/v")->simulate;
     assert_int_equal(v.wave, WEIR_WAVE_SINE);
@@ -444,6 +446,9 @@ static void every_point_can_be_simulated_within_its_type(void **state)
     assert_int_equal(point_of(c, "d/on")->simulate.wave, WEIR_WAVE_SQUARE);
     assert_int_equal(point_of(c, "d/text")->simulate.wave, WEIR_WAVE_CONSTANT);
     assert_true(point_of(c, "d/capped")->simulate.max <= 50);
+    /* A tenth of a volt is no resolution for five millivolts. */
+    assert_true(point_of(c, "d/fine")->simulate.max == 0.005);
+    assert_int_equal(point_of(c, "d/fine")->simulate.resolution_mantissa, 0);
     weir_catalog_free(c);
 }
 

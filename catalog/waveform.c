@@ -145,6 +145,14 @@ static weir_simulate wave_of_enum(const weir_point *p)
     return s;
 }
 
+void weir_waveform_fit_resolution(weir_simulate *s)
+{
+    enum { STEPS_MIN = 10 }; /* fewer would not look like a wave */
+    const double step = (double)s->resolution_mantissa * pow(10, s->resolution_exponent);
+    if (s->resolution_mantissa && step * STEPS_MIN > s->max - s->min)
+        s->resolution_mantissa = s->resolution_exponent = 0;
+}
+
 weir_simulate weir_waveform_default(const weir_point *p)
 {
     double low, high;
@@ -162,6 +170,7 @@ weir_simulate weir_waveform_default(const weir_point *p)
         /* The usual range does not fit: the middle half of what does. */
         s.min = low + (high - low) / 4;
         s.max = high - (high - low) / 4;
+        weir_waveform_fit_resolution(&s);
     }
     return s;
 }

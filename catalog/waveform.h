@@ -10,5 +10,8 @@
  */
 weir_simulate weir_waveform_default(const weir_point *p);
 
+/* Drops a resolution too coarse for min and max. */
+void weir_waveform_fit_resolution(weir_simulate *s);
+
 /* The least and greatest value the point can show: of its type, scaled, within its min and max. */
 void weir_waveform_limits(const weir_point *p, double *ret_min, double *ret_max);
