@@ -29,6 +29,9 @@ struct read {
     weir_rtt rtt;
     uint64_t n_good, n_bad;
     weir_exit last_failure;
+    weir_quality *said; /* [units * addresses]: what stderr was last told; 0: that all is well */
+    weir_quality *said_here;
+    bool said_connect;
     weir_point best; /* explore: what the newest answer at the first address seems to be */
     bool has_best;
 };
@@ -82,9 +85,14 @@ static const char *advice(const weir_blocking_answer *answer)
     }
 }
 
+/* Once for each change of state. */
 static void report(struct read *r, uint16_t unit, uint16_t address, weir_quality quality,
                    const weir_blocking_answer *answer)
 {
+    r->last_failure = exit_of_result(answer->result);
+    if (*r->said_here == quality)
+        return;
+    *r->said_here = quality;
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     const char *broken = r->connection ? weir_blocking_broken(r->connection) : NULL;
     weir_text_format(&text, "%s unit %u, %s %u: ", r->plan.host, unit,
@@ -97,7 +105,6 @@ static void report(struct read *r, uint16_t unit, uint16_t address, weir_quality
     }
     weir_text_format(&text, ". %s", advice(answer));
     weir_command_note(r->in, "%s", weir_text_get(&text));
-    r->last_failure = exit_of_result(answer->result);
 }
 
 /* --- rows --- */
@@ -178,7 +185,10 @@ static void show_candidates(struct read *r, uint16_t unit, uint16_t address, con
 
 static bool connect_again(struct read *r, weir_error *error)
 {
-    return r->connection || !weir_blocking_open(&r->target, &r->connection, error);
+    if (!r->connection && weir_blocking_open(&r->target, &r->connection, error))
+        return false;
+    r->said_connect = false;
+    return true;
 }
 
 /* False: stopped. The answer may be any; a lost connection is closed. */
@@ -188,8 +198,9 @@ static bool ask(struct read *r, uint16_t unit, uint16_t address, uint16_t count,
     weir_error error = WEIR_ERROR_INIT;
     *ret = (weir_blocking_answer){.result = WEIR_REPLY_NOT_CONNECTED};
     if (!connect_again(r, &error)) {
-        if (error.code != WEIR_ECANCELED)
+        if (error.code != WEIR_ECANCELED && !r->said_connect)
             weir_command_note(r->in, "%s", error.text);
+        r->said_connect = true;
         return error.code != WEIR_ECANCELED;
     }
     return !weir_blocking_read(r->connection, (uint8_t)unit, r->plan.point.function, address, count,
@@ -296,11 +307,16 @@ static bool read_typed(struct read *r, uint16_t unit, uint16_t address)
 
 static bool poll_all(struct read *r)
 {
-    for (size_t u = 0; u < r->plan.n_units && !stop; u++)
-        for (size_t a = 0; a < r->plan.n_addresses && !stop; a++)
-            if (!(r->plan.explore ? explore : read_typed)(r, r->plan.units[u],
-                                                          r->plan.addresses[a]))
+    for (size_t u = 0; u < r->plan.n_units; u++)
+        for (size_t a = 0; a < r->plan.n_addresses; a++) {
+            const uint64_t n_bad = r->n_bad;
+            r->said_here = &r->said[u * r->plan.n_addresses + a];
+            if (stop || !(r->plan.explore ? explore : read_typed)(r, r->plan.units[u],
+                                                                  r->plan.addresses[a]))
                 return false;
+            if (r->n_bad == n_bad)
+                *r->said_here = 0;
+        }
     weir_output_flush(r->output);
     return !stop;
 }
@@ -378,7 +394,8 @@ static int read_run(const weir_invocation *in)
     weir_blocking_watch(&stop);
     if (!connect_again(r, &error))
         return weir_command_fail(in, &error);
-    if (!open_output(r)) {
+    r->said = weir_arena_alloc(in->arena, r->plan.n_units * r->plan.n_addresses, sizeof *r->said);
+    if (!r->said || !open_output(r)) {
         (void)weir_fail(&error, WEIR_ENOMEM, "out of memory");
         weir_blocking_close(r->connection);
         return weir_command_fail(in, &error);

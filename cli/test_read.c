@@ -223,6 +223,8 @@ static void the_meaning_of_registers_is_found(void **state)
         {"bytes swapped", "66 43 33 33", WEIR_TYPE_FLOAT32, WEIR_ORDER_BADC, "230.2"},
         {"little-endian", "33 33 66 43", WEIR_TYPE_FLOAT32, WEIR_ORDER_DCBA, "230.2"},
         {"two floats", "43 66 33 33 42 48 00 00", WEIR_TYPE_FLOAT32, WEIR_ORDER_ABCD, "230.2"},
+        {"two floats like a double", "40 20 00 00 42 48 00 00", WEIR_TYPE_FLOAT32, WEIR_ORDER_ABCD,
+         "2.5"},
         {"double 230.1", "40 6c c3 33 33 33 33 33", WEIR_TYPE_FLOAT64, WEIR_ORDER_ABCD, "230.1"},
         {"one word", "08 fd", WEIR_TYPE_INT16, WEIR_ORDER_ABCD, "2301"},
         {"text", "53 44 4d 36 33 30 00 00", WEIR_TYPE_STRING, WEIR_ORDER_ABCD, "SDM630"},
