@@ -832,6 +832,9 @@ static void every_point_of_every_read_has_one_sample_whatever_happens(void **sta
             plant_forget(p);
             for (uint32_t d = 0; d < 3; d++)
                 plant_begin_read(p, d, 1);
+            uint32_t times = weir_random_below(&r, 4) ? 1 : 2;
+            if (times == 2)
+                plant_begin_read(p, 0, 1);
             if (weir_random_below(&r, 3) == 0) {
                 plant_run_until(
                     p, weir_mono_add(p->now, (int64_t)weir_random_below(&r, 300) * WEIR_MS));
@@ -840,10 +843,10 @@ static void every_point_of_every_read_has_one_sample_whatever_happens(void **sta
                 plant_connect(p);
             }
             plant_run_until(p, weir_mono_add(p->now, 20 * WEIR_MINUTE));
-            if (p->n_done != 3)
+            if (p->n_done != 2 + times)
                 fail_msg("seed %llu: %zu reads done", (unsigned long long)seed, p->n_done);
             for (uint32_t d = 0; d < 3; d++)
-                plant_check_once(p, d, 1);
+                plant_check_seen(p, d, 1, d == 0 ? times : 1);
             assert_true(weir_master_idle(p->master));
         }
         plant_free(p);
