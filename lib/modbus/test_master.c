@@ -563,8 +563,13 @@ static void devices_behind_one_unit_count_for_themselves(void **state)
     plant_run_until(p, weir_mono_add(p->now, 10 * WEIR_S));
     plant_begin_read(p, 0, 1);
     plant_begin_read(p, 2, 1);
-    plant_run_until(p, weir_mono_add(p->now, 10 * WEIR_S));
+    plant_run_until(p, weir_mono_add(p->now, 3 * WEIR_S / 2)); /* the retry for the first */
     weir_device_counters c;
+    assert_true(weir_master_counters(p->master, 0, &c));
+    assert_true(c.requests >= 6 && c.timeouts == 1);
+    assert_true(weir_master_counters(p->master, 2, &c));
+    assert_true(c.requests >= 12 && c.timeouts == 2);
+    plant_run_until(p, weir_mono_add(p->now, 10 * WEIR_S));
     assert_true(weir_master_counters(p->master, 0, &c));
     assert_int_equal(c.requests, 7);
     assert_int_equal(c.timeouts, 2);
