@@ -199,6 +199,22 @@ static void a_thousand_devices_of_fifty_points_stay_small(void **state)
     weir_catalog_free(c);
 }
 
+static void equal_points_are_shared_wherever_they_were_written(void **state)
+{
+    (void)state;
+    weir_catalog *c = load_good(LINE "devices:\n"
+                                     "  - {name: a, connection: line, unit_id: 1, interval: 1s, "
+                                     "points: [{name: x, register: ir, address: 1, type: u16}]}\n"
+                                     "  - {name: b, connection: line, unit_id: 2, interval: 1s, "
+                                     "points: [{name: x, register: input, address: 0x1, type: "
+                                     "uint16}]}\n"
+                                     "  - {name: c, connection: line, unit_id: 3, interval: 2s, "
+                                     "points: [{name: x, register: ir, address: 2, type: u16}]}\n");
+    assert_ptr_equal(c->devices[1].points, c->devices[0].points);
+    assert_ptr_not_equal(c->devices[2].points, c->devices[0].points);
+    weir_catalog_free(c);
+}
+
 /* ---- profiles ---- */
 
 static void a_profile_is_found_beside_the_file_and_in_the_folders(void **state)
@@ -607,6 +623,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_lines_make_four_devices),
         cmocka_unit_test(devices_of_a_template_share_their_points),
+        cmocka_unit_test(equal_points_are_shared_wherever_they_were_written),
         cmocka_unit_test(a_thousand_devices_of_fifty_points_stay_small),
         cmocka_unit_test(a_profile_is_found_beside_the_file_and_in_the_folders),
         cmocka_unit_test(a_devices_point_changes_only_the_keys_it_has),

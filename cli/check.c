@@ -329,7 +329,7 @@ static const weir_example check_examples[] = {
 
 const weir_command weir_command_check = {
     .name = "check",
-    .summary = "Check a configuration and the load on each bus",
+    .summary = "check a configuration and the load on each bus",
     .arguments = "",
     .options = check_option_table,
     .options_size = sizeof(struct check_options),

@@ -3,6 +3,7 @@
 
 #include "cli/manual.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -98,7 +99,8 @@ static void roff_command(weir_text *t, const weir_command *command)
         weir_text_add_char(t, '\n');
     }
     weir_text_add(t, ".PP\n");
-    roff_add(t, command->summary);
+    weir_text_add_char(t, (char)toupper((unsigned char)command->summary[0]));
+    roff_add(t, command->summary + 1);
     weir_text_add(t, ".\n");
     if (command->text) {
         weir_text_add(t, ".PP\n");

@@ -26,7 +26,7 @@ prepare() {
     shift
     what=$dir
     if { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.setup.log" 2>&1; } && ninja -C "$dir" >"$dir.log" 2>&1; then
-        grep -A3 'warning:' "$dir.log"
+        grep -A2 'warning:' "$dir.log" | grep -v '^\['
         rm -f "$dir.log" "$dir.setup.log"
         return 0
     fi
@@ -53,7 +53,7 @@ run_pytest() {
     shift
     rm -f build/pytest.xml
     mkdir -p build
-    $without_aslr $python -m pytest -q -p no:cacheprovider --junitxml=build/pytest.xml -o junit_family=xunit2 \
+    $without_aslr $python -m pytest -q --tb=short -p no:cacheprovider --junitxml=build/pytest.xml -o junit_family=xunit2 \
         --durations=5 "$@"
     add build/pytest.xml
 }

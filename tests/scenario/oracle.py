@@ -12,9 +12,10 @@ def simdev_points(n, table="holding"):
     return [{"name": f"v{4 * i}", "register": table, "address": 4 * i, "type": "uint64"} for i in range(n)]
 
 
-def simdev_config(port, units, points, interval="200ms", **connection):
-    """Devices u1, u2, ... on one connection."""
+def simdev_config(port, units, points, interval="200ms", max_loss="100ms", **connection):
+    """Devices u1, u2, ... on one connection. Commits come quickly, so that tests need not wait for them."""
     return {
+        "store": {"max_loss": max_loss},
         "connections": [{"name": "sim", "uri": f"tcp://127.0.0.1:{port}", "timeout": "300ms", **connection}],
         "devices": [{"name": "u{unit_id}", "unit_id": units, "connection": "sim", "interval": interval,
                      "points": points}],

@@ -60,11 +60,11 @@ def polled(weir, peers):
 
 
 def test_sql_in_three_formats(weir, polled):
-    query = "select tag, 1.5 as x, null as nothing from tags order by tag limit 2"
+    query = "select tag, 1.5 as x, null as absent from tags order by tag limit 2"
     run = lambda form: weir.run("sql", "--data-dir", polled.data_dir, "--format", form, query).stdout
-    rows = [{"tag": tag, "x": 1.5, "nothing": None} for tag in ("u1/v0", "u1/v4")]
+    rows = [{"tag": tag, "x": 1.5, "absent": None} for tag in ("u1/v0", "u1/v4")]
     assert json.loads(run("json")) == rows
-    assert list(csv.reader(io.StringIO(run("csv")))) == [["tag", "x", "nothing"], ["u1/v0", "1.5", ""],
+    assert list(csv.reader(io.StringIO(run("csv")))) == [["tag", "x", "absent"], ["u1/v0", "1.5", ""],
                                                          ["u1/v4", "1.5", ""]]
     assert "u1/v0" in run("table")
     # Piped and without a word: csv.
@@ -110,7 +110,7 @@ def test_time_is_the_text_of_ts(polled):
 
 
 def test_a_wrong_query_fails_and_says_why(weir, polled):
-    done = weir.run("sql", "--data-dir", polled.data_dir, "select nothing from nowhere")
+    done = weir.run("sql", "--data-dir", polled.data_dir, "select tag from nowhere")
     assert done.returncode == 1
     assert "nowhere" in done.stderr
 
