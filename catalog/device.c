@@ -330,7 +330,9 @@ static void entry_keep_points(struct entry *e, weir_point *points, size_t n)
     }
     e->device.n_points = (uint32_t)n;
     e->device.n_tags = n_tags;
-    e->device.points = weir_loader_keep(e->l, points, n * sizeof *points);
+    /* Entries that come to the same points share them, wherever they were written. */
+    const weir_intern_gap line = {offsetof(weir_point, line), sizeof points->line};
+    e->device.points = weir_intern_items(&e->l->texts, points, n, sizeof *points, line);
     e->device.point_tag = tag ? weir_loader_keep(e->l, tag, n * sizeof *tag) : NULL;
     if (!e->device.points || !e->device.point_tag)
         e->l->failed = true;

@@ -30,11 +30,12 @@ struct node {
     uint32_t n; /* items, or pairs */
     uint32_t line;
     uint32_t expanded; /* nodes below and including this one, aliases counted as often as used */
-    uint16_t column;
-    uint8_t depth; /* of what is below, including this one */
-    uint8_t kind;  /* weir_node_kind */
-    bool quoted;
+    unsigned column : 16;
+    unsigned depth : 8; /* of what is below, including this one */
+    unsigned kind : 4;  /* weir_node_kind */
+    unsigned quoted : 1;
 };
+_Static_assert(sizeof(struct node) <= 24, "a large file has a million of them");
 
 struct weir_document {
     weir_arena *arena;
@@ -182,10 +183,10 @@ static uint32_t composer_add_node(struct composer *c, weir_node_kind kind, const
     d->nodes[d->n_nodes] = (struct node){
         .as.text = "",
         .line = (uint32_t)(mark->line + 1),
-        .column = (uint16_t)(mark->column < UINT16_MAX ? mark->column + 1 : UINT16_MAX),
+        .column = mark->column < UINT16_MAX ? (uint16_t)(mark->column + 1) : UINT16_MAX,
         .expanded = 1,
         .depth = 1,
-        .kind = (uint8_t)kind,
+        .kind = kind & 15u,
     };
     return (uint32_t)d->n_nodes++;
 }
@@ -386,7 +387,7 @@ static void composer_check_limits(struct composer *c, uint32_t id)
         return;
     }
     n->expanded = (uint32_t)expanded;
-    n->depth = (uint8_t)(depth + 1);
+    n->depth = (depth + 1) & 255u;
 }
 
 static void composer_close(struct composer *c)

@@ -25,3 +25,11 @@ void weir_intern_deinit(weir_intern *intern);
  * pointer. n may be 0: the pointer is then not NULL. */
 const void *weir_intern_bytes(weir_intern *intern, const void *bytes, size_t n);
 const char *weir_intern_text(weir_intern *intern, const char *text);
+
+/* The same for count items of a size, where n bytes at `at` of each item do not count: what is
+ * given back may differ there. */
+typedef struct weir_intern_gap {
+    size_t at, n;
+} weir_intern_gap;
+const void *weir_intern_items(weir_intern *intern, const void *items, size_t count, size_t size,
+                              weir_intern_gap gap);

@@ -48,11 +48,19 @@ weir_node weir_point_in_key(const weir_point_in *in, const char *key)
     return (weir_node){0};
 }
 
+/* Where the point was written last, at its name. */
+static weir_node at_point(const weir_point_in *in)
+{
+    const weir_node mapping = in->layers[in->n_layers - 1];
+    const weir_node name = weir_node_get(mapping, "name");
+    return name.id ? name : mapping;
+}
+
 /* Where to point at for a key: its value, or the point when it has none. */
 static weir_node at(const struct build *b, const char *key)
 {
     const weir_node node = weir_point_in_key(b->in, key);
-    return node.id ? node : b->in->layers[b->in->n_layers - 1];
+    return node.id ? node : at_point(b->in);
 }
 
 static bool has(const struct build *b, const char *key)
@@ -417,35 +425,46 @@ static void simulate_merge(const weir_simulate_in *in, weir_simulate *s)
         s->min = s->max;
 }
 
+static void simulate_store(const weir_simulate *s, weir_point *p)
+{
+    p->simulate.wave = s->wave;
+    p->simulate.min = s->min;
+    p->simulate.max = s->max;
+    p->simulate.period_us = s->period_us;
+    p->simulate.resolution_mantissa = s->resolution_mantissa;
+    p->simulate.resolution_exponent = s->resolution_exponent;
+}
+
 static void build_simulate(struct build *b)
 {
     weir_simulate_in in = {0};
-    weir_simulate *s = &b->p->simulate;
+    weir_simulate s;
     const weir_node node = b->in->simulate;
     const weir_node at_min = weir_node_get(node, "min"), at_max = weir_node_get(node, "max");
     const size_t before = b->l->problems->n;
     double low, high;
     if (!b->good)
         return;
-    *s = weir_waveform_default(b->p);
+    s = weir_waveform_default(b->p);
+    simulate_store(&s, b->p);
     if (!node.id || !weir_loader_expect(b->l, node, WEIR_NODE_MAPPING, "simulate"))
         return;
     weir_loader_read(b->l, node, weir_simulate_table, &in);
-    simulate_merge(&in, s);
+    simulate_merge(&in, &s);
     if (in.resolution &&
-        (!weir_parse_decimal(in.resolution, &s->resolution_mantissa, &s->resolution_exponent) ||
-         s->resolution_mantissa <= 0))
+        (!weir_parse_decimal(in.resolution, &s.resolution_mantissa, &s.resolution_exponent) ||
+         s.resolution_mantissa <= 0))
         weir_loader_problem(b->l, weir_node_get(node, "resolution"),
                             "resolution must be a number above 0 such as 0.1, not \"%.80s\"",
                             in.resolution);
     weir_waveform_limits(b->p, &low, &high);
-    if (s->min > s->max)
+    if (s.min > s.max)
         weir_loader_problem(b->l, at_min, "simulate has a min (%g) above its max (%g): swap them",
-                            s->min, s->max);
-    else if (!type_has_length(b->p->type) && in.given.min && s->min < low)
+                            s.min, s.max);
+    else if (!type_has_length(b->p->type) && in.given.min && s.min < low)
         weir_loader_problem(b->l, at_min, "point '%s' can show %g to %g: simulate it within",
                             b->in->name, low, high);
-    else if (!type_has_length(b->p->type) && in.given.max && s->max > high)
+    else if (!type_has_length(b->p->type) && in.given.max && s.max > high)
         weir_loader_problem(b->l, at_max, "point '%s' can show %g to %g: simulate it within",
                             b->in->name, low, high);
     b->good = b->l->problems->n == before;
@@ -463,10 +482,13 @@ static void build_access(struct build *b)
 bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_rules *rules,
                       weir_point *ret)
 {
+    /* Copied byte by byte, and field by field below: equal points are then equal also between
+     * their fields, where they are compared to be shared. */
+    static const weir_point plain = WEIR_POINT_INIT;
     struct build b = {l, in, rules, ret, true};
     const size_t before = l->problems->n;
     const weir_where where = weir_node_where(in->layers[in->n_layers - 1]);
-    *ret = (weir_point)WEIR_POINT_INIT;
+    memcpy(ret, &plain, sizeof *ret);
     ret->name = in->name;
     ret->unit = in->unit;
     ret->description = in->description;
@@ -512,8 +534,7 @@ static int span_compare(const void *x, const void *y)
 
 static void say_overlap(weir_loader *l, const struct span *a, const struct span *b)
 {
-    const weir_node at_a = a->in->layers[a->in->n_layers - 1];
-    const weir_node at_b = b->in->layers[b->in->n_layers - 1];
+    const weir_node at_a = at_point(a->in), at_b = at_point(b->in);
     const weir_where first = weir_node_where(at_a);
     const bool same = at_a.document == at_b.document;
     weir_loader_problem(l, at_b,

@@ -27,7 +27,7 @@ static bool merge_one(weir_loader *l, weir_node mapping, weir_map *names, weir_p
         /* Of the base's points the last mapping is in another document. */
         const weir_node last = points[i - 1].layers[points[i - 1].n_layers - 1];
         if (last.document == mapping.document) {
-            weir_loader_problem(l, mapping,
+            weir_loader_problem(l, weir_node_get(mapping, "name"),
                                 "point '%.100s' is there twice, first at line %u: "
                                 "rename or remove one",
                                 name, weir_node_where(last).line);

@@ -247,8 +247,6 @@ const weir_option weir_connection_table[] = {
               "Refuse writes to an offline device."),                                              \
         LATER("read_coils_starting_at_zero", WEIR_OPTION_BOOL, "Read coils from address 0 on.")
 
-#define POINTS_TEXT "Its points; see below. "
-
 const weir_option weir_device_table[] = {
     {.name = "name",
      .type = WEIR_OPTION_STRING,
@@ -327,8 +325,9 @@ const weir_option weir_device_table[] = {
      .type = WEIR_OPTION_LIST,
      AT(weir_device_in, points),
      .table = weir_point_table,
-     .text = POINTS_TEXT "A point named like one of the profile changes only the keys it has; any "
-                         "other is added."},
+     .text = "Its points; see below. A point named like one of the profile changes only the keys "
+             "it has; any "
+             "other is added."},
     DEVICE_LIMITS,
     LATER("plan", WEIR_OPTION_STRING, "The plan its points belong to."),
     END,
@@ -363,7 +362,7 @@ const weir_option weir_profile_table[] = {
      .type = WEIR_OPTION_LIST,
      AT(weir_device_in, points),
      .table = weir_point_table,
-     .text = POINTS_TEXT},
+     .text = "Its points; see below."},
     DEVICE_LIMITS,
     END,
 };

@@ -114,8 +114,8 @@ size_t weir_candidates_make(const uint8_t *wire, size_t n_registers, weir_writer
                                       .scale = 1};
             *c = (weir_candidate){.type = types[t], .order = orders[o]};
             c->value = weir_point_decode(&point, wire, width, room, &c->quality);
-            /* What is no number in this type (BCD digits above 9) is not offered. */
-            if (weir_quality_class(c->quality) == WEIR_BAD)
+            /* What is no number in this type (BCD digits above 9) is not offered, nor no text. */
+            if (weir_quality_class(c->quality) == WEIR_BAD || (text && c->value.length == 0))
                 continue;
             c->likely = is_likely(c) && !word_is_likely(ret, n);
             n++;
@@ -132,17 +132,19 @@ static bool lower_half_is_float32(const weir_candidate *c)
 
 static int rank(const weir_candidate *c)
 {
+    const bool swapped = c->order != WEIR_ORDER_ABCD && c->order != WEIR_ORDER_CDAB;
     if (!c->likely)
         return 0;
+    /* The letters A to F begin floats of 8 to 30000, so text only wins over rare orders. */
     if (c->value.kind == WEIR_KIND_STRING)
-        return 8; /* numbers that look like text are more frequent than the reverse */
+        return c->value.length > 4 ? 12 : 8;
     if (c->type == WEIR_TYPE_FLOAT32)
-        return 10;
-    if (c->type != WEIR_TYPE_FLOAT64)
-        return 1;
+        return swapped ? 10 : 13;
     /* The upper half of a likely float64 looks like a float32 of about 2 to 4, and two float32 in a
      * row may look like a float64. Then the lower half is a number too, or zero. */
-    return lower_half_is_float32(c) ? 5 : 15;
+    if (c->type == WEIR_TYPE_FLOAT64)
+        return lower_half_is_float32(c) ? 5 : 15;
+    return weir_type_width(c->type) == 4 && !swapped ? 11 : 1;
 }
 
 size_t weir_candidates_best(const weir_candidate *candidates, size_t n)

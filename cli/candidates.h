@@ -26,6 +26,6 @@ enum { WEIR_CANDIDATES_MAX = 48 };
 size_t weir_candidates_make(const uint8_t *wire, size_t n_registers, weir_writer *room,
                             weir_candidate ret[WEIR_CANDIDATES_MAX]);
 
-/* Index of the one that is most likely meant: of the likely ones floats, then text, then the
- * first; 0 when none is likely. */
+/* Index of the one that is most likely meant: of the likely ones floats in the usual
+ * orders, text, other floats, the first; 0 when none is likely. */
 size_t weir_candidates_best(const weir_candidate *candidates, size_t n);

@@ -26,7 +26,7 @@ typedef struct weir_example {
 /* --help, `weir help`, the manual and the parser are made from this row. */
 typedef struct weir_command {
     const char *name;
-    const char *summary;   /* a line without a full stop */
+    const char *summary;   /* a line: small first letter, no full stop */
     const char *arguments; /* "URI", "[FILE]"; "" : none */
     size_t args_min, args_max;
     const weir_option *options;            /* NULL-name-terminated; NULL: none */

@@ -3,6 +3,7 @@
 
 #include "cli/help.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/number.h"
@@ -151,7 +152,8 @@ static void print_option(FILE *file, const weir_option *option)
 
 void weir_help_command(const weir_command *command, bool whole, FILE *file)
 {
-    (void)fprintf(file, "%s\n\n", command->summary);
+    (void)fprintf(file, "%c%s.\n\n", toupper((unsigned char)command->summary[0]),
+                  command->summary + 1);
     for (const weir_example *e = command->examples; e->command; e++)
         (void)fprintf(file, "  %s\n      %s\n", e->command, e->text);
     (void)fprintf(file, "\nUsage: weir %s%s%s%s\n", command->name,

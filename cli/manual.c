@@ -3,9 +3,11 @@
 
 #include "cli/manual.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "catalog/yaml.h"
 #include "cli/command.h"
 #include "cli/help.h"
 
@@ -97,7 +99,8 @@ static void roff_command(weir_text *t, const weir_command *command)
         weir_text_add_char(t, '\n');
     }
     weir_text_add(t, ".PP\n");
-    roff_add(t, command->summary);
+    weir_text_add_char(t, (char)toupper((unsigned char)command->summary[0]));
+    roff_add(t, command->summary + 1);
     weir_text_add(t, ".\n");
     if (command->text) {
         weir_text_add(t, ".PP\n");
@@ -169,11 +172,83 @@ static void manual_program(weir_text *t)
     weir_text_add(t, ".SH SEE ALSO\n.BR weir.yaml (5)\n");
 }
 
+static void roff_key(weir_text *t, const weir_option *key)
+{
+    WEIR_TEXT_AUTO notes = WEIR_TEXT_INIT;
+    const char *metavar = key->type == WEIR_OPTION_BOOL ? "true|false" : weir_option_metavar(key);
+    weir_text_add(t, ".TP\n\\fB");
+    roff_add(t, key->name);
+    weir_text_add(t, "\\fR: \\fI");
+    roff_add(t, metavar);
+    weir_text_add(t, "\\fR\n");
+    roff_add(t, key->text);
+    if (key->flags & WEIR_OPTION_REQUIRED)
+        weir_text_add(t, " Required.");
+    weir_option_notes(key, &notes);
+    if (key->type == WEIR_OPTION_BOOL && key->fallback)
+        weir_text_format(&notes, " (default %s)", key->fallback);
+    roff_add(t, weir_text_get(&notes));
+    weir_text_add_char(t, '\n');
+}
+
+static void roff_table(weir_text *t, const weir_yaml_table *table)
+{
+    weir_text_add(t, ".SS ");
+    roff_add(t, table->title);
+    weir_text_add_char(t, '\n');
+    if (*table->path) {
+        weir_text_add(t, "Keys of ");
+        weir_text_add(t, "\\fB");
+        roff_add(t, table->path);
+        weir_text_add(t, "\\fR.\n");
+    }
+    if (table->prose) {
+        weir_text_add(t, ".PP\n");
+        roff_add_paragraphs(t, table->prose);
+    }
+    for (const weir_option *key = table->table; key->name; key++)
+        if (!(key->flags & WEIR_OPTION_UNSUPPORTED))
+            roff_key(t, key);
+}
+
+static void manual_configuration(weir_text *t)
+{
+    size_t n;
+    const weir_yaml_table *tables = weir_yaml_tables(&n);
+    roff_head(t, "WEIR.YAML", 5, "File Formats");
+    weir_text_add(t, ".SH NAME\nweir.yaml \\- configuration of weir\n.SH SYNOPSIS\n"
+                     ".I ./weir.yaml\n.br\n.I /etc/weir/weir.yaml\n.SH DESCRIPTION\n");
+    roff_add(t, "A YAML file that says how devices are reached, which devices there are and what "
+                "is read from them. Durations and sizes carry units: 500ms, 5s, 1h30m; 64kB, 2GB. "
+                "Anchors and merge keys work. 'weir check' shows all mistakes at once, each with "
+                "file, line and column.\n");
+    weir_text_add(t, ".SH KEYS\n");
+    for (size_t i = 0; i < n; i++)
+        roff_table(t, &tables[i]);
+    weir_text_add(t, ".SH EXAMPLES\n.PP\nA meter by its profile, and another by its registers:\n");
+    roff_example(t,
+                 "connections:\n"
+                 "  - {name: boiler-room, uri: tcp://192.168.1.113:502}\n"
+                 "devices:\n"
+                 "  - {name: main-meter, connection: boiler-room, unit_id: 1,\n"
+                 "     profile: eastron-sdm630, interval: 5s}\n"
+                 "  - name: pump\n"
+                 "    connection: boiler-room\n"
+                 "    unit_id: 2\n"
+                 "    interval: 1s\n"
+                 "    points:\n"
+                 "      - {name: power, register: holding, address: 52, type: float32, unit: kW}\n"
+                 "      - {name: running, register: coil, address: 3}");
+    weir_text_add(t, ".SH SEE ALSO\n.BR weir (1)\n");
+}
+
 int weir_manual_print(const char *page, FILE *file)
 {
     WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
     if (!strcmp(page, "weir.1")) {
         manual_program(&t);
+    } else if (!strcmp(page, "weir.yaml.5")) {
+        manual_configuration(&t);
     } else {
         (void)fprintf(stderr, "weir: no manual page '%s'\n", page);
         return WEIR_EXIT_USAGE;

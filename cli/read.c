@@ -405,7 +405,7 @@ static const weir_example read_examples[] = {
 
 const weir_command weir_command_read = {
     .name = "read",
-    .summary = "Read registers of a device, or find out what they mean",
+    .summary = "read registers of a device, or find out what they mean",
     .arguments = "URI",
     .args_min = 1,
     .args_max = 1,

@@ -193,8 +193,8 @@ static weir_err plan_type(struct plan *p, weir_error *error)
                          "--register must be coil, discrete, input or holding, not \"%.40s\"",
                          o->table);
     if (o->table && type.has_table && type.table != table)
-        return weir_fail(error, WEIR_EINVAL, "-t %s is a %s, --register says %s", o->type,
-                         weir_register_text(type.table), o->table);
+        return weir_fail(error, WEIR_EINVAL, "-t %s means %s registers, --register says %s",
+                         o->type, weir_register_text(type.table), o->table);
     if (type.has_table)
         table = type.table;
     bool bits = weir_register_is_bits(table);

@@ -239,7 +239,7 @@ static const weir_example simulate_examples[] = {
 
 const weir_command weir_command_simulate = {
     .name = "simulate",
-    .summary = "Serve a profile or a configuration's devices over Modbus",
+    .summary = "serve a profile or a configuration's devices over Modbus",
     .arguments = "FILE|PROFILE",
     .args_min = 1,
     .args_max = 1,

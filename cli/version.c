@@ -48,7 +48,7 @@ static int version_run(const weir_invocation *in)
 
 const weir_command weir_command_version = {
     .name = "version",
-    .summary = "Show the version of weir and of its libraries",
+    .summary = "show the version of weir and of its libraries",
     .arguments = "",
     .options = version_options,
     .options_size = sizeof(struct version_options),

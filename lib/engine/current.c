@@ -33,14 +33,16 @@ weir_err weir_currents_init(weir_currents *c, const weir_catalog *catalog, weir_
     for (size_t i = 0; i < catalog->n_tags; i++)
         if (catalog->tags[i].uid > largest)
             largest = catalog->tags[i].uid;
-    *c = (weir_currents){.n_items = catalog->n_tags, .n_uids = (size_t)largest + 1};
+    *c = (weir_currents){.n_slots = catalog->n_tags, .n_uids = (size_t)largest + 1};
     if (largest > UID_MAX)
         return weir_fail(error, WEIR_ELIMIT, "tag uid %" PRIu32 ", at most %u", largest, UID_MAX);
-    c->items = weir_alloc_zero(c->n_items + 1, sizeof *c->items);
+    c->slots = weir_alloc_zero(c->n_slots + 1, sizeof *c->slots);
+    c->texts = weir_alloc_zero(c->n_slots + 1, sizeof *c->texts);
     c->index_of = weir_alloc_zero(c->n_uids, sizeof *c->index_of);
-    weir_err err = c->items && c->index_of
-                       ? WEIR_OK
-                       : weir_fail(error, WEIR_ENOMEM, "current values of %zu tags", c->n_items);
+    c->shown = weir_alloc_zero(1, sizeof *c->shown);
+    weir_err err = WEIR_OK;
+    if (!c->slots || !c->texts || !c->index_of || !c->shown)
+        err = weir_fail(error, WEIR_ENOMEM, "current values of %zu tags", c->n_slots);
     if (!err)
         err = currents_index(c, catalog, error);
     if (err)
@@ -50,40 +52,59 @@ weir_err weir_currents_init(weir_currents *c, const weir_catalog *catalog, weir_
 
 void weir_currents_deinit(weir_currents *c)
 {
-    weir_free(c->items);
+    weir_free(c->slots);
+    weir_free(c->texts);
     weir_free(c->index_of);
+    weir_free(c->shown);
     *c = (weir_currents){0};
 }
 
 /* Keeps the beginning; of a string whole UTF-8 characters only. */
-static void current_keep_text(weir_current *current)
+static void value_keep_text(weir_value *value, char text[64])
 {
-    weir_value *value = &current->sample.value;
     const char *from = value->as.text;
     size_t n = value->length;
-    if (n > sizeof current->text) {
-        n = sizeof current->text;
+    if (n > 64) {
+        n = 64;
         while (value->kind == WEIR_KIND_STRING && n > 0 && ((unsigned char)from[n] & 0xc0) == 0x80)
             n--;
     }
     if (n)
-        memcpy(current->text, from, n);
+        memcpy(text, from, n);
     value->length = (uint32_t)n;
-    value->as.text = current->text;
+    value->as.text = text;
+}
+
+static bool kind_is_text(uint8_t kind)
+{
+    return kind == WEIR_KIND_STRING || kind == WEIR_KIND_BYTES;
 }
 
 void weir_currents_update(weir_currents *c, const weir_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->n_samples; i++) {
-        const weir_sample *sample = &batch->samples[i];
-        const uint32_t index =
-            sample->tag < c->n_uids ? c->index_of[sample->tag] : WEIR_TAG_UNKNOWN;
+    const uint32_t *index_of = c->index_of;
+    const size_t n_uids = c->n_uids;
+    struct weir_current_slot *slots = c->slots;
+    const weir_wall received = batch->received;
+    const weir_sample *end = batch->samples + batch->n_samples;
+    for (const weir_sample *sample = batch->samples; sample < end; sample++) {
+        const uint32_t index = sample->tag < n_uids ? index_of[sample->tag] : WEIR_TAG_UNKNOWN;
         if (index == WEIR_TAG_UNKNOWN)
             continue;
-        weir_current *current = &c->items[index];
-        current->sample = *sample;
-        current->received = batch->received;
-        if (sample->value.kind == WEIR_KIND_STRING || sample->value.kind == WEIR_KIND_BYTES)
-            current_keep_text(current);
+        slots[index] = (struct weir_current_slot){*sample, received};
+        if (kind_is_text(sample->value.kind))
+            value_keep_text(&slots[index].sample.value, c->texts[index]);
     }
+}
+
+const weir_current *weir_currents_get(const weir_currents *c, uint32_t tag)
+{
+    const struct weir_current_slot *slot = &c->slots[tag];
+    if (slot->sample.tag == 0)
+        return NULL;
+    c->shown->sample = slot->sample;
+    c->shown->received = slot->received;
+    if (kind_is_text(slot->sample.value.kind))
+        memcpy(c->shown->text, c->texts[tag], sizeof c->shown->text);
+    return c->shown;
 }

@@ -7,11 +7,18 @@
 
 #include "engine/engine.h"
 
+/* What every batch touches is packed; the texts lie apart and cost no memory (large zeroed blocks
+ * come untouched from the system) until a tag has one. */
 typedef struct weir_currents {
-    weir_current *items; /* by catalog index of the tag */
-    size_t n_items;
+    struct weir_current_slot {
+        weir_sample sample;
+        weir_wall received;
+    } * slots;         /* by catalog index of the tag */
+    char (*texts)[64]; /* likewise */
+    size_t n_slots;
     uint32_t *index_of; /* by uid: catalog index, WEIR_TAG_UNKNOWN: no such tag */
     size_t n_uids;
+    weir_current *shown; /* what weir_currents_get puts together */
 } weir_currents;
 
 #define WEIR_TAG_UNKNOWN UINT32_MAX
@@ -24,3 +31,6 @@ void weir_currents_deinit(weir_currents *currents);
 
 /* Samples of unknown tags are passed over. */
 void weir_currents_update(weir_currents *currents, const weir_batch *batch);
+
+/* NULL: none yet. Valid until the next call. */
+const weir_current *weir_currents_get(const weir_currents *currents, uint32_t tag);

@@ -443,9 +443,8 @@ void weir_engine_link(weir_engine *e, uint32_t connection, bool up, weir_mono no
 
 const weir_current *weir_engine_current(const weir_engine *e, uint32_t tag)
 {
-    assert(tag < e->currents.n_items);
-    const weir_current *current = &e->currents.items[tag];
-    return current->sample.tag ? current : NULL;
+    assert(tag < e->currents.n_slots);
+    return weir_currents_get(&e->currents, tag);
 }
 
 const weir_device_status *weir_engine_status(const weir_engine *e, uint32_t device)

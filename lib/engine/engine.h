@@ -34,8 +34,8 @@ typedef struct weir_device_status {
     uint64_t skipped;    /* slots answered with bad samples because of back-off */
 } weir_device_status;
 
-/* The latest sample of a tag. tag 0: none yet. Strings and bytes are copied, up to 64 bytes of
- * them kept. */
+/* The latest sample of a tag. Strings and bytes are copied, up to 64 bytes of them kept; whoever
+ * copies this struct lets the copy's value point to the copy's text. */
 typedef struct weir_current {
     weir_sample sample;
     weir_wall received;
@@ -54,15 +54,19 @@ typedef struct weir_engine_config {
     const weir_catalog *catalog; /* borrowed for the engine's life */
     weir_engine_host host;
     uint64_t seed;
-    int64_t timer_slack_us;      /* due times this near share a wake-up; default 10 ms, at most a
-                                    tenth of the interval */
-    uint32_t first_epoch;        /* from the store: epochs never go back */
-    weir_wall newest_committed;  /* from the store; 0: none */
+    int64_t timer_slack_us;      /* due times this near share a wake-up; 0: 10 ms; at most a tenth of
+                                    the shortest interval is used */
+    uint32_t first_epoch;        /* the largest in the store: epochs never go back. A start before
+                                    newest_committed, or with an untrusted clock, takes the next */
+    weir_wall newest_committed;  /* from the store; 0: none. Without those of untrusted epochs: a
+                                    clock once in 2040 would make 2026 untrusted for ever */
     weir_wall built;             /* the program's build date */
 } weir_engine_config;
 
 typedef struct weir_engine weir_engine;
 
+/* WEIR_EINVAL: tags without uid or with the same, intervals that cannot be; WEIR_ELIMIT: a uid above
+ * 64 million; WEIR_ENOMEM. Calls nobody. */
 weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_wall wall,
                          weir_engine **ret, weir_error *error) WEIR_MUST_CHECK;
 void weir_engine_free(weir_engine *engine); /* accepts NULL */

@@ -293,6 +293,45 @@ static void a_reply_on_its_way_during_a_step_keeps_its_slot_and_epoch(void **sta
     bench_free(b);
 }
 
+/* Answers the read of these intervals that is under way. */
+static void bench_answer_intervals(bench *b, uint32_t intervals)
+{
+    for (size_t i = 0; i < b->n_pending; i++)
+        if (b->pending[i].read.intervals == intervals) {
+            const weir_read read = b->pending[i].read;
+            b->pending[i] = b->pending[--b->n_pending];
+            bench_answer(b, &read);
+            return;
+        }
+    fail_msg("no read of intervals %u is under way", intervals);
+}
+
+static void two_reads_of_one_slot_in_two_epochs_are_told_apart(void **state)
+{
+    (void)state;
+    bench *b = bench_new();
+    BENCH_ADD(b, 2 * WEIR_S, 3 * WEIR_S);
+    b->behaviour[0].mute = true;
+    bench_start(b);
+    bench_run(b, 3500 * WEIR_MS);
+    bench_answer_intervals(b, 1); /* slot 2; the read of slot 3 goes on */
+    bench_run(b, 1000 * WEIR_MS);
+    bench_answer_intervals(b, 1); /* slot 4 */
+    bench_run(b, 1600 * WEIR_MS); /* slot 6: only the 2 s interval is free */
+    bench_answer_intervals(b, 2); /* slot 3, late */
+    b->offset -= 1500 * WEIR_MS;
+    bench_run(b, 1500 * WEIR_MS); /* slot 6 again: only the 3 s interval is free */
+    assert_int_equal(b->reads[b->n_reads - 1].due.us, BENCH_START + 6 * WEIR_S);
+    assert_int_equal(b->reads[b->n_reads - 1].epoch, 1);
+    bench_run(b, 900 * WEIR_MS);
+    bench_answer_intervals(b, 2); /* in time: 3 s have not passed */
+    assert_int_equal(b->batches[b->n_batches - 1].first.quality, 0);
+    bench_answer_intervals(b, 1); /* the slot 6 of epoch 0 is more than 2 s ago */
+    assert_int_equal(b->batches[b->n_batches - 1].first.quality,
+                     weir_quality_of(WEIR_UNCERTAIN, WEIR_CAUSE_LATE, 0));
+    bench_free(b);
+}
+
 static void samples_of_an_untrusted_clock_are_uncertain_in_an_epoch_of_their_own(void **state)
 {
     (void)state;
@@ -743,6 +782,7 @@ int main(void)
         cmocka_unit_test(no_identity_of_a_sample_repeats_when_the_clock_goes_back),
         cmocka_unit_test(a_drift_below_half_a_second_neither_repeats_nor_loses_a_slot),
         cmocka_unit_test(a_reply_on_its_way_during_a_step_keeps_its_slot_and_epoch),
+        cmocka_unit_test(two_reads_of_one_slot_in_two_epochs_are_told_apart),
         cmocka_unit_test(samples_of_an_untrusted_clock_are_uncertain_in_an_epoch_of_their_own),
         cmocka_unit_test(a_bad_sample_stays_bad_whatever_the_clock),
         cmocka_unit_test(a_clock_that_becomes_wrong_while_running_begins_an_epoch_too),

@@ -3,6 +3,8 @@
 
 #include "modbus/master_priv.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 
 bool weir_master_reserve(weir_master *m, const weir_poll *poll)
@@ -92,6 +94,9 @@ void weir_master_deliver_good(block *b, const weir_reply *reply)
     job *j = b->job;
     const weir_poll_item *items = j->poll->items + b->first;
     weir_sample *samples = j->master->samples;
+    assert(b->table == WEIR_REGISTER_FUNCTION ||
+           reply->n_data >= (weir_register_is_bits(b->table) ? (b->request.count + 7u) / 8
+                                                             : 2u * b->request.count));
     if (b->table == WEIR_REGISTER_FUNCTION)
         decode_function(b, reply, samples);
     else if (weir_register_is_bits(b->table))
@@ -142,8 +147,7 @@ void weir_master_deliver_nothing(job *j)
     size_t n = 0;
     for (uint32_t i = 0; i < d->n_tags; i++) {
         const weir_tag *tag = &j->master->catalog->tags[d->first_tag + i];
-        uint8_t interval = d->point_interval[tag->point];
-        if (interval >= WEIR_INTERVALS_MAX || !(j->read.intervals >> interval & 1))
+        if (!weir_intervals_want(j->read.intervals, d, tag->point))
             continue;
         samples[n++] = sample_bad(j, tag->uid, weir_bad(WEIR_CAUSE_OVERFLOW, 0));
         if (n == sizeof samples / sizeof *samples) {

@@ -259,7 +259,8 @@ static uint32_t run_end_max(const weir_grouping_limits *limits, const span *firs
     return end;
 }
 
-/* Runs that begin at span i: improves the steps after them. zones[i] of each span. */
+/* Runs that begin at span i: improves the steps after them. zones[i] of each span. The members of
+ * an atom all have its hull, so a run that ends between two of them only costs more. */
 static void steps_from(work *w, const uint32_t *zones, size_t i)
 {
     const weir_grouping_limits *limits = w->limits;
@@ -269,8 +270,7 @@ static void steps_from(work *w, const uint32_t *zones, size_t i)
     uint32_t end_max = run_end_max(limits, first), end = first->last;
     for (size_t j = i; j < w->n_shared; j++) {
         const span *s = &spans[j];
-        bool same_item = j > i && s->atom != 0 && s->atom == s[-1].atom && s->table == s[-1].table;
-        if (j > i && !same_item) {
+        if (j > i) {
             if (s->table != first->table || limits->one_point_per_request || zones[j] != zones[i] ||
                 (s->first > end && s->first - end - 1 > hole_max))
                 break;
@@ -278,9 +278,6 @@ static void steps_from(work *w, const uint32_t *zones, size_t i)
             if (end > end_max)
                 break;
         }
-        /* A run ends between atoms only. */
-        if (j + 1 < w->n_shared && s->atom != 0 && s->atom == s[1].atom && s->table == s[1].table)
-            continue;
         uint64_t cost =
             w->steps[i].cost + limits_cost(limits, first->table, end - first->first + 1);
         uint32_t requests = w->steps[i].requests + 1;
@@ -300,10 +297,8 @@ static weir_err steps_make(work *w, weir_error *error)
     }
     for (size_t i = 0; i < w->n_shared; i++)
         zones[i] = span_zone(w->limits, &w->spans[i]);
-    for (size_t i = 0; i < w->n_shared; i++) {
-        if (i == 0 || w->steps[i].requests > 0) /* else: inside an atom */
-            steps_from(w, zones, i);
-    }
+    for (size_t i = 0; i < w->n_shared; i++)
+        steps_from(w, zones, i);
     weir_free(zones);
     return WEIR_OK;
 }

@@ -4,6 +4,7 @@
 #include "modbus/learnt.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -39,13 +40,25 @@ static bool array_grow(void **array, size_t n, size_t *capacity, size_t size)
     return true;
 }
 
+/* The first refusal of this point or a later one. */
+static size_t refusals_position(const weir_learnt *learnt, uint32_t point)
+{
+    size_t low = 0, high = learnt->n_refusals;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (learnt->refusals[middle].point < point)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 weir_refusal *weir_learnt_find(const weir_learnt *learnt, uint32_t point)
 {
-    for (size_t i = 0; i < learnt->n_refusals; i++) {
-        if (learnt->refusals[i].point == point)
-            return &learnt->refusals[i];
-    }
-    return NULL;
+    size_t at = refusals_position(learnt, point);
+    bool found = at < learnt->n_refusals && learnt->refusals[at].point == point;
+    return found ? &learnt->refusals[at] : NULL;
 }
 
 bool weir_learnt_refuse(weir_learnt *learnt, uint32_t point, uint8_t code, weir_mono again_at)
@@ -59,7 +72,11 @@ bool weir_learnt_refuse(weir_learnt *learnt, uint32_t point, uint8_t code, weir_
     if (!array_grow(&refusals, learnt->n_refusals, &learnt->refusals_capacity, sizeof *known))
         return false;
     learnt->refusals = refusals;
-    learnt->refusals[learnt->n_refusals++] = (weir_refusal){point, code, again_at};
+    weir_refusal *at = &learnt->refusals[refusals_position(learnt, point)];
+    size_t n_after = learnt->n_refusals - (size_t)(at - learnt->refusals);
+    memmove(at + 1, at, n_after * sizeof *at);
+    *at = (weir_refusal){point, code, again_at};
+    learnt->n_refusals++;
     learnt->version++;
     return true;
 }
@@ -69,7 +86,9 @@ bool weir_learnt_accept(weir_learnt *learnt, uint32_t point)
     weir_refusal *known = weir_learnt_find(learnt, point);
     if (!known)
         return false;
-    *known = learnt->refusals[--learnt->n_refusals];
+    learnt->n_refusals--;
+    size_t n_after = learnt->n_refusals - (size_t)(known - learnt->refusals);
+    memmove(known, known + 1, n_after * sizeof *known);
     learnt->version++;
     return true;
 }
@@ -126,7 +145,7 @@ bool weir_learnt_cut(weir_learnt *learnt, weir_register table, uint32_t first, u
     return true;
 }
 
-void weir_learnt_reconnected(weir_learnt *learnt)
+void weir_learnt_doubt(weir_learnt *learnt)
 {
     for (size_t i = 0; i < learnt->n_refusals; i++)
         learnt->refusals[i].again_at = at_once;

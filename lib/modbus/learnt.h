@@ -25,11 +25,11 @@ typedef struct weir_refused_table {
 
 typedef struct weir_learnt {
     size_t n_refusals, refusals_capacity;
-    weir_refusal *refusals; /* any order */
+    weir_refusal *refusals; /* ascending by point */
     weir_refused_table tables[WEIR_REGISTER_INPUT + 1];
     size_t n_cuts, cuts_capacity;
-    weir_range *cuts; /* first and last were refused together and answered apart */
-    uint16_t registers_max, bits_max;           /* the device's own, lowered by experience */
+    weir_range *cuts;                 /* first and last were refused together and answered apart */
+    uint16_t registers_max, bits_max; /* the device's own, lowered by experience */
     uint16_t registers_answered, bits_answered; /* the most that one reply has held */
     weir_mono failing_until; /* every part of a block failed with exception 4: no splitting */
     uint32_t version;        /* changes when a grouping made before no longer fits */
@@ -61,4 +61,4 @@ bool weir_learnt_limit(weir_learnt *learnt, weir_register table, uint16_t max);
 bool weir_learnt_cut(weir_learnt *learnt, weir_register table, uint32_t first, uint32_t last);
 
 /* All that is refused is due to be asked again: another device may be there now. */
-void weir_learnt_reconnected(weir_learnt *learnt);
+void weir_learnt_doubt(weir_learnt *learnt);

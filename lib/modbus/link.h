@@ -25,13 +25,15 @@ typedef enum weir_request_class {
 typedef enum weir_reply_result {
     WEIR_REPLY_GOOD,
     WEIR_REPLY_EXCEPTION,      /* code: 1, 2, 3, 4, 7, 8, 10, 11 ...; 5 and 6 after busy_retries */
-    WEIR_REPLY_TIMEOUT,        /* nothing (valid) came, retries included */
+    WEIR_REPLY_TIMEOUT,        /* nothing came, retries included; writes are never retried */
     WEIR_REPLY_WRONG_UNIT,     /* only answers with another unit id came */
     WEIR_REPLY_WRONG_FUNCTION, /* the link is broken then: the owner reconnects */
-    WEIR_REPLY_MALFORMED,      /* byte count or length is not what was asked for */
-    WEIR_REPLY_DISCONNECTED,   /* the connection went while the request was on the wire */
+    WEIR_REPLY_MALFORMED,      /* byte count or length is not what was asked for, an echo is none,
+                                  or (RTU) only wrong CRCs came */
+    WEIR_REPLY_DISCONNECTED,   /* the connection went after the request was sent */
     WEIR_REPLY_NOT_CONNECTED,  /* submitted or queued while there is no connection */
-    WEIR_REPLY_CANCELED,       /* the link was freed */
+    WEIR_REPLY_CANCELED,       /* the link was freed; or the request may not be sent at all: a
+                                  writing function outside WEIR_CLASS_WRITE, a forbidden count */
 } weir_reply_result;
 
 typedef struct weir_reply {
@@ -85,6 +87,8 @@ typedef struct weir_link_config {
     uint64_t seed; /* transaction ids start at random */
 } weir_link_config;
 
+/* Every request sent (retries are requests too) ends in one of replies (good ones), exceptions,
+ * timeouts, malformed or a lost connection; late, wrong_id and wrong_unit count frames dropped. */
 typedef struct weir_link_counters {
     uint64_t requests, replies, timeouts, late, exceptions, wrong_id, wrong_unit, malformed;
 } weir_link_counters;
@@ -92,8 +96,8 @@ typedef struct weir_link_counters {
 /* Observers, both may be NULL: per unit counting and a clear word when something is odd. */
 typedef struct weir_link_host {
     void *data;
-    /* One per event: what is "sent", "reply" (with rtt_us), "timeout", "late", "exception",
-     * "malformed", "wrong_id", "wrong_unit". */
+    /* One per event: what is "sent", "reply" and "exception" (with rtt_us), "timeout",
+     * "late", "malformed", "wrong_id", "wrong_unit". */
     void (*on_count)(void *data, uint8_t unit, const char *what, int64_t rtt_us);
     /* A sentence for the log, at most once per cause and connection: "replies carry transaction id
      * +1: set tid_check: lenient". */

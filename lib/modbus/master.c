@@ -37,6 +37,26 @@ static void master_on_reply(weir_request *request, const weir_reply *reply);
 
 /* Objects: from the free list, else new; never given back before the end. */
 
+/* `function: N`: what the point's fields say of the request. Most functions that read without an
+ * address take no data (7, 11, 12, 17); 24 takes the address of a queue; 1-4 are asked for the
+ * bytes that are expected. Modbus Application Protocol 1.1b3, 6. */
+static void block_ask_function(block *b, const weir_point *p)
+{
+    enum { READ_FIFO_QUEUE = 24 };
+    weir_request *r = &b->request;
+    if (p->function >= 1 && p->function <= 4) {
+        bool bits = weir_register_is_bits((weir_register)p->function);
+        r->address = p->address;
+        r->count = (uint16_t)(bits ? 8 * p->length : (p->length + 1) / 2);
+        r->count = r->count ? r->count : 1;
+    } else if (p->function == READ_FIFO_QUEUE) {
+        b->data[0] = (uint8_t)(p->address >> 8);
+        b->data[1] = (uint8_t)p->address;
+        r->data = b->data;
+        r->n_data = sizeof b->data;
+    }
+}
+
 block *weir_master_block_new(job *j, const weir_group *group, uint32_t first, uint32_t n)
 {
     weir_master *m = j->master;
@@ -52,6 +72,8 @@ block *weir_master_block_new(job *j, const weir_group *group, uint32_t first, ui
     b->request.count = group->count;
     b->request.class = WEIR_CLASS_POLL;
     b->request.on_reply = master_on_reply;
+    if (group->n > 0 && group->table == WEIR_REGISTER_FUNCTION)
+        block_ask_function(b, j->poll->items[first].point);
     return b;
 }
 
@@ -365,6 +387,10 @@ static void block_reply(block *b, const weir_reply *reply)
         block_silent(b, reply);
         break;
     case WEIR_REPLY_MALFORMED:
+        if (b->job->master->serial) { /* costs the bus as much as silence */
+            block_silent(b, reply);
+            break;
+        }
         b->job->answered = true;
         block_bad(b, reply, weir_reply_quality(reply));
         break;
@@ -448,11 +474,10 @@ bool weir_master_counters(const weir_master *m, uint32_t device, weir_device_cou
 
 /* Life. */
 
-static uint32_t connection_window(const weir_connection *c)
+/* Replies are told apart by time alone: after a bad one the link waits. As link.c has it. */
+static bool connection_is_serial(const weir_connection *c)
 {
-    bool one = c->uri.scheme == WEIR_SCHEME_RTU_TCP || c->tid_check == WEIR_TID_LENIENT ||
-               c->max_in_flight == 0;
-    return one ? 1 : c->max_in_flight;
+    return c->uri.scheme == WEIR_SCHEME_RTU_TCP || c->tid_check == WEIR_TID_LENIENT;
 }
 
 static weir_link *master_link_new(weir_master *m)
@@ -476,13 +501,19 @@ static weir_link *master_link_new(weir_master *m)
     return weir_link_new(&config, &host);
 }
 
-static void master_add_device(weir_master *m, uint32_t index)
+static bool master_add_device(weir_master *m, uint32_t index)
 {
     const weir_device *device = &m->catalog->devices[index];
     master_device *d = &m->devices[m->n_devices++];
     *d = (master_device){.device = device, .index = index, .same_unit = m->unit[device->unit_id]};
     m->unit[device->unit_id] = (uint32_t)m->n_devices;
     weir_learnt_init(&d->learnt, device);
+    job *j = weir_alloc(sizeof *j); /* so that a read is never lost for want of memory */
+    if (!j)
+        return false;
+    j->next = m->free_jobs;
+    m->free_jobs = j;
+    return true;
 }
 
 /* Whether every point can be asked for at all: found here, it is the configuration's error. */
@@ -490,8 +521,10 @@ static weir_err master_check_device(weir_master *m, const master_device *d, weir
 {
     weir_poll *poll;
     weir_err err = weir_poll_new(m->catalog, d->index, UINT32_MAX, &d->learnt, &poll, error);
-    if (err)
-        return weir_fail_prefix(error, "device '%s': ", d->device->name);
+    if (err) {
+        (void)weir_fail_prefix(error, "device '%s': ", d->device->name);
+        return err;
+    }
     weir_poll_unref(poll);
     return WEIR_OK;
 }
@@ -507,7 +540,8 @@ static weir_err master_add_devices(weir_master *m, weir_error *error)
     for (uint32_t i = 0; i < m->catalog->n_devices; i++) {
         if (m->catalog->devices[i].connection != m->host->connection)
             continue;
-        master_add_device(m, i);
+        if (!master_add_device(m, i))
+            return weir_fail(error, WEIR_ENOMEM, "devices of connection '%s'", m->connection->name);
         weir_err err = master_check_device(m, &m->devices[m->n_devices - 1], error);
         if (err)
             return err;
@@ -524,7 +558,8 @@ weir_err weir_master_new(const weir_source_host *host, weir_master **ret, weir_e
     m->catalog = host->catalog;
     m->connection = &host->catalog->connections[host->connection];
     m->down = WEIR_CAUSE_CONNECT;
-    m->window = connection_window(m->connection);
+    m->serial = connection_is_serial(m->connection);
+    m->window = m->serial || m->connection->max_in_flight < 1 ? 1 : m->connection->max_in_flight;
     weir_err err = master_add_devices(m, error);
     if (!err && !(m->link = master_link_new(m)))
         err = weir_fail(error, WEIR_ENOMEM, "link of connection '%s'", m->connection->name);
@@ -630,7 +665,7 @@ void weir_master_connected(weir_master *m, weir_mono now)
     /* A connection closed after every poll says nothing new about the device. */
     if (!m->connection->close_after_poll) {
         for (size_t i = 0; i < m->n_devices; i++)
-            weir_learnt_reconnected(&m->devices[i].learnt);
+            weir_learnt_doubt(&m->devices[i].learnt);
     }
     weir_link_connected(m->link, now);
 }

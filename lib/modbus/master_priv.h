@@ -16,7 +16,7 @@ typedef struct master_device {
     uint64_t last_ended; /* number of its last ended request, for late replies */
     weir_learnt learnt;
     weir_tally tally;
-    weir_poll *polls;    /* most recently used first */
+    weir_poll *polls; /* most recently used first */
 } master_device;
 
 /*
@@ -27,10 +27,10 @@ typedef struct split {
     struct split *next_free;
     weir_register table;
     uint8_t code;
-    uint8_t pending;            /* halves not ended */
-    bool refused;               /* a half was not answered */
-    uint16_t count;             /* registers or bits of the whole */
-    uint16_t count_worked;      /* of the larger half */
+    uint8_t pending;                 /* halves not ended */
+    bool refused;                    /* a half was not answered */
+    uint16_t count;                  /* registers or bits of the whole */
+    uint16_t count_worked;           /* of the larger half */
     uint32_t left_last, right_first; /* addresses at the border */
 } split;
 
@@ -39,11 +39,12 @@ typedef struct block {
     weir_request request; /* first: the link gives this back */
     struct block *next;   /* free list, or the job's pieces */
     struct job *job;
-    split *split;         /* it is a half of this; NULL: a whole group */
+    split *split; /* it is a half of this; NULL: a whole group */
     weir_register table;
-    uint8_t depth;        /* how often halved */
+    uint8_t depth; /* how often halved */
     uint32_t first, n;
-    uint32_t base;        /* offset of its first register or bit in its group's items */
+    uint8_t data[2]; /* of a function code that takes an address */
+    uint32_t base;   /* offset of its first register or bit in its group's items */
 } block;
 
 /* A read under way. */
@@ -54,12 +55,12 @@ typedef struct job {
     weir_poll *poll;
     weir_read read;
     weir_mono started;
-    size_t group;       /* the next group to ask for */
+    size_t group;                /* the next group to ask for */
     block *pieces, *pieces_last; /* halves and refused points to ask for, in this order */
     uint32_t n_on_link;
-    uint64_t oldest;    /* number of its request longest on the link */
+    uint64_t oldest;                      /* number of its request longest on the link */
     bool asked, answered, worked, silent; /* a request made; any reply; a good one; none in time */
-    bool over;          /* nothing more is asked for: the rest is `rest` */
+    bool over;                            /* nothing more is asked for: the rest is `rest` */
     weir_quality rest;
     weir_quality worst;
 } job;
@@ -72,6 +73,7 @@ struct weir_master {
     weir_mono now; /* of the call that is running */
     bool connected, freeing;
     weir_cause down; /* why it is not connected */
+    bool serial;     /* replies have no ids of use */
     uint32_t window; /* requests of one read on the link at once */
     size_t n_devices;
     master_device *devices; /* ascending by index */

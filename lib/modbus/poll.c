@@ -6,9 +6,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "model/source.h"
 
 /* The replacement character for a byte that is not UTF-8 takes three. */
-enum { UTF8_GROWTH = 3, PDU_DATA_MAX = 252, ON_DEMAND = 0xff };
+enum { UTF8_GROWTH = 3, PDU_DATA_MAX = 252 };
 
 /* The two lists of points and the limits that count now. */
 typedef struct maker {
@@ -64,7 +65,7 @@ static weir_err maker_sort(maker *m, uint32_t intervals, weir_error *error)
     if (!m->shared || !m->alone)
         return weir_fail(error, WEIR_ENOMEM, "poll of device '%s'", d->name);
     for (uint32_t i = 0; i < d->n_points; i++) {
-        if (d->point_interval[i] == ON_DEMAND || !(intervals >> d->point_interval[i] & 1))
+        if (!weir_intervals_want(intervals, d, i))
             continue;
         if (weir_learnt_find(m->learnt, i) || maker_too_large(m, &d->points[i]))
             m->alone[m->n_alone++] = i;

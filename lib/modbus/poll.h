@@ -24,14 +24,14 @@ typedef struct weir_poll_item {
 typedef struct weir_poll {
     struct weir_poll *next; /* the owner's list */
     uint32_t intervals;
-    uint32_t version;       /* of what was learnt when it was made */
-    uint32_t refs;          /* reads under way, and one of the owner's list */
+    uint32_t version; /* of what was learnt when it was made */
+    uint32_t refs;    /* reads under way, and one of the owner's list */
     size_t n_groups, n_alone;
     weir_group *groups;
-    weir_poll_item *items;  /* ordered by group, then address */
+    weir_poll_item *items; /* ordered by group, then address */
     size_t n_items;
-    size_t items_most;      /* in one batch: a group, or all refused points */
-    size_t room_most;       /* bytes the strings of one group can take */
+    size_t items_most; /* in one batch: a group, or all refused points */
+    size_t room_most;  /* bytes the strings of one group can take */
     weir_arena *arena;
 } weir_poll;
 

@@ -237,15 +237,18 @@ void weir_master_refused(block *b, const weir_reply *reply)
 
 /* What the halves' both answering says. */
 
+/* The limit is at least what any reply has held. */
 static void split_learn_limit(const split *s, job *j)
 {
+    weir_learnt *l = &j->device->learnt;
     const char *what = weir_register_is_bits(s->table) ? "bits" : "registers";
-    if (weir_learnt_limit(&j->device->learnt, s->table, s->count_worked))
+    uint16_t most = weir_learnt_most_answered(l, s->table);
+    most = s->count_worked > most ? s->count_worked : most;
+    if (weir_learnt_limit(l, s->table, most))
         weir_master_log(j->master, WEIR_LOG_NOTICE, "device_limit",
                         "%s: refused %u %s in one request (exception %u) and answered %u: asked "
                         "for at most %u from now on; set max_%s_per_request: %u",
-                        j->device->device->name, s->count, what, s->code, s->count_worked,
-                        s->count_worked, what, s->count_worked);
+                        j->device->device->name, s->count, what, s->code, most, most, what, most);
 }
 
 static void split_learn_cut(const split *s, job *j)
@@ -300,7 +303,10 @@ void weir_master_accepted(block *b)
     if (!block_was_refused(b))
         return;
     const weir_poll_item *item = &j->poll->items[b->first];
-    if (weir_learnt_accept(l, master_point_index(j, item)))
+    if (weir_learnt_accept(l, master_point_index(j, item))) {
         weir_master_log(j->master, WEIR_LOG_NOTICE, "point_accepted", "%s/%s: answered again",
                         j->device->device->name, item->point->name);
+        /* A controller that was starting refused everything: the others need not wait. */
+        weir_learnt_doubt(l);
+    }
 }

@@ -28,11 +28,12 @@ typedef struct weir_read {
 /* The bit of weir_read.intervals that asks for points with `interval: on_demand`. */
 #define WEIR_READ_ON_DEMAND (1u << 31)
 
-/* Whether the read asks for this point of its device. */
-static inline bool weir_read_wants(const weir_read *read, const weir_device *device, uint32_t point)
+/* Whether a read of these intervals asks for this point of its device. */
+static inline bool weir_intervals_want(uint32_t intervals, const weir_device *device,
+                                       uint32_t point)
 {
     const uint8_t interval = device->point_interval[point];
-    return read->intervals & (interval < 31 ? 1u << interval : WEIR_READ_ON_DEMAND);
+    return intervals & (interval < WEIR_INTERVALS_MAX ? 1u << interval : WEIR_READ_ON_DEMAND);
 }
 
 /* How a read ended, for the device's health. */

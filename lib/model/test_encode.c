@@ -3,6 +3,7 @@
 
 #include "model/point.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <setjmp.h>
@@ -226,7 +227,7 @@ static void numbers_of_any_kind_are_rounded_to_the_type(void **state)
         {"f64 to f32", WEIR_TYPE_FLOAT32, 0, NULL, NULL, F64(0.1), "3d cc cc cd", 0},
         {"f32 to f64", WEIR_TYPE_FLOAT64, 0, NULL, NULL, F32(0.5f), "3f e0 00 00 00 00 00 00", 0},
         {"float in thousands", WEIR_TYPE_FLOAT32, 0, "0.001", NULL, F64(1), "44 7a 00 00", 0},
-        {"infinity", WEIR_TYPE_FLOAT32, 0, NULL, NULL, F64(-1e999), "ff 80 00 00", 0},
+        {"infinity", WEIR_TYPE_FLOAT32, 0, NULL, NULL, F64(-(double)INFINITY), "ff 80 00 00", 0},
         {"half, ties to even down", WEIR_TYPE_FLOAT16, 0, NULL, NULL, F32(2049), "68 00", 0},
         {"half, ties to even up", WEIR_TYPE_FLOAT16, 0, NULL, NULL, F32(2051), "68 02", 0},
         {"half, subnormal", WEIR_TYPE_FLOAT16, 0, NULL, NULL, F32(0x1p-24f), "00 01", 0},
@@ -269,7 +270,7 @@ static void what_does_not_fit_is_refused(void **state)
          {.kind = WEIR_KIND_F64, .as.bits = 0x7ff8000000000000},
          NULL,
          WEIR_ELIMIT},
-        {"infinity", WEIR_TYPE_INT64, 0, NULL, NULL, F64(1e999), NULL, WEIR_ELIMIT},
+        {"infinity", WEIR_TYPE_INT64, 0, NULL, NULL, F64((double)INFINITY), NULL, WEIR_ELIMIT},
         {"2^64", WEIR_TYPE_UINT64, 0, NULL, NULL, F64(0x1p64), NULL, WEIR_ELIMIT},
         {"huge decimal", WEIR_TYPE_UINT64, 0, NULL, NULL, DECIMAL(1, 20), NULL, WEIR_ELIMIT},
         {"f32 overflow", WEIR_TYPE_FLOAT32, 0, NULL, NULL, F64(1e39), NULL, WEIR_ELIMIT},
@@ -333,6 +334,10 @@ static void bits_fields_and_coils_come_back(void **state)
     p.table = WEIR_REGISTER_COIL;
     assert_int_equal(weir_point_encode(&p, &on, wire, 1, &n, NULL), WEIR_OK);
     assert_int_equal(n, 1);
+    assert_int_equal(wire[0], 1);
+    p.type = WEIR_TYPE_BITFIELD; /* means nothing on a coil, which stays a bool */
+    p.bit = 3;
+    assert_int_equal(weir_point_encode(&p, &on, wire, 1, &n, NULL), WEIR_OK);
     assert_int_equal(wire[0], 1);
 }
 

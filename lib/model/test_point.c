@@ -158,6 +158,7 @@ static void powers_of_ten_stay_decimal(void **state)
         {WEIR_TYPE_INT16, "0.1", NULL, "40", WEIR_SCALING_DOUBLE, 0, 1, 0, 4, 0},
         {WEIR_TYPE_INT16, "0.1", "1", "100", WEIR_SCALING_DECIMAL, 1, 1, 10, 10, 100},
         {WEIR_TYPE_INT16, "0.025", NULL, "40", WEIR_SCALING_NONE, 0, 1, 0, 1, 0},
+        {WEIR_TYPE_INT16, "0.25", NULL, "0.4", WEIR_SCALING_DECIMAL, -1, 1, 0, 0.1, 0},
         {WEIR_TYPE_INT16, "0.1", NULL, "3", WEIR_SCALING_DOUBLE, 0, 1, 0, 0.3, 0},
         /* More digits than 63 bits hold. */
         {WEIR_TYPE_INT16, "0.12345678901234567890123", NULL, NULL, WEIR_SCALING_DOUBLE, 0, 1, 0,

@@ -120,12 +120,14 @@ static void identity_is_of_bits_and_content(void **state)
     const weir_value one = weir_value_i64(1), one_f = weir_value_f64(1), one_u = weir_value_u64(1);
     const weir_value zero = weir_value_f64(0), minus_zero = weir_value_f64(-0.0);
     const weir_value a = weir_value_decimal(10, -1), b = weir_value_decimal(1, 0);
+    const weir_value c = weir_value_decimal(1, -1);
     char text1[] = "abc", text2[] = "abd";
     weir_value s1 = weir_value_string(text1, 3), s2 = weir_value_string(text2, 3);
     assert_false(weir_value_identical(&one, &one_f));
     assert_false(weir_value_identical(&one, &one_u));
     assert_false(weir_value_identical(&zero, &minus_zero));
     assert_false(weir_value_identical(&a, &b));
+    assert_false(weir_value_identical(&b, &c));
     assert_false(weir_value_identical(&s1, &s2));
     s2.length = s1.length = 2;
     assert_true(weir_value_identical(&s1, &s2));
@@ -154,6 +156,8 @@ static void numbers_are_the_nearest_double(void **state)
         {{.kind = WEIR_KIND_DECIMAL, .exponent = -3, .as.i = 230123}, 230.123},
         {{.kind = WEIR_KIND_DECIMAL, .exponent = 22, .as.i = -7}, -7e22},
         {{.kind = WEIR_KIND_DECIMAL, .exponent = -100, .as.i = 7}, 7e-100},
+        /* Dividing by the double nearest to 10^23 would be one bit off. */
+        {{.kind = WEIR_KIND_DECIMAL, .exponent = -23, .as.i = 5}, 5e-23},
         {{.kind = WEIR_KIND_DECIMAL, .exponent = -17, .as.i = 12345678901234567},
          0.12345678901234567},
         {{.kind = WEIR_KIND_DECIMAL, .as.i = INT64_MIN}, -0x1p63},

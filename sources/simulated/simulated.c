@@ -68,7 +68,7 @@ static uint32_t simulated_samples(struct simulated *s, const weir_read *read)
     const weir_device *device = &catalog->devices[read->device];
     uint32_t n = 0;
     for (uint32_t p = 0; p < device->n_points; p++) {
-        if (!weir_read_wants(read, device, p))
+        if (!weir_intervals_want(read->intervals, device, p))
             continue;
         const weir_point *point = &device->points[p];
         for (uint32_t element = 0; element < point->count; element++, n++) {

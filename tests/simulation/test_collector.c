@@ -79,7 +79,7 @@ static void on_batch(void *data, const weir_batch *batch)
             s->n_wrong += sample->value.kind != WEIR_KIND_NULL;
             continue;
         }
-        s->n_good++;
+        s->n_good += sample->quality == 0;
         const uint32_t point = (sample->tag - 1) % POINTS;
         s->n_wrong += sample->value.as.u != (uint64_t)(device->unit_id << 8 | point * 10);
     }
@@ -116,7 +116,8 @@ static void sim_open(struct sim *s, uint64_t seed, sim_network_faults faults)
     s->network.now = s->now;
     s->network.faults = faults;
     s->platform = (weir_platform){.data = s, .now = sim_now, .wall = sim_wall, .seed = seed,
-                                  .transport = &s->network.host};
+                                  .transport = &s->network.host,
+                                  .built = {start_wall_us - WEIR_DAY}};
     sim_make_catalog(s);
     const weir_store_options options = {s->folder, NULL, sim_wall(s)};
     assert_int_equal(weir_store_open(&options, &s->store, &error), WEIR_OK);
@@ -175,17 +176,18 @@ static void sim_remove(struct sim *s)
     (void)rmdir(s->folder);
 }
 
-static int64_t sim_sql(const struct sim *s, const char *query)
+static int64_t sim_sql(const struct sim *s, const char *sql)
 {
     weir_error error = WEIR_ERROR_INIT;
-    sqlite3 *db = NULL;
+    weir_query *query = NULL;
     sqlite3_stmt *statement = NULL;
-    assert_int_equal(weir_query_open(s->folder, &db, &error), WEIR_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(weir_query_open(s->folder, NULL, &query, &error), WEIR_OK);
+    assert_int_equal(sqlite3_prepare_v2(weir_query_db(query), sql, -1, &statement, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
     const int64_t n = sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
+    weir_query_close(query);
     return n;
 }
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as a configuration, and as the profile it names: a catalog or problems, never both. */
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "catalog/yaml.h"
+
+struct input {
+    const uint8_t *data;
+    size_t size;
+};
+
+static weir_err input_read(void *data, const char *path, weir_text *ret, weir_error *error)
+{
+    const struct input *input = data;
+    (void)path;
+    weir_text_add_n(ret, (const char *)input->data, input->size);
+    return ret->failed ? weir_fail(error, WEIR_ENOMEM, "out of memory") : WEIR_OK;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    const weir_yaml_files files = {&input, input_read, NULL};
+    const weir_yaml_options options = {.files = &files};
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    weir_catalog *catalog = NULL;
+    weir_err err = weir_yaml_load_simulation("input.yaml", &options, &catalog, &problems);
+    assert((err == WEIR_OK) == (catalog != NULL) && (err == WEIR_OK) == (problems.n == 0));
+    weir_catalog_free(catalog);
+    weir_problems_deinit(&problems);
+    return 0;
+}

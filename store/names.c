@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of tags for readers: uid to name, name or pattern to uids. */
+
+#include "store/names.h"
+
+#include <stdlib.h>
+
+#include "store/database.h"
+
+void weir_names_deinit(weir_names *names)
+{
+    weir_arena_free(names->arena);
+    *names = (weir_names){0};
+}
+
+static weir_err names_fill(weir_names *names, sqlite3 *db, int64_t last, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    names->arena = weir_arena_new();
+    if (last < 0 || last >= UINT32_MAX)
+        return weir_fail(error, WEIR_EDAMAGED, "tag uid %lld is impossible", (long long)last);
+    names->n = (size_t)last + 1;
+    if (names->arena)
+        names->by_uid = weir_arena_alloc(names->arena, names->n, sizeof *names->by_uid);
+    if (!names->by_uid)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
+    weir_err err = weir_db_prepare(db, "SELECT uid, name FROM tag WHERE uid>0", &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 1);
+        char *copy = name ? weir_arena_text(names->arena, name) : NULL;
+        if (!copy)
+            return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
+        names->by_uid[sqlite3_column_int64(stmt, 0)] = copy;
+    }
+    return err;
+}
+
+weir_err weir_names_update(weir_names *names, sqlite3 *db, weir_error *error)
+{
+    weir_names fresh = {0};
+    int64_t last;
+    weir_err err =
+        weir_db_int(db, "SELECT value FROM meta WHERE key='catalog'", 0, &fresh.catalog, error);
+    if (err != WEIR_OK || (names->arena && names->catalog == fresh.catalog))
+        return err;
+    err = weir_db_int(db, "SELECT max(uid) FROM tag", 0, &last, error);
+    if (err == WEIR_OK)
+        err = names_fill(&fresh, db, last, error);
+    if (err != WEIR_OK) {
+        weir_names_deinit(&fresh);
+        return err;
+    }
+    weir_names_deinit(names);
+    *names = fresh;
+    return WEIR_OK;
+}
+
+const char *weir_names_of(const weir_names *names, weir_tag_uid uid)
+{
+    return uid < names->n ? names->by_uid[uid] : NULL;
+}
+
+void weir_uids_deinit(weir_uids *uids)
+{
+    weir_free(uids->at);
+    *uids = (weir_uids){0};
+}
+
+static weir_err uids_add(weir_uids *uids, sqlite3 *db, const char *sql, const char *text,
+                         weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(db, sql, &stmt, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)sqlite3_bind_text(stmt, 1, text, -1, SQLITE_STATIC);
+    while ((err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        if (uids->n == uids->capacity) {
+            size_t n = uids->capacity ? uids->capacity * 2 : 16;
+            weir_tag_uid *at = weir_realloc_array(uids->at, n, sizeof *at);
+            if (!at)
+                return weir_fail(error, WEIR_ENOMEM, "no memory for a set of tags");
+            uids->at = at;
+            uids->capacity = n;
+        }
+        uids->at[uids->n++] = (weir_tag_uid)sqlite3_column_int64(stmt, 0);
+    }
+    return err;
+}
+
+weir_err weir_uids_add_name(weir_uids *uids, sqlite3 *db, const char *name, weir_error *error)
+{
+    return uids_add(uids, db, "SELECT uid FROM tag WHERE name=?", name, error);
+}
+
+weir_err weir_uids_add_glob(weir_uids *uids, sqlite3 *db, const char *pattern, weir_error *error)
+{
+    return uids_add(uids, db, "SELECT uid FROM tag WHERE name GLOB ?", pattern, error);
+}
+
+static int uid_compare(const void *a, const void *b)
+{
+    weir_tag_uid x = *(const weir_tag_uid *)a, y = *(const weir_tag_uid *)b;
+    return (x > y) - (x < y);
+}
+
+void weir_uids_sort(weir_uids *uids)
+{
+    size_t n = 0;
+    if (uids->n == 0)
+        return;
+    qsort(uids->at, uids->n, sizeof *uids->at, uid_compare);
+    for (size_t i = 0; i < uids->n; i++)
+        if (n == 0 || uids->at[i] != uids->at[n - 1])
+            uids->at[n++] = uids->at[i];
+    uids->n = n;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading a store with SQL: samples, current, tags, devices and events. */
+
+#include "store/query.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "store/database.h"
+#include "store/query_priv.h"
+#include "store/schema.h"
+
+enum { BUSY_MS = 2000 }; /* while the daemon opens or recovers */
+
+/* Views of the session, not of the file: a later version can change them. */
+#define EVENT_CASE(name, number, word) " WHEN " #number " THEN '" word "'"
+static const char views_sql[] =
+    "CREATE TEMP VIEW tags AS SELECT t.uid AS id, v.name AS tag, v.device AS device,"
+    " v.unit AS unit, v.type AS type, v.description AS description, v.labels AS labels,"
+    " v.address AS address FROM tag t JOIN tag_version v ON v.uid=t.uid"
+    " AND v.seq=(SELECT max(seq) FROM tag_version WHERE uid=t.uid);"
+    "CREATE TEMP VIEW devices AS SELECT name, connection, state, since, last_good, error,"
+    " requests, timeouts, late, rtt_p50, rtt_p99 FROM device;"
+    "CREATE TEMP VIEW events AS SELECT ts, CASE kind" WEIR_EVENT_LIST(
+        EVENT_CASE) " ELSE '?' END AS kind, subject, text FROM event;"
+                    "PRAGMA query_only=1";
+
+static weir_err query_set_up(weir_query *query, const char *path, weir_error *error)
+{
+    weir_db_content content;
+    (void)sqlite3_busy_timeout(query->db, BUSY_MS);
+    weir_err err = weir_db_identify(query->db, path, &content, error);
+    if (err == WEIR_OK && content == WEIR_DB_EMPTY)
+        err = weir_fail(error, WEIR_ENOTFOUND, "%s is empty: nothing was ever stored in it", path);
+    if (err == WEIR_OK)
+        err = weir_db_exec(query->db, "PRAGMA temp_store=memory", error);
+    if (err == WEIR_OK && (sqlite3_create_module_v2(query->db, "samples", &weir_samples_module,
+                                                    query, NULL) != SQLITE_OK ||
+                           sqlite3_create_module_v2(query->db, "current", &weir_current_module,
+                                                    query, NULL) != SQLITE_OK))
+        err = weir_db_fail(query->db, error, "set up the tables");
+    return err == WEIR_OK ? weir_db_exec(query->db, views_sql, error) : err;
+}
+
+weir_err weir_query_open(const char *data_dir, const char *vfs, weir_query **ret, weir_error *error)
+{
+    char path[4096];
+    int exists = 0;
+    sqlite3_vfs *v = sqlite3_vfs_find(vfs);
+    if (strcmp(data_dir, "memory") == 0)
+        return weir_fail(error, WEIR_ENOTFOUND,
+                         "data_dir is memory: nothing of it can be read from outside");
+    int n = snprintf(path, sizeof path, "%s/data.db", data_dir);
+    if (!v || n < 0 || (size_t)n >= sizeof path)
+        return weir_fail(error, WEIR_EINVAL, "data directory: not a usable path");
+    if (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || !exists)
+        return weir_fail(error, WEIR_ENOTFOUND,
+                         "no store in %s: give --data-dir, or start `weir run` to make one",
+                         data_dir);
+    WEIR_CLEANUP(weir_query_close) weir_query *query = weir_alloc_zero(1, sizeof *query);
+    if (!query)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to read the store");
+    weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &query->db, error);
+    if (err == WEIR_OK)
+        err = query_set_up(query, path, error);
+    if (err != WEIR_OK)
+        return err;
+    *ret = query;
+    query = NULL;
+    return WEIR_OK;
+}
+
+void weir_query_close(weir_query *query)
+{
+    if (!query)
+        return;
+    (void)sqlite3_close(query->db);
+    weir_names_deinit(&query->names);
+    weir_free(query);
+}
+
+sqlite3 *weir_query_db(weir_query *query)
+{
+    return query->db;
+}
+
+void weir_query_counters(const weir_query *query, uint64_t *ret_rows, uint64_t *ret_decoded)
+{
+    *ret_rows = query->counters.rows;
+    *ret_decoded = query->counters.decoded;
+}
+
+/* --- what both tables are made of --------------------------------------------------------- */
+
+int weir_query_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                             sqlite3_vtab **ret, char **ret_error)
+{
+    (void)argc, (void)argv, (void)ret_error;
+    int rc = sqlite3_declare_vtab(db, SAMPLES_DECLARATION);
+    if (rc != SQLITE_OK)
+        return rc;
+    weir_query_table *table = weir_alloc_zero(1, sizeof *table);
+    if (!table)
+        return SQLITE_NOMEM;
+    /* Reads this database only: may be used in views. */
+    (void)sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
+    table->query = aux;
+    *ret = &table->base;
+    return SQLITE_OK;
+}
+
+int weir_query_table_disconnect(sqlite3_vtab *table)
+{
+    weir_free(table);
+    return SQLITE_OK;
+}
+
+int weir_query_table_fail(sqlite3_vtab *table, weir_err err, const weir_error *error)
+{
+    sqlite3_free(table->zErrMsg);
+    table->zErrMsg = sqlite3_mprintf("%s", error->text);
+    if (err == WEIR_ENOMEM)
+        return SQLITE_NOMEM;
+    if (err == WEIR_EDAMAGED)
+        return SQLITE_CORRUPT_VTAB;
+    return err == WEIR_EINUSE ? SQLITE_BUSY : SQLITE_ERROR;
+}

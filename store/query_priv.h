@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* What the virtual tables samples and current share. */
+
+#pragma once
+#include <sqlite3.h>
+
+#include "store/names.h"
+#include "store/query.h"
+#include "store/scan.h"
+
+struct weir_query {
+    sqlite3 *db;
+    weir_names names;
+    weir_scan_counters counters;
+};
+
+/* Columns of samples and current, in this order. */
+enum {
+    COLUMN_TAG,
+    COLUMN_TS,
+    COLUMN_TIME,
+    COLUMN_VALUE,
+    COLUMN_QUALITY,
+    COLUMN_CAUSE,
+    COLUMN_READ_TS,
+    COLUMN_KIND,
+    COLUMN_BITS,
+    COLUMN_EPOCH,
+    COLUMN_SEQ,
+    COLUMN_PLAN,
+};
+
+#define SAMPLES_DECLARATION                                                                        \
+    "CREATE TABLE x(tag TEXT, ts INTEGER, time TEXT, value, quality TEXT, cause TEXT,"             \
+    " read_ts INTEGER, kind TEXT HIDDEN, bits BLOB HIDDEN, epoch INTEGER HIDDEN,"                  \
+    " seq INTEGER HIDDEN, plan INTEGER HIDDEN)"
+
+/* Gives one column of a sample. Texts are copied by SQLite. */
+void weir_column_result(sqlite3_context *context, const weir_names *names,
+                        const weir_scan_item *item, int column);
+
+/* The virtual table's base: it is always the same query's. */
+typedef struct weir_query_table {
+    sqlite3_vtab base;
+    weir_query *query;
+} weir_query_table;
+
+int weir_query_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                             sqlite3_vtab **ret, char **ret_error);
+int weir_query_table_disconnect(sqlite3_vtab *table);
+
+/* Leaves our error's words with the table; returns the SQLite code for them. */
+int weir_query_table_fail(sqlite3_vtab *table, weir_err err, const weir_error *error);
+
+/*
+ * How a constraint goes from xBestIndex to xFilter: two characters of idxStr for each argument,
+ * the column and the operator. The functions below are both tables'.
+ */
+int weir_constraints_plan(sqlite3_index_info *info, const char *columns);
+
+/* What the constraints mean. */
+typedef struct weir_constraints {
+    weir_scan_filter filter;
+    weir_uids tags; /* when has_tags */
+    bool has_tags;
+    bool nothing;     /* no row can match */
+    unsigned n_texts; /* comparisons of `time` with what is no time: as texts, row by row */
+    struct {
+        char op;
+        char text[32]; /* longer than any time: what is cut off decides nothing */
+    } texts[8];
+} weir_constraints;
+
+weir_err weir_constraints_read(weir_constraints *c, sqlite3 *db, const char *plan, int argc,
+                               sqlite3_value **argv, weir_error *error) WEIR_MUST_CHECK;
+bool weir_constraints_match(const weir_constraints *c, weir_wall ts);
+void weir_constraints_deinit(weir_constraints *c);
+
+extern const sqlite3_module weir_samples_module;
+extern const sqlite3_module weir_current_module;

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The virtual table samples: the log's samples, each identity once. */
+
+#include "store/query_priv.h"
+
+#include "base/alloc.h"
+
+typedef struct samples_cursor {
+    sqlite3_vtab_cursor base;
+    weir_constraints constraints;
+    weir_scan *scan;
+    weir_scan_item item;
+    bool any; /* item is one */
+} samples_cursor;
+
+static weir_query *cursor_query(sqlite3_vtab_cursor *cursor)
+{
+    return ((weir_query_table *)(void *)cursor->pVtab)->query;
+}
+
+static int samples_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
+{
+    (void)table;
+    return weir_constraints_plan(info, "ntTs");
+}
+
+static int samples_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
+{
+    (void)table;
+    samples_cursor *c = weir_alloc_zero(1, sizeof *c);
+    if (!c)
+        return SQLITE_NOMEM;
+    *ret = &c->base;
+    return SQLITE_OK;
+}
+
+static void cursor_end(samples_cursor *c)
+{
+    weir_scan_free(c->scan);
+    c->scan = NULL;
+    c->any = false;
+    weir_constraints_deinit(&c->constraints);
+}
+
+static int samples_close(sqlite3_vtab_cursor *cursor)
+{
+    samples_cursor *c = (samples_cursor *)(void *)cursor;
+    cursor_end(c);
+    weir_free(c);
+    return SQLITE_OK;
+}
+
+static int samples_next(sqlite3_vtab_cursor *cursor)
+{
+    samples_cursor *c = (samples_cursor *)(void *)cursor;
+    weir_error error = WEIR_ERROR_INIT;
+    do {
+        weir_err err = weir_scan_next(c->scan, &c->item, &c->any, &error);
+        if (err != WEIR_OK)
+            return weir_query_table_fail(cursor->pVtab, err, &error);
+    } while (c->any && !weir_constraints_match(&c->constraints, c->item.sample->ts));
+    return SQLITE_OK;
+}
+
+static int samples_filter(sqlite3_vtab_cursor *cursor, int number, const char *plan, int argc,
+                          sqlite3_value **argv)
+{
+    samples_cursor *c = (samples_cursor *)(void *)cursor;
+    weir_query *q = cursor_query(cursor);
+    weir_error error = WEIR_ERROR_INIT;
+    (void)number;
+    cursor_end(c);
+    weir_err err = weir_names_update(&q->names, q->db, &error);
+    if (err == WEIR_OK)
+        err = weir_constraints_read(&c->constraints, q->db, plan, argc, argv, &error);
+    if (err == WEIR_OK && c->constraints.nothing)
+        return SQLITE_OK;
+    if (err == WEIR_OK)
+        err = weir_scan_new(q->db, &c->constraints.filter, &q->counters, &c->scan, &error);
+    if (err != WEIR_OK)
+        return weir_query_table_fail(cursor->pVtab, err, &error);
+    return samples_next(cursor);
+}
+
+static int samples_eof(sqlite3_vtab_cursor *cursor)
+{
+    return !((samples_cursor *)(void *)cursor)->any;
+}
+
+static int samples_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
+{
+    weir_column_result(context, &cursor_query(cursor)->names,
+                       &((samples_cursor *)(void *)cursor)->item, column);
+    return SQLITE_OK;
+}
+
+static int samples_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
+{
+    *ret = (sqlite3_int64)((samples_cursor *)(void *)cursor)->item.seq;
+    return SQLITE_OK;
+}
+
+/* Without xCreate: the table is there by itself and cannot be made or dropped. */
+const sqlite3_module weir_samples_module = {
+    .iVersion = 0,
+    .xConnect = weir_query_table_connect,
+    .xBestIndex = samples_best_index,
+    .xDisconnect = weir_query_table_disconnect,
+    .xOpen = samples_open,
+    .xClose = samples_close,
+    .xFilter = samples_filter,
+    .xNext = samples_next,
+    .xEof = samples_eof,
+    .xColumn = samples_column,
+    .xRowid = samples_rowid,
+};
