@@ -205,42 +205,6 @@ static void equal_keys_show_equal_values_and_others_do_not(void **state)
     assert_true(number_at(&p, key, 0) != number_at(&other, key, 0));
 }
 
-static void every_type_has_a_wave_it_can_hold(void **state)
-{
-    (void)state;
-    static const struct {
-        weir_type type;
-        const char *scale, *unit;
-        bool counter;
-    } cases[] = {
-        {WEIR_TYPE_INT8, NULL, "°C", false},      {WEIR_TYPE_UINT8, NULL, "V", false},
-        {WEIR_TYPE_INT16, "0.1", "V", false},     {WEIR_TYPE_UINT16, "0.01", "Hz", false},
-        {WEIR_TYPE_UINT16, "0.001", "A", false},  {WEIR_TYPE_INT32, NULL, "W", false},
-        {WEIR_TYPE_UINT32, NULL, "Wh", true},     {WEIR_TYPE_UINT16, "0.1", "kWh", true},
-        {WEIR_TYPE_UINT64, "0.001", "kWh", true}, {WEIR_TYPE_FLOAT32, NULL, "kvar", false},
-        {WEIR_TYPE_FLOAT64, NULL, "", false},     {WEIR_TYPE_BCD16, NULL, "", false},
-        {WEIR_TYPE_BCD32, "0.1", "kWh", true},    {WEIR_TYPE_UINT16, "-0.1", "var", false},
-        {WEIR_TYPE_FLOAT16, NULL, "bar", false},  {WEIR_TYPE_INT16, "0.3", "kW", false},
-        {WEIR_TYPE_BOOL, NULL, "", false},
-    };
-    weir_random random = {7};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        weir_point p = float_point(WEIR_WAVE_NONE, 0, 0, 0, 0, 0);
-        p.type = cases[i].type;
-        p.unit = cases[i].unit;
-        p.counter = cases[i].counter;
-        assert_int_equal(weir_point_set_scale(&p, cases[i].scale, NULL, NULL, NULL), WEIR_OK);
-        for (int k = 0; k < 100; k++) {
-            uint8_t wire[16];
-            size_t n;
-            weir_error error = WEIR_ERROR_INIT;
-            weir_value v = value_at(&p, key, (int64_t)weir_random_below(&random, WEIR_DAY));
-            if (weir_point_encode(&p, &v, wire, sizeof wire, &n, &error))
-                fail_msg("case %zu: %s", i, error.text);
-        }
-    }
-}
-
 static void what_an_integer_register_shows_reads_back_exactly(void **state)
 {
     (void)state;
@@ -270,7 +234,6 @@ int main(void)
         cmocka_unit_test(a_counter_never_falls_and_grows_by_its_range_each_period),
         cmocka_unit_test(a_counter_turns_over_where_its_register_is_full),
         cmocka_unit_test(equal_keys_show_equal_values_and_others_do_not),
-        cmocka_unit_test(every_type_has_a_wave_it_can_hold),
         cmocka_unit_test(what_an_integer_register_shows_reads_back_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "base/random.h"
 
 /* Products of a time, a span and a weight. */
@@ -22,18 +21,6 @@ __extension__ typedef __int128 wide;
 #define STEP_MAX 9007199254740992.0 /* 2^53 */
 
 enum { SEGMENTS = 16 }; /* of a period: random walk and counter change their slope there */
-
-/* --- choosing a wave --- */
-
-/* What a plant shows in these units; anything else swings between 0 and 100. */
-static const struct usual {
-    const char *unit;
-    double min, max;
-} usual_ranges[] = {
-    {"V", 226, 234}, {"kV", 10.4, 10.6}, {"A", 2, 38},       {"Hz", 49.95, 50.05}, {"W", 400, 8600},
-    {"kW", 0.4, 86}, {"var", -900, 900}, {"kvar", -9, 9},    {"VA", 500, 8700},    {"kVA", 0.5, 87},
-    {"°C", 18, 24},  {"bar", 1, 6},      {"deg", -180, 180}, {"°", -180, 180},
-};
 
 /* The raw numbers an integer type can hold; false for all other types. */
 static bool raw_limits(const weir_point *p, double *ret_min, double *ret_max)
@@ -49,7 +36,7 @@ static bool raw_limits(const weir_point *p, double *ret_min, double *ret_max)
         *ret_max = ldexp(1, (int)bits - 1) - 1;
         return true;
     case WEIR_TYPE_BITFIELD:
-        bits = p->bit_width;
+        bits = p->bit_width ? p->bit_width : 16;
         /* fall through */
     case WEIR_TYPE_UINT8:
     case WEIR_TYPE_UINT16:
@@ -75,54 +62,6 @@ static bool raw_limits(const weir_point *p, double *ret_min, double *ret_max)
     }
     return false;
 }
-
-/* Narrows min..max to what the type can hold after scaling and to the point's own limits. */
-static void narrow(const weir_point *p, double *min, double *max)
-{
-    double raw_min, raw_max;
-    if (raw_limits(p, &raw_min, &raw_max)) {
-        double a = raw_min * p->scale + p->offset, b = raw_max * p->scale + p->offset;
-        *min = fmax(*min, fmin(a, b));
-        *max = fmin(*max, fmax(a, b));
-    }
-    if (p->has_min)
-        *min = fmax(*min, p->min);
-    if (p->has_max)
-        *max = fmin(*max, p->max);
-    if (*max < *min)
-        *max = *min;
-}
-
-weir_simulate weir_wave_suited(const weir_point *p)
-{
-    if (p->simulate.wave != WEIR_WAVE_NONE)
-        return p->simulate;
-    weir_simulate s = {.wave = WEIR_WAVE_SINE,
-                       .min = 0,
-                       .max = 100,
-                       .period_us = WEIR_MINUTE,
-                       .resolution_mantissa = 1,
-                       .resolution_exponent = -2};
-    for (size_t i = 0; i < sizeof usual_ranges / sizeof *usual_ranges; i++)
-        if (!strcmp(usual_ranges[i].unit, p->unit)) {
-            s.min = usual_ranges[i].min;
-            s.max = usual_ranges[i].max;
-        }
-    double raw_min, raw_max;
-    if (p->scaling == WEIR_SCALING_DECIMAL)
-        s.resolution_exponent = p->exponent;
-    else if (raw_limits(p, &raw_min, &raw_max))
-        s.resolution_exponent = 0;
-    if (p->counter) {
-        s.wave = WEIR_WAVE_COUNTER;
-        s.period_us = WEIR_HOUR;
-        s.min = 0;
-    }
-    narrow(p, &s.min, &s.max);
-    return s;
-}
-
-/* --- the waves --- */
 
 /* Equal keys, equal numbers; different keys, unrelated ones. */
 static uint64_t key_hash(const weir_point *p, weir_wave_key key)
@@ -281,7 +220,7 @@ static weir_value bytes(const weir_point *p, int64_t period, uint64_t hash, uint
 
 weir_value weir_wave_value(const weir_point *p, weir_wave_key key, weir_wall t, uint8_t room[32])
 {
-    weir_simulate s = weir_wave_suited(p);
+    weir_simulate s = p->simulate;
     uint64_t hash = key_hash(p, key);
     if (s.period_us <= 0)
         s.period_us = WEIR_MINUTE;
@@ -293,10 +232,6 @@ weir_value weir_wave_value(const weir_point *p, weir_wave_key key, weir_wall t, 
         if (s.wave == WEIR_WAVE_CONSTANT)
             return weir_value_bool(s.min >= 0.5);
         return weir_value_bool(wave_position(&s, t.us, hash) >= 0.5);
-    }
-    if (p->n_enum && p->simulate.wave == WEIR_WAVE_NONE) {
-        size_t i = (size_t)(wander(t.us, s.period_us, hash) * (double)p->n_enum);
-        return weir_value_i64(p->enum_items[i < p->n_enum ? i : p->n_enum - 1].raw);
     }
     return number(p, &s, t.us, hash);
 }

@@ -20,7 +20,7 @@ typedef struct weir_wave_key {
  * say what a simulated plant showed when. Strings are the point's name, borrowed.
  *
  * The value is a whole number of steps of the resolution within min..max, as an exact decimal;
- * without a resolution an f64. A point without `simulate` gets weir_wave_suited.
+ * without a resolution an f64. Every point of a catalog has a wave (catalog/waveform.h).
  *
  *   constant     min
  *   sine         one turn a period around the middle
@@ -30,13 +30,9 @@ typedef struct weir_wave_key {
  *   counter      grows from min at 1970 by max - min a period, unevenly, and never falls; only
  *                where the point's type can hold no more it begins again, as a meter does
  *
- * Bool points are true in the upper half; a point with an enum shows one of its raw numbers; string
- * points show the point's name, bytes points bytes that change each period.
+ * Bool points are true in the upper half; string points show the point's name, bytes points bytes
+ * that change each period.
  */
 enum { WEIR_WAVE_ROOM = 32 };
 weir_value weir_wave_value(const weir_point *point, weir_wave_key key, weir_wall t,
                            uint8_t room[WEIR_WAVE_ROOM]);
-
-/* The point's own wave, or, when it has none, one that its unit suggests and its type and scale can
- * show. */
-weir_simulate weir_wave_suited(const weir_point *point);
