@@ -194,9 +194,8 @@ static bool show_change(weir_demo_view *view, const weir_snapshot *snapshot, siz
     weir_text_clear(&field);
     weir_value_format(&value, &field);
     add_csv(&line, &field);
-    weir_text_format(&line, ",%s,", weir_tag_point(catalog, &catalog->tags[i])->unit);
-    weir_quality_format(snapshot->current[i].sample.quality, &line);
-    weir_text_add_char(&line, '\n');
+    weir_text_format(&line, ",%s,%s\n", weir_tag_point(catalog, &catalog->tags[i])->unit,
+                     weir_class_text(weir_quality_class(snapshot->current[i].sample.quality)));
     return fwrite(weir_text_get(&line), 1, line.length, view->file) == line.length;
 }
 

@@ -110,7 +110,11 @@ static int once_print(struct once *once, weir_format format)
         weir_text_clear(&name);
         weir_text_clear(&quality);
         weir_tag_name(once->catalog, tag, &name);
-        weir_quality_format(current->sample.quality, &quality);
+        /* People get the cause too; programs get one word, as in SQL. */
+        if (weir_output_format(output) == WEIR_FORMAT_TABLE)
+            weir_quality_format(current->sample.quality, &quality);
+        else
+            weir_text_add(&quality, weir_class_text(weir_quality_class(current->sample.quality)));
         weir_wall_format(current->received, time);
         if (weir_quality_class(current->sample.quality) == WEIR_BAD)
             code = WEIR_EXIT_PARTLY;
