@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/number.h"
@@ -38,6 +40,22 @@ static weir_err lock_in_use(int fd, const char *dir, weir_error *error)
                      dir, (long long)pid);
 }
 
+/* A killed process may need a moment to end, when the kernel still writes for it: whoever starts
+ * the next one at once should not be turned away. errno is flock's. */
+static bool lock_wait(int fd)
+{
+    enum { TRIES = 20 };
+    static const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+    for (int i = 0; i < TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 weir_err weir_lock_take(const char *dir, int *ret_fd, weir_error *error)
 {
     char path[4096], text[32];
@@ -48,7 +66,7 @@ weir_err weir_lock_take(const char *dir, int *ret_fd, weir_error *error)
     if (fd < 0)
         return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
                          "cannot open %s: %s", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_wait(fd)) {
         weir_err err = errno == EWOULDBLOCK ? lock_in_use(fd, dir, error)
                                             : weir_fail(error, WEIR_EIO, "cannot lock %s: %s", path,
                                                         strerror(errno));
