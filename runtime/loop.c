@@ -288,13 +288,29 @@ weir_mono weir_loop_next(const weir_loop *loop)
     return loop->engine ? weir_mono_min(sources, loop->engine_next) : sources;
 }
 
+/* Both clocks at one moment: a pause between the two readings would look like a step of the wall
+ * clock. */
+static weir_wall loop_clocks(const weir_loop *loop, weir_mono *ret_now)
+{
+    weir_wall wall;
+    weir_mono before;
+    int tries = 3;
+    do {
+        before = loop_now(loop);
+        wall = loop_wall(loop);
+        *ret_now = loop_now(loop);
+    } while (ret_now->us - before.us > WEIR_MS && --tries > 0);
+    return wall;
+}
+
 weir_mono weir_loop_step(weir_loop *loop)
 {
-    const weir_mono now = loop_now(loop);
+    weir_mono now;
+    const weir_wall wall = loop_clocks(loop, &now);
     if (loop->config.once && !loop->once_started)
         loop_read_all_once(loop);
     if (loop->engine && weir_mono_reached(now, loop->engine_next))
-        loop->engine_next = weir_engine_step(loop->engine, now, loop_wall(loop));
+        loop->engine_next = weir_engine_step(loop->engine, now, wall);
     /* Bounded, so that a source that asks for "now" again and again cannot stop the rest. */
     for (size_t budget = loop->n_slots; budget > 0; budget--) {
         uint32_t source = 0;
