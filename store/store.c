@@ -65,13 +65,14 @@ static void uuid_make(char ret[37])
                    b[13], b[14], b[15]);
 }
 
-/* The whole schema in one transaction: a crash leaves an empty file or a complete one. */
+/* The whole schema in one transaction: a crash leaves an empty file or a complete one. auto_vacuum
+ * belongs inside, because it writes the first page. */
 static weir_err store_create(weir_store *store, weir_wall now, weir_error *error)
 {
     char sql[512], uuid[37];
     uuid_make(uuid);
     (void)snprintf(sql, sizeof sql,
-                   "PRAGMA page_size=%d; PRAGMA auto_vacuum=incremental; BEGIN;"
+                   "PRAGMA page_size=%d; BEGIN; PRAGMA auto_vacuum=incremental;"
                    "PRAGMA application_id=%d; PRAGMA user_version=%d;",
                    SCHEMA_PAGE_SIZE, SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
     weir_err err = weir_db_exec(store->db, sql, error);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What is in a store, in numbers. */
+
+#pragma once
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+enum { WEIR_STORE_LEVELS = 3 };
+
+typedef struct weir_store_stats {
+    char uuid[37];
+    weir_wall created;
+    int schema;                              /* user_version */
+    uint64_t rows, samples, events;          /* rows of the log */
+    uint64_t level_bytes[WEIR_STORE_LEVELS]; /* blocks, as stored */
+    uint64_t level_samples[WEIR_STORE_LEVELS];
+    double bytes_per_sample;         /* of blocks; 0 without samples */
+    weir_wall first_ts, last_ts;     /* both 0 without samples */
+    uint64_t tags, current_tags;     /* ever; of the newest catalog */
+    uint64_t file_bytes, free_bytes; /* data.db, and what of it is to be used again */
+    uint64_t wal_bytes;              /* data.db-wal */
+    const char *sqlite_version;
+} weir_store_stats;
+
+/* Reads the numbers; errors as weir_query_open. Decompresses nothing. */
+weir_err weir_store_get_stats(const char *data_dir, const char *vfs, weir_store_stats *ret,
+                              weir_error *error) WEIR_MUST_CHECK;

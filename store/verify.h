@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Checking a store from end to end. */
+
+#pragma once
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct weir_verify_counts {
+    uint64_t rows, samples, events, tags; /* read without a finding */
+    uint64_t findings;
+} weir_verify_counts;
+
+/* One finding: a sentence that names the place. */
+typedef void weir_verify_report(void *data, const char *finding);
+
+/*
+ * Reads everything: the database's own integrity check; each row's checksums, codec, counts and
+ * times; that sequence numbers have no gap and each tag a version. Beside a running daemon too: it
+ * sees one moment. Goes on after a finding where it can.
+ *
+ * WEIR_OK        no finding.
+ * WEIR_EDAMAGED  findings were reported, or the file cannot be opened as a store; error says which.
+ * else           as weir_query_open.
+ * *ret is set in every case, as far as it came. report may be NULL.
+ */
+weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_report *report,
+                           void *data, weir_verify_counts *ret, weir_error *error) WEIR_MUST_CHECK;
