@@ -41,10 +41,11 @@ static weir_err load(const char *path, weir_catalog **ret, weir_error *error)
     if (!arena || weir_yaml_default_dirs(arena, &yaml))
         return weir_fail(error, WEIR_ENOMEM, "the configuration");
     weir_err err = weir_yaml_load(path, &yaml, ret, &problems);
-    for (size_t i = 0; i < problems.n; i++)
-        (void)fprintf(stderr, "%s:%u:%u: %s\n", problems.items[i].where.file,
-                      problems.items[i].where.line, problems.items[i].where.column,
-                      problems.items[i].text);
+    for (size_t i = 0; i < problems.n; i++) {
+        WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
+        weir_problem_format(&problems.items[i], &line);
+        (void)fprintf(stderr, "%s\n", weir_text_get(&line));
+    }
     if (err)
         err = weir_fail(error, err == WEIR_ENOMEM ? err : WEIR_ECONFIG,
                         "%zu problem%s in the configuration '%s'", problems.n,

@@ -84,10 +84,14 @@ part_unit() {
     run_meson build-asan
 }
 
+# Most of these wait most of the time, so several run at once.
 part_scenario() {
     say "the whole program against servers and faults, gcc with AddressSanitizer and UBSan"
     sanitize || return
-    WEIR=$PWD/build-asan/weir run_pytest scenario tests/scenario "$@"
+    export WEIR="$PWD/build-asan/weir"
+    run_pytest scenario tests/scenario -n 4 -m "not alone" "$@"
+    run_pytest "scenario, alone" tests/scenario -m alone "$@"
+    unset WEIR
 }
 
 # Threads meet in runtime and store; a daemon under load brings them all together.
@@ -108,7 +112,7 @@ part_threads() {
         IFS=$old_ifs
         run_meson build-tsan "$@"
     fi
-    WEIR=$PWD/build-tsan/weir run_pytest "scenario, tsan" tests/scenario -m threads
+    WEIR=$PWD/build-tsan/weir run_pytest "scenario, tsan" tests/scenario -n 4 -m threads
 }
 
 part_clang() {

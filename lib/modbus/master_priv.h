@@ -115,12 +115,20 @@ void weir_master_accepted(block *b);
  * others are delivered as bad. */
 void weir_master_add_refused(job *j);
 
-/* master.c */
+/* job.c: reads, requests and their objects, which come from free lists. */
+
+/* NULL: memory is short. */
+job *weir_master_job_new(weir_master *m) WEIR_MUST_CHECK;
+void weir_master_job_free(job *j);
+/* Asks for the first of it; may end it at once. */
+void weir_master_job_start(job *j);
 block *weir_master_block_new(job *j, const weir_group *group, uint32_t first, uint32_t n);
 void weir_master_block_free(weir_master *m, block *b);
 void weir_master_piece_add(job *j, block *b);
 split *weir_master_split_new(weir_master *m);
 void weir_master_split_free(weir_master *m, split *s);
+/* master.c */
+
 void weir_master_log(weir_master *m, weir_log_level level, const char *event, const char *format,
                      ...) WEIR_PRINTF(4, 5);
 static inline uint32_t master_point_index(const job *j, const weir_poll_item *item)

@@ -481,17 +481,22 @@ static inline void plant_begin_read(plant *p, uint32_t device, uint32_t interval
     p->inside_read = false;
 }
 
-/* Every tag of the device with this interval seen exactly once, no other. */
-static inline void plant_check_once(plant *p, uint32_t device, uint32_t intervals)
+/* Every tag of the device with these intervals seen so many times, no other. */
+static inline void plant_check_seen(plant *p, uint32_t device, uint32_t intervals, uint32_t times)
 {
     for (uint32_t t = 0; t < p->catalog.n_tags; t++) {
         if (p->tags[t].device != device)
             continue;
         uint8_t interval = p->point_interval[p->tags[t].point];
-        uint32_t want = interval < 32 && (intervals >> interval & 1);
+        uint32_t want = interval < 32 && (intervals >> interval & 1) ? times : 0;
         if (p->seen[t] != want)
             fail_msg("tag %u: %u samples, not %u", t, p->seen[t], want);
     }
+}
+
+static inline void plant_check_once(plant *p, uint32_t device, uint32_t intervals)
+{
+    plant_check_seen(p, device, intervals, 1);
 }
 
 /* Reads all of a device and runs until it is done. */

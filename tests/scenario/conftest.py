@@ -34,6 +34,7 @@ SANITIZERS = {
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "threads: a daemon under load; script/test runs it with ThreadSanitizer too")
+    config.addinivalue_line("markers", "alone: measures time; runs while nothing else does")
 
 
 def scaled(small, full):

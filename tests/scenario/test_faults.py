@@ -308,6 +308,7 @@ def test_data_of_a_newer_version_are_refused_and_left_alone(weir, peers):
     assert hashlib.sha256(path.read_bytes()).hexdigest() == before
 
 
+@pytest.mark.alone
 def test_a_suspended_daemon_makes_no_burst(weir, peers):
     plant = Plant(weir, peers)
     overruns = plant.daemon.status()["overruns"]

@@ -3,6 +3,7 @@
 
 import time
 
+import pytest
 from conftest import scaled, wait_until
 from oracle import GOOD, check_truth, simdev_config, simdev_points
 from simdev import read_ledger
@@ -10,8 +11,8 @@ from simdev import read_ledger
 INTERVAL_US = 100_000
 MAX_LOSS_US = 1_000_000
 UNITS = 8
-# Reading the clock, the kill and a reply on its way.
-SLACK_US = 300_000
+# Reading the clock, the kill, a reply on its way, and the scheduling of a busy machine.
+SLACK_US = 400_000
 
 
 class Run:
@@ -52,6 +53,7 @@ def check_tail(found, ledger, since_us, killed_us):
         assert all(t >= oldest for t in missing), f"unit {unit} lost {(killed_us - min(missing)) / 1e6} s"
 
 
+@pytest.mark.alone
 def test_a_kill_at_any_moment_costs_at_most_max_loss(weir, peers, dice):
     device = peers.simdev()
     config = simdev_config(device.port, f"1-{UNITS}", simdev_points(10), "100ms", max_loss="1s", timeout="3s")
