@@ -11,4 +11,5 @@ extern const weir_command weir_command_run;
 extern const weir_command weir_command_simulate;
 extern const weir_command weir_command_sql;
 extern const weir_command weir_command_status;
+extern const weir_command weir_command_store;
 extern const weir_command weir_command_version;
