@@ -162,11 +162,11 @@ static weir_catalog *make_catalog(int port, int n, int registers, const char *da
         weir_text_format(&yaml, "  - {name: c%d, uri: \"tcp://127.0.0.1:%d\"}\n", i, port);
     weir_text_add(&yaml, "devices:\n");
     for (int i = 0; i < n; i++) {
-        weir_text_format(&yaml, "  - {name: d%d, connection: c%d, interval: 1s, points: ", i, i);
+        weir_text_format(
+            &yaml, "  - {name: d%d, connection: c%d, unit_id: 1, interval: 1s, points: ", i, i);
         weir_text_add(&yaml, i == 0 ? "&points [" : "*points }\n");
         for (int r = 0; i == 0 && r < registers; r++)
-            weir_text_format(&yaml,
-                             "%s{name: r%d, register: holding, address: %d, type: uint16}",
+            weir_text_format(&yaml, "%s{name: r%d, register: holding, address: %d, type: uint16}",
                              r ? ", " : "", r, r);
         weir_text_add(&yaml, i == 0 ? "]}\n" : "");
     }
