@@ -86,7 +86,7 @@ const weir_option weir_connection_table[] = {
      .max = WEIR_MINUTE,
      .fallback = "1s",
      .text = "How long a reply may take; also how long connecting may take, if that is more than "
-             "a second."},
+             "3 s."},
     {.name = "retries",
      .type = WEIR_OPTION_INT,
      AT(weir_connection_in, retries),
