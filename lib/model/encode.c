@@ -327,7 +327,9 @@ static weir_err encode_word(const weir_point *p, const weir_value *v, uint64_t *
         type_limits(point_is_bool(p) ? WEIR_TYPE_BOOL : p->type, weir_point_field_mask(p));
     if (w.magnitude > (w.negative ? limits.negative : limits.positive))
         return encode_out_of_range(p, v, error);
-    if (weir_point_is_register_bit(p) && !weir_register_is_bits(p->table))
+    if (weir_register_is_bits(p->table))
+        *ret = w.magnitude;
+    else if (weir_point_is_register_bit(p))
         *ret = w.magnitude << (p->bit & 15);
     else
         *ret = raw_of_whole(p, w);
