@@ -72,7 +72,6 @@ struct registration {
     sqlite3_stmt *find, *add, *activate, *retire, *version;
     sqlite3_stmt *device;
     weir_tag_uid *uids; /* of the catalog's tags */
-    bool changed;
 };
 
 static void registration_deinit(struct registration *r)
@@ -177,7 +176,6 @@ static weir_err tag_store(struct registration *r, const weir_tag *tag,
         (void)sqlite3_bind_int64(r->version, 1, *ret);
         err = weir_db_run(r->version, error);
     }
-    r->changed |= !active || !same;
     return err;
 }
 
@@ -220,7 +218,6 @@ static weir_err tags_retire(struct registration *r, size_t n_uids, weir_error *e
             continue;
         (void)sqlite3_bind_int64(r->retire, 1, uid);
         err = weir_db_run(r->retire, error);
-        r->changed = true;
     }
     return err;
 }

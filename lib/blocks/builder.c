@@ -21,7 +21,7 @@
 #include "blocks/column.h"
 #include "blocks/layout.h"
 
-/* Level 1: level 3 takes two to three times as long for a few per cent (docs/design/store.md). */
+/* Level 3 saves 1 to 2 % for up to a fifth more time (docs/design/store.md). */
 enum { ZSTD_LEVEL = 1 };
 
 struct shape {
