@@ -161,6 +161,7 @@ static void short_memory_is_reported_wherever_it_strikes(void **state)
     static const char text[] = "x: &x {a: 1, b: [2, 3]}\ny: {<<: *x, c: 4}\n";
     size_t n = 0;
     for (bool done = false; !done; n++) {
+        assert_true(n < 1000); /* far more than a load needs */
         weir_problems problems = WEIR_PROBLEMS_INIT;
         weir_alloc_fail_nth(n + 1, true);
         weir_document *d = parse(text, &problems);
