@@ -284,6 +284,7 @@ static void a_second_process_is_told_who_has_the_directory(void **state)
     assert_int_equal(pipe(to_child) | pipe(to_parent), 0);
     pid_t child = fork();
     if (child == 0) {
+        (void)close(to_child[1]); /* so that it ends with the parent, however that ends */
         weir_store *store = NULL;
         bool ok = weir_store_open(&(weir_store_options){dir, NULL, {T0}}, &store, NULL) == WEIR_OK;
         (void)!write(to_parent[1], "x", 1);
