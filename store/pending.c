@@ -87,6 +87,8 @@ static void row_note(weir_pending *p, weir_pending_row *row, const weir_batch *b
             row->repeats = true;
         if (newer(self, row->newest))
             row->newest = self;
+        if (!(batch->flags & WEIR_BATCH_CLOCK_UNTRUSTED) && self.ts > row->trusted_ts)
+            row->trusted_ts = self.ts;
     }
 }
 
@@ -108,6 +110,7 @@ weir_err weir_pending_append(weir_pending *p, const weir_batch *batch, weir_erro
     if (at == p->n_rows) {
         row->repeats = false;
         row->newest = (weir_newest){INT64_MIN, 0};
+        row->trusted_ts = INT64_MIN;
         p->n_rows++;
     }
     row_note(p, row, batch);

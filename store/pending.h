@@ -21,6 +21,7 @@ typedef struct weir_pending_row {
     weir_block_builder *builder;
     bool repeats;       /* LOG_REPEATS */
     weir_newest newest; /* highest (epoch, ts) inside */
+    int64_t trusted_ts; /* newest ts of batches whose clock was trusted; INT64_MIN: none */
 } weir_pending_row;
 
 typedef struct weir_pending_event {

@@ -29,7 +29,8 @@ enum {
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"                                \
     "CREATE TABLE log(first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL,"                      \
     "  min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, newest_ts INTEGER NOT NULL,"              \
-    "  epoch INTEGER NOT NULL, epoch_ts INTEGER NOT NULL, late INTEGER NOT NULL,"                  \
+    "  trusted_ts INTEGER NOT NULL, epoch INTEGER NOT NULL, epoch_ts INTEGER NOT NULL,"            \
+    "  late INTEGER NOT NULL,"                                                                     \
     "  head BLOB NOT NULL, body BLOB NOT NULL);"                                                   \
     "CREATE INDEX log_late ON log(min_ts, max_ts, late) WHERE late <> 0;"                          \
     "CREATE TABLE event(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind INTEGER NOT NULL,"      \

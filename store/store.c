@@ -108,8 +108,8 @@ static weir_err store_read_position(weir_store *store, weir_error *error)
     bool row;
     int64_t last_event;
     weir_err err = weir_db_prepare(store->db,
-                                   "SELECT first_seq+count-1, newest_ts, epoch, epoch_ts FROM log"
-                                   " ORDER BY first_seq DESC LIMIT 1",
+                                   "SELECT first_seq+count-1, newest_ts, trusted_ts, epoch, epoch_ts"
+                                   " FROM log ORDER BY first_seq DESC LIMIT 1",
                                    &stmt, error);
     if (err == WEIR_OK)
         err = weir_db_step(stmt, &row, error);
@@ -117,16 +117,17 @@ static weir_err store_read_position(weir_store *store, weir_error *error)
         err = weir_db_int(store->db, "SELECT max(seq) FROM event", 0, &last_event, error);
     if (err != WEIR_OK)
         return err;
-    store->epoch_ts = INT64_MIN;
+    store->newest_ts = store->epoch_ts = INT64_MIN;
     store->position = (weir_store_position){.committed_seq = (uint64_t)last_event};
     if (!row)
         return WEIR_OK;
     uint64_t last_sample = (uint64_t)sqlite3_column_int64(stmt, 0);
     if (last_sample > store->position.committed_seq)
         store->position.committed_seq = last_sample;
-    store->position.committed_ts.us = sqlite3_column_int64(stmt, 1);
-    store->position.max_epoch = (uint32_t)sqlite3_column_int64(stmt, 2);
-    store->epoch_ts = sqlite3_column_int64(stmt, 3);
+    store->newest_ts = sqlite3_column_int64(stmt, 1);
+    store->position.committed_ts.us = sqlite3_column_int64(stmt, 2);
+    store->position.max_epoch = (uint32_t)sqlite3_column_int64(stmt, 3);
+    store->epoch_ts = sqlite3_column_int64(stmt, 4);
     return WEIR_OK;
 }
 
@@ -160,7 +161,7 @@ static weir_err store_prepare(weir_store *store, weir_error *error)
     } all[] = {
         {&store->begin, "BEGIN IMMEDIATE"},
         {&store->commit, "COMMIT"},
-        {&store->insert_log, "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?,?)"},
+        {&store->insert_log, "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
         {&store->insert_event, "INSERT INTO event VALUES(?,?,?,?,?)"},
         {&store->drop_oldest, "DELETE FROM log WHERE first_seq=(SELECT min(first_seq) FROM log)"
                               " RETURNING length(head)+length(body)"},
@@ -277,15 +278,15 @@ size_t weir_store_pending(const weir_store *store, size_t *ret_bytes)
 /* How far the log will have come once the transaction is committed. */
 struct progress {
     weir_store_position position;
-    int64_t epoch_ts;
+    int64_t newest_ts, epoch_ts;
     int64_t bytes;
 };
 
 static unsigned row_late(const weir_pending_row *row, const weir_block_head *head,
-                         const weir_store_position *before)
+                         const struct progress *before)
 {
-    bool behind = before->committed_seq > 0 && before->committed_ts.us != 0 &&
-                  head->min_ts.us < before->committed_ts.us - LOG_SLACK_US;
+    bool behind = before->newest_ts != INT64_MIN &&
+                  head->min_ts.us < before->newest_ts - LOG_SLACK_US;
     return (row->repeats ? LOG_REPEATS : 0u) | (behind ? LOG_BEHIND : 0u);
 }
 
@@ -293,8 +294,11 @@ static void progress_add(struct progress *p, const weir_pending_row *row,
                          const weir_block_head *head)
 {
     weir_store_position *at = &p->position;
-    if (at->committed_ts.us == 0 || head->max_ts.us > at->committed_ts.us)
-        at->committed_ts = head->max_ts;
+    if (head->max_ts.us > p->newest_ts)
+        p->newest_ts = head->max_ts.us;
+    if (row->trusted_ts != INT64_MIN &&
+        (at->committed_ts.us == 0 || row->trusted_ts > at->committed_ts.us))
+        at->committed_ts.us = row->trusted_ts;
     if (row->newest.epoch > at->max_epoch ||
         (row->newest.epoch == at->max_epoch && row->newest.ts > p->epoch_ts)) {
         at->max_epoch = row->newest.epoch;
@@ -312,21 +316,23 @@ static weir_err row_insert(weir_store *store, const weir_pending_row *row, struc
         err = weir_block_head_parse(bytes.head, bytes.head_length, &head, error);
     if (err != WEIR_OK)
         return err;
-    unsigned late = row_late(row, &head, &p->position);
+    unsigned late = row_late(row, &head, p);
     progress_add(p, row, &head);
     sqlite3_stmt *s = store->insert_log;
     const int64_t numbers[] = {(int64_t)p->position.committed_seq + 1,
                                head.count,
                                head.min_ts.us,
                                head.max_ts.us,
+                               p->newest_ts,
                                p->position.committed_ts.us,
                                p->position.max_epoch,
                                p->epoch_ts,
                                late};
-    for (int i = 0; i < 8; i++)
+    enum { N = sizeof numbers / sizeof *numbers };
+    for (int i = 0; i < N; i++)
         (void)sqlite3_bind_int64(s, i + 1, numbers[i]);
-    (void)sqlite3_bind_blob(s, 9, bytes.head, (int)bytes.head_length, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(s, 10, bytes.body, (int)bytes.body_length, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(s, N + 1, bytes.head, (int)bytes.head_length, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(s, N + 2, bytes.body, (int)bytes.body_length, SQLITE_STATIC);
     err = weir_db_run(s, error);
     (void)sqlite3_clear_bindings(s);
     p->position.committed_seq += head.count;
@@ -391,7 +397,7 @@ static void store_checkpoint(weir_store *store)
 weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
 {
     (void)now;
-    struct progress p = {store->position, store->epoch_ts, store->memory_bytes};
+    struct progress p = {store->position, store->newest_ts, store->epoch_ts, store->memory_bytes};
     if (store->pending.n_samples + store->pending.n_events == 0)
         return WEIR_OK;
     weir_err err = weir_db_run(store->begin, error);
@@ -406,6 +412,7 @@ weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
         return err;
     }
     store->position = p.position;
+    store->newest_ts = p.newest_ts;
     store->epoch_ts = p.epoch_ts;
     store->memory_bytes = p.bytes;
     weir_pending_clear(&store->pending);

@@ -21,7 +21,7 @@ typedef struct weir_store_options {
 /* How far the log has come. A sample or event with seq <= committed_seq survives a power cut. */
 typedef struct weir_store_position {
     uint64_t committed_seq; /* 0: nothing yet */
-    weir_wall committed_ts; /* newest ts among committed samples; 0: none */
+    weir_wall committed_ts; /* newest ts among committed samples whose clock was trusted; 0: none */
     uint32_t max_epoch;
 } weir_store_position;
 

@@ -13,7 +13,8 @@ struct weir_store {
     int lock_fd; /* -1: none */
     char uuid[37];
     weir_store_position position;
-    int64_t epoch_ts; /* newest ts of position.max_epoch */
+    int64_t newest_ts; /* of all samples; INT64_MIN: none */
+    int64_t epoch_ts;  /* newest ts of position.max_epoch */
     weir_pending pending;
 
     sqlite3_stmt *begin, *commit, *insert_log, *insert_event, *drop_oldest;

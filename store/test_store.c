@@ -74,6 +74,32 @@ static void samples_then_events_take_one_gapless_sequence(void **state)
     testing_remove(dir);
 }
 
+/* A machine that once booted in 2036 shall not distrust every later clock. */
+static void times_of_an_untrusted_clock_do_not_count_as_committed(void **state)
+{
+    (void)state;
+    const int64_t in_2036 = T0 + 12 * 365 * WEIR_DAY;
+    char *dir = testing_dir();
+    weir_store *store = testing_open(dir);
+    weir_catalog *catalog = testing_catalog(1, 1);
+    testing_register(store, catalog);
+    testing_append(store, 1, T0, 0, weir_value_u64(1));
+    const weir_sample sample = {.tag = 1, .ts = {in_2036}, .value = weir_value_u64(2)};
+    const weir_batch batch = {.catalog_revision = 1, .epoch = 1,
+                              .flags = WEIR_BATCH_CLOCK_UNTRUSTED, .n_samples = 1,
+                              .plans = WEIR_PLAN_DEFAULT, .due = {in_2036}, .samples = &sample};
+    assert_int_equal(weir_store_append(store, &batch, NULL), WEIR_OK);
+    testing_commit(store);
+    assert_int_equal(weir_store_get_position(store).committed_ts.us, T0);
+    weir_store_close(store);
+    store = testing_open(dir);
+    assert_int_equal(weir_store_get_position(store).committed_ts.us, T0);
+    assert_int_equal(weir_store_get_position(store).max_epoch, 1);
+    weir_store_close(store);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
 static void what_was_not_committed_is_gone_after_close(void **state)
 {
     (void)state;
@@ -545,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_store_knows_who_it_is_from_the_first_byte),
         cmocka_unit_test(samples_then_events_take_one_gapless_sequence),
+        cmocka_unit_test(times_of_an_untrusted_clock_do_not_count_as_committed),
         cmocka_unit_test(what_was_not_committed_is_gone_after_close),
         cmocka_unit_test(a_sample_of_a_tag_the_store_does_not_know_is_refused),
         cmocka_unit_test(a_tag_keeps_its_uid_and_gets_a_version_for_each_change),

@@ -267,6 +267,7 @@ static void engine_skip(weir_engine *e, uint32_t index, uint32_t intervals, weir
                                  .device = index,
                                  .catalog_revision = e->catalog->revision,
                                  .epoch = e->epoch,
+                                 .flags = e->trusted ? 0 : WEIR_BATCH_CLOCK_UNTRUSTED,
                                  .n_samples = n,
                                  .plans = WEIR_PLAN_DEFAULT,
                                  .due = slot,
@@ -371,6 +372,8 @@ static void samples_mark(weir_sample *samples, uint32_t n, weir_cause cause)
 static void engine_pass_marked(weir_engine *e, const weir_batch *batch, weir_cause cause)
 {
     weir_batch part = *batch;
+    if (cause == WEIR_CAUSE_CLOCK)
+        part.flags |= WEIR_BATCH_CLOCK_UNTRUSTED;
     for (uint32_t done = 0; done < batch->n_samples; done += part.n_samples) {
         part.n_samples = batch->n_samples - done;
         if (part.n_samples > e->n_samples)

@@ -367,6 +367,7 @@ static void samples_of_an_untrusted_clock_are_uncertain_in_an_epoch_of_their_own
         assert_int_equal(batch->first.quality,
                          untrusted ? weir_quality_of(WEIR_UNCERTAIN, WEIR_CAUSE_CLOCK, 0) : 0);
         assert_int_equal(batch->first.value.as.i, batch->first.ts.us);
+        assert_int_equal(batch->header.flags, untrusted ? WEIR_BATCH_CLOCK_UNTRUSTED : 0);
         n_uncertain += untrusted;
         n_good += !untrusted;
     }

@@ -29,6 +29,7 @@ _Static_assert(sizeof(weir_sample) == 32, "a sample is 32 bytes");
 enum {
     WEIR_BATCH_SOURCE_TIME = 1u << 0, /* ts came from the source, not from the schedule */
     WEIR_BATCH_FIRST_READ = 1u << 1,  /* the extra read at start: ts is the read time */
+    WEIR_BATCH_CLOCK_UNTRUSTED = 1u << 2, /* the wall clock cannot be true: ts says little */
 };
 
 /* The implicit plan `default` is bit 0 of the plan set. */
