@@ -40,13 +40,20 @@ struct demo_options {
 };
 
 static const weir_option demo_option_table[] = {
-    {.name = "data-dir", .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct demo_options, data_dir), .metavar = "DIR",
+    {.name = "data-dir",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct demo_options, data_dir),
+     .metavar = "DIR",
      .text = "Where the demo keeps its data; kept at the end. Without it a temporary folder."},
-    {.name = "keep", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct demo_options, keep),
+    {.name = "keep",
+     .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct demo_options, keep),
      .text = "Keeps the temporary folder at the end."},
-    {.name = "for", .type = WEIR_OPTION_DURATION,
-     .offset = offsetof(struct demo_options, duration_us), .fallback = "0", .metavar = "TIME",
+    {.name = "for",
+     .type = WEIR_OPTION_DURATION,
+     .offset = offsetof(struct demo_options, duration_us),
+     .fallback = "0",
+     .metavar = "TIME",
      .text = "Ends by itself after this time; 0: at Ctrl-C."},
     {0},
 };
@@ -67,6 +74,7 @@ struct demo {
 
 /* files */
 
+/* Names of its own: DIR may be a folder with somebody's weir.yaml. */
 static weir_err demo_write(const struct demo *d, const char *name, const char *data_dir,
                            const char *uri, weir_error *error)
 {
@@ -132,7 +140,7 @@ static void demo_remove_folder(const struct demo *d)
 static void child_exec(const struct demo *d, int output)
 {
     sigset_t none;
-    const char *plant = weir_arena_format(d->in->arena, "%s/plant.yaml", d->folder);
+    const char *plant = weir_arena_format(d->in->arena, "%s/demo-plant.yaml", d->folder);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     /* Ctrl-C goes to the whole foreground group; the plant shall outlive the last poll. */
@@ -195,17 +203,17 @@ static weir_err demo_start(struct demo *d, const struct demo_options *options, w
     WEIR_TEXT_AUTO uri = WEIR_TEXT_INIT;
     weir_err err = demo_make_folder(d, options, error);
     if (!err)
-        err = demo_write(d, "plant.yaml", d->folder, "tcp://127.0.0.1:502", error);
+        err = demo_write(d, "demo-plant.yaml", d->folder, "tcp://127.0.0.1:502", error);
     if (!err)
         err = demo_start_plant(d, error);
     if (!err)
         err = demo_plant_uri(d, &uri, error);
     if (!err)
-        err = demo_write(d, "weir.yaml", d->folder, weir_text_get(&uri), error);
+        err = demo_write(d, "demo.yaml", d->folder, weir_text_get(&uri), error);
     if (err)
         return err;
     const weir_assemble_options assemble = {
-        .config = weir_arena_format(d->in->arena, "%s/weir.yaml", d->folder),
+        .config = weir_arena_format(d->in->arena, "%s/demo.yaml", d->folder),
         .data_dir = d->folder,
     };
     err = weir_assemble_load(&assemble, &d->catalog, error);

@@ -3,6 +3,7 @@
 
 #include "cli/demo_view.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -59,7 +60,7 @@ void weir_demo_view_free(weir_demo_view *view)
 static void row_remember(struct row *row, const weir_value *value)
 {
     double number;
-    if (!weir_value_number(value, &number))
+    if (!weir_value_number(value, &number) || !isfinite(number))
         return;
     if (row->n_history == SPARK_WIDTH) {
         memmove(row->history, row->history + 1, (SPARK_WIDTH - 1) * sizeof *row->history);
@@ -77,7 +78,9 @@ static void add_sparkline(weir_text *t, const struct row *row)
         high = i == 0 || row->history[i] > high ? row->history[i] : high;
     }
     for (size_t i = 0; i < row->n_history; i++) {
-        const double share = high > low ? (row->history[i] - low) / (high - low) : 0;
+        /* By halves: the whole span may be more than a double holds. */
+        const double span = high / 2 - low / 2;
+        const double share = span > 0 ? (row->history[i] / 2 - low / 2) / span : 0;
         weir_text_add(t, bars[(size_t)(share * 7.99)]);
     }
 }
@@ -157,9 +160,9 @@ static bool show_table(weir_demo_view *view, const weir_snapshot *snapshot,
     line_end(view, &screen);
     for (size_t i = 0; i < snapshot->n_tags; i++)
         draw_row(view, snapshot, i, &screen);
-    weir_text_format(&screen, "\x1b[2m%llu samples and events committed; %llu overruns; Ctrl-C ends\x1b[0m",
-                     (unsigned long long)store->position.committed_seq,
-                     (unsigned long long)snapshot->overruns);
+    weir_text_format(
+        &screen, "\x1b[2m%llu samples and events committed; %llu overruns; Ctrl-C ends\x1b[0m",
+        (unsigned long long)store->position.committed_seq, (unsigned long long)snapshot->overruns);
     line_end(view, &screen);
     (void)fwrite(weir_text_get(&screen), 1, screen.length, view->file);
     return fflush(view->file) == 0;

@@ -88,13 +88,21 @@ weir_wall weir_assemble_built(void)
     return built;
 }
 
+/* Under nohup SIGHUP is ignored, and stays so: blocked, it would be taken by weir_signal_wait. */
+static bool ignores_hangup(void)
+{
+    struct sigaction action;
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static sigset_t ending_signals(void)
 {
     sigset_t set;
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGHUP);
+    if (!ignores_hangup())
+        (void)sigaddset(&set, SIGHUP);
     return set;
 }
 

@@ -33,7 +33,8 @@ extern const weir_source_type *const weir_assemble_sources[];
 /* The date this program was built, for the trust in clocks. */
 weir_wall weir_assemble_built(void);
 
-/* Blocks SIGINT, SIGTERM and SIGHUP in this thread and those started later, for weir_signal_wait. */
+/* Blocks SIGINT, SIGTERM and (unless it is ignored: nohup) SIGHUP in this thread and those started
+ * later, for weir_signal_wait. */
 void weir_signal_block(void);
 
 /* Waits for one of them. Returns its number, or 0 after timeout_us (negative: for ever). */

@@ -2,8 +2,12 @@
 /* The control socket: what a running weir tells about itself, as JSON lines.
  *
  * The happy path: one thread polls the listening socket and up to CLIENTS_MAX clients, answers each
- * line with a line. A client that sends garbage gets an error line; one that sends an endless line,
- * or does not read its answers, is dropped. */
+ * line with a line, one line a turn. Nothing here waits for a client: what it does not read yet
+ * stays here, and no more is read from it until then.
+ *
+ * What can go wrong: a client sends garbage and gets an error line; sends an endless line and is
+ * dropped; does nothing for IDLE_US and loses its place when another wants one. Without a place or
+ * a descriptor for it a new client waits in the listening socket. */
 
 #include "daemon/control.h"
 
@@ -20,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -29,11 +34,19 @@ enum {
     CLIENTS_MAX = 16,
     LINE_MAX_BYTES = 64 * 1024,
     ASK_TIMEOUT_S = 5,
+    WAIT_MS = 200, /* until the next look for a place or a descriptor */
 };
+
+/* A client may keep its place for so long without a word. */
+static const int64_t idle_us = WEIR_S;
 
 struct client {
     int fd; /* -1: free */
     weir_text input;
+    weir_text output;
+    size_t sent;       /* of the output */
+    bool ended;        /* it sends no more: dropped after its answers */
+    int64_t active_us; /* when it last sent or took something */
 };
 
 struct weir_control {
@@ -43,6 +56,7 @@ struct weir_control {
     int listener;
     int stop_pipe[2];
     pthread_t thread;
+    bool bound; /* the socket's file is ours */
     bool started;
     struct client clients[CLIENTS_MAX];
 };
@@ -57,11 +71,11 @@ weir_err weir_control_path(const char *data_dir, int pid, weir_text *ret, weir_e
     }
     if (ret->failed)
         return weir_fail(error, WEIR_ENOMEM, "the control socket's name");
-    if (ret->length >= sizeof ((struct sockaddr_un *)NULL)->sun_path)
+    if (ret->length >= sizeof((struct sockaddr_un *)NULL)->sun_path)
         return weir_fail(error, WEIR_ELIMIT,
                          "the control socket's name '%s' is longer than %zu bytes: choose a data "
                          "directory with a shorter name",
-                         weir_text_get(ret), sizeof ((struct sockaddr_un *)NULL)->sun_path - 1);
+                         weir_text_get(ret), sizeof((struct sockaddr_un *)NULL)->sun_path - 1);
     return WEIR_OK;
 }
 
@@ -153,93 +167,138 @@ static json_t *control_answer(weir_control *c, const char *line, size_t n)
 
 /* clients */
 
+static int64_t monotonic_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * WEIR_S + t.tv_nsec / 1000;
+}
+
 static void client_drop(struct client *client)
 {
     (void)close(client->fd);
-    client->fd = -1;
     weir_text_deinit(&client->input);
+    weir_text_deinit(&client->output);
+    *client = (struct client){.fd = -1};
 }
 
-static bool client_send(const struct client *client, const char *text, size_t n)
+/* The end of the first whole line, or NULL. */
+static char *client_line_end(const struct client *client)
 {
-    while (n > 0) {
-        ssize_t sent = send(client->fd, text, n, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return false;
-        text += sent;
-        n -= (size_t)sent;
+    return client->input.length ? memchr(client->input.text, '\n', client->input.length) : NULL;
+}
+
+static bool client_wants_to_send(const struct client *client)
+{
+    return client->output.length > 0 || client_line_end(client);
+}
+
+/* Answers the first line. False: no memory. */
+static bool client_answer(weir_control *c, struct client *client)
+{
+    char *end = client_line_end(client);
+    const size_t n = (size_t)(end - client->input.text);
+    json_t *answer = control_answer(c, client->input.text, n);
+    char *text = json_dumps(answer, JSON_COMPACT);
+    json_decref(answer);
+    if (text)
+        weir_text_format(&client->output, "%s\n", text);
+    const bool ok = text && !client->output.failed;
+    free(text);
+    client->input.length -= n + 1;
+    memmove(client->input.text, end + 1, client->input.length + 1);
+    return ok;
+}
+
+/* Sends what the socket takes. False: it is broken. */
+static bool client_send(struct client *client)
+{
+    ssize_t n = send(client->fd, client->output.text + client->sent,
+                     client->output.length - client->sent, MSG_NOSIGNAL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    client->active_us = monotonic_us();
+    client->sent += (size_t)n;
+    if (client->sent == client->output.length) {
+        weir_text_deinit(&client->output); /* an answer may be large, and the next one far away */
+        client->sent = 0;
     }
     return true;
 }
 
-static bool client_answer_lines(weir_control *c, struct client *client)
+/* False: it is broken, or its line is too long. */
+static bool client_receive(struct client *client)
 {
-    char *start = client->input.text;
-    for (char *end; start && (end = strchr(start, '\n')); start = end + 1) {
-        json_t *answer = control_answer(c, start, (size_t)(end - start));
-        char *text = json_dumps(answer, JSON_COMPACT);
-        json_decref(answer);
-        const bool sent = text && client_send(client, text, strlen(text)) &&
-                          client_send(client, "\n", 1);
-        free(text);
-        if (!sent)
-            return false;
-    }
-    /* Keep the beginning of the next line. */
-    const size_t used = start ? (size_t)(start - client->input.text) : 0;
-    if (used) {
-        client->input.length -= used;
-        memmove(client->input.text, client->input.text + used, client->input.length + 1);
-    }
-    return true;
+    char bytes[4096];
+    ssize_t n = read(client->fd, bytes, sizeof bytes);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    client->ended = n == 0;
+    client->active_us = monotonic_us();
+    weir_text_add_n(&client->input, bytes, (size_t)n);
+    return !client->input.failed;
 }
 
 static void client_serve(weir_control *c, struct client *client)
 {
-    char bytes[4096];
-    ssize_t n = read(client->fd, bytes, sizeof bytes);
-    if (n > 0) {
-        weir_text_add_n(&client->input, bytes, (size_t)n);
-        if (!client->input.failed && !memchr(bytes, '\0', (size_t)n) &&
-            client_answer_lines(c, client))
-            return;
-    }
-    client_drop(client);
+    bool ok = true;
+    if (!client_wants_to_send(client))
+        ok = client_receive(client);
+    if (ok && client->output.length == 0 && client_line_end(client))
+        ok = client_answer(c, client);
+    if (ok && client->output.length > 0)
+        ok = client_send(client);
+    if (!ok || (client->ended && !client_wants_to_send(client)))
+        client_drop(client);
 }
 
-static void control_accept(weir_control *c)
+/* A free place, or that of the client idle for longest; NULL: all are busy. */
+static struct client *control_place(weir_control *c)
 {
-    /* A client that does not read must not hold the others for long. */
-    const struct timeval patience = {.tv_sec = 1};
-    int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
-    for (size_t i = 0; i < CLIENTS_MAX; i++)
-        if (c->clients[i].fd < 0) {
-            (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-            c->clients[i] = (struct client){fd, {.limit = LINE_MAX_BYTES}};
-            return;
-        }
-    (void)close(fd);
+    struct client *oldest = &c->clients[0];
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &c->clients[i];
+        if (client->fd < 0)
+            return client;
+        if (client->active_us < oldest->active_us)
+            oldest = client;
+    }
+    return monotonic_us() - oldest->active_us >= idle_us ? oldest : NULL;
+}
+
+/* False: a new client has to wait. */
+static bool control_accept(weir_control *c)
+{
+    struct client *place = control_place(c);
+    if (!place)
+        return false;
+    int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) /* no descriptors: to poll at once would turn in a circle */
+        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+    if (place->fd >= 0)
+        client_drop(place);
+    *place =
+        (struct client){.fd = fd, .input = {.limit = LINE_MAX_BYTES}, .active_us = monotonic_us()};
+    return true;
 }
 
 static void *control_main(void *data)
 {
     weir_control *c = data;
+    bool accepting = true;
     for (;;) {
         struct pollfd fds[2 + CLIENTS_MAX] = {{c->stop_pipe[0], POLLIN, 0},
-                                              {c->listener, POLLIN, 0}};
+                                              {accepting ? c->listener : -1, POLLIN, 0}};
         for (size_t i = 0; i < CLIENTS_MAX; i++)
-            fds[2 + i] = (struct pollfd){c->clients[i].fd, POLLIN, 0};
-        if (poll(fds, 2 + CLIENTS_MAX, -1) < 0 && errno != EINTR)
-            break;
+            fds[2 + i] = (struct pollfd){
+                c->clients[i].fd, client_wants_to_send(&c->clients[i]) ? POLLOUT : POLLIN, 0};
+        (void)poll(fds, 2 + CLIENTS_MAX, accepting ? -1 : WAIT_MS);
         if (fds[0].revents)
             break;
         for (size_t i = 0; i < CLIENTS_MAX; i++)
             if (c->clients[i].fd >= 0 && fds[2 + i].revents)
                 client_serve(c, &c->clients[i]);
-        if (fds[1].revents)
-            control_accept(c);
+        accepting = !accepting || !fds[1].revents || control_accept(c);
     }
     return NULL;
 }
@@ -248,17 +307,16 @@ static void *control_main(void *data)
 
 static weir_err control_listen(weir_control *c, weir_error *error)
 {
-    c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->listener < 0 || pipe2(c->stop_pipe, O_CLOEXEC) != 0)
         return weir_fail(error, WEIR_EIO, "control socket: %s", strerror(errno));
     (void)unlink(c->address.sun_path);
-    const mode_t old = umask(0177); /* the socket is born with mode 0600 */
-    int status = bind(c->listener, (const struct sockaddr *)&c->address, sizeof c->address);
-    const int bind_errno = errno;
-    (void)umask(old);
-    if (status != 0 || listen(c->listener, CLIENTS_MAX) != 0)
+    /* On Linux the file is born with the socket's mode; umask would concern the other threads. */
+    (void)fchmod(c->listener, 0600);
+    c->bound = bind(c->listener, (const struct sockaddr *)&c->address, sizeof c->address) == 0;
+    if (!c->bound || listen(c->listener, CLIENTS_MAX) != 0)
         return weir_fail(error, WEIR_EIO, "control socket %s: %s", c->address.sun_path,
-                         strerror(status ? bind_errno : errno));
+                         strerror(errno));
     return WEIR_OK;
 }
 
@@ -267,8 +325,6 @@ static weir_err control_start(weir_control *c, weir_error *error)
     WEIR_TEXT_AUTO path = WEIR_TEXT_INIT;
     sigset_t all, old;
     c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;
-    for (size_t i = 0; i < CLIENTS_MAX; i++)
-        c->clients[i].fd = -1;
     weir_err err = weir_control_path(c->catalog->store.data_dir, getpid(), &path, error);
     if (err)
         return err;
@@ -292,6 +348,8 @@ weir_err weir_control_start(weir_collector *collector, const weir_catalog *catal
         return weir_fail(error, WEIR_ENOMEM, "the control socket");
     c->collector = collector;
     c->catalog = catalog;
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        c->clients[i].fd = -1;
     weir_err err = control_start(c, error);
     if (err) {
         weir_control_stop(c);
@@ -310,8 +368,9 @@ void weir_control_stop(weir_control *control)
         (void)close(c->stop_pipe[1]); /* the thread sees the other end hang up */
         c->stop_pipe[1] = -1;
         (void)pthread_join(c->thread, NULL);
-        (void)unlink(c->address.sun_path);
     }
+    if (c->bound)
+        (void)unlink(c->address.sun_path);
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         if (c->clients[i].fd >= 0)
             client_drop(&c->clients[i]);
@@ -363,6 +422,7 @@ weir_err weir_control_ask(const char *path, const char *request, weir_text *ret_
     if (fd < 0)
         return weir_fail(error, WEIR_EIO, "socket: %s", strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* of connect too */
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         err = weir_fail(error, errno == EACCES ? WEIR_EPERM : WEIR_ECONNECT,
                         "no weir is running here (%s: %s). Start one with 'weir run', or name its "

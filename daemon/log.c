@@ -3,7 +3,11 @@
 
 #include "daemon/log.h"
 
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +17,8 @@
 
 static _Atomic int log_level = WEIR_LOG_INFO;
 static _Atomic int log_format = WEIR_LOG_FORMAT_TEXT;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long log_lost; /* lines since the last one written; under the lock */
 
 void weir_log_set(weir_log_level level, weir_log_format format)
 {
@@ -76,16 +82,44 @@ static void line_text(weir_text *t, weir_log_level level, const char *event, con
     weir_text_add_char(t, '\n');
 }
 
+static void line_add(weir_text *t, weir_log_level level, const char *event, const char *subject,
+                     const char *text)
+{
+    if (log_format == WEIR_LOG_FORMAT_JSON)
+        line_json(t, level, event, subject, text);
+    else
+        line_text(t, level, event, subject, text);
+}
+
+/* Writes only what goes without waiting: whoever reads our stderr may have stopped to do so, and
+ * must not stop the loop. A pipe that is ready takes PIPE_BUF bytes. False: not all went. */
+static bool stderr_write(const char *text, size_t n)
+{
+    while (n > 0) {
+        struct pollfd fd = {STDERR_FILENO, POLLOUT, 0};
+        if (poll(&fd, 1, 0) != 1 || !(fd.revents & POLLOUT))
+            return false;
+        ssize_t written = write(STDERR_FILENO, text, n < PIPE_BUF ? n : PIPE_BUF);
+        if (written <= 0)
+            return false;
+        text += written;
+        n -= (size_t)written;
+    }
+    return true;
+}
+
 void weir_log_line(weir_log_level level, const char *event, const char *subject, const char *text)
 {
     WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
     if ((int)level > log_level)
         return;
-    if (log_format == WEIR_LOG_FORMAT_JSON)
-        line_json(&t, level, event, subject, text);
-    else
-        line_text(&t, level, event, subject, text);
-    /* A closed or full stderr must not stop anything: the result does not matter. */
-    ssize_t written = write(STDERR_FILENO, weir_text_get(&t), t.length);
-    (void)written;
+    (void)pthread_mutex_lock(&log_lock);
+    if (log_lost) {
+        char lost[80];
+        (void)snprintf(lost, sizeof lost, "%lu lines: nobody read them", log_lost);
+        line_add(&t, WEIR_LOG_WARNING, "log_lost", "", lost);
+    }
+    line_add(&t, level, event, subject, text);
+    log_lost = stderr_write(weir_text_get(&t), t.length) ? 0 : log_lost + 1;
+    (void)pthread_mutex_unlock(&log_lock);
 }

@@ -236,7 +236,7 @@ static void on_async(uv_async_t *async)
         collector_give_snapshot(c);
         return;
     }
-    if (c->worker)
+    if (c->worker && c->loop) /* no loop: it could not be made */
         collector_post_devices(c);
     weir_loop_free(c->loop);
     c->loop = NULL;

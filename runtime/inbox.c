@@ -237,3 +237,11 @@ size_t weir_inbox_bytes(weir_inbox *inbox)
     (void)pthread_mutex_unlock(&inbox->lock);
     return bytes;
 }
+
+uint64_t weir_inbox_refused(weir_inbox *inbox)
+{
+    (void)pthread_mutex_lock(&inbox->lock);
+    uint64_t refused = inbox->refused;
+    (void)pthread_mutex_unlock(&inbox->lock);
+    return refused;
+}

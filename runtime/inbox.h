@@ -58,3 +58,4 @@ weir_err weir_inbox_each(weir_inbox_taken *taken, void *data,
 void weir_inbox_release(weir_inbox *inbox, weir_inbox_taken *taken);
 
 size_t weir_inbox_bytes(weir_inbox *inbox);
+uint64_t weir_inbox_refused(weir_inbox *inbox); /* as of now, not of the last take */

@@ -133,8 +133,8 @@ static void source_link(void *data, bool up, const char *why)
     struct slot *slot = data;
     weir_loop *loop = slot->loop;
     const weir_connection *connection = &loop->config.catalog->connections[slot->host.connection];
-    loop_log(loop, up ? WEIR_LOG_INFO : WEIR_LOG_WARNING,
-             up ? "connection_up" : "connection_down", connection->name, why);
+    loop_log(loop, up ? WEIR_LOG_INFO : WEIR_LOG_WARNING, up ? "connection_up" : "connection_down",
+             connection->name, why);
     if (loop->engine)
         weir_engine_link(loop->engine, slot->host.connection, up, loop_now(loop));
 }
@@ -285,6 +285,8 @@ static void loop_read_all_once(weir_loop *loop)
 weir_mono weir_loop_next(const weir_loop *loop)
 {
     const weir_mono sources = weir_wake_first(&loop->wake, NULL);
+    if (loop->config.once && !loop->once_started)
+        return (weir_mono){0}; /* at once, whatever the sources want */
     return loop->engine ? weir_mono_min(sources, loop->engine_next) : sources;
 }
 

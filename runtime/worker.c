@@ -6,7 +6,9 @@
  *
  * What can fail: a commit (disk full, I/O error). Then all stays in memory and the next step tries
  * again; beyond PENDING_MAX nothing more is taken, so that the inbox fills up to its own limit and
- * refuses there, counted. When commits succeed again, a gap event says how many were refused. */
+ * refuses there, counted. When commits succeed again, a gap event says how many were refused.
+ * A batch that the store will never take (a mistake of a source) is dropped with an event, so that
+ * it does not hold up all that come after it. */
 
 #include "runtime/worker.h"
 
@@ -17,8 +19,8 @@
 #include "base/text.h"
 
 enum {
-    COMMIT_BYTES = 4 * 1024 * 1024,  /* waiting in the store: commit before the time */
-    PENDING_MAX = 16 * 1024 * 1024,  /* waiting in the store while commits fail */
+    COMMIT_BYTES = 4 * 1024 * 1024, /* waiting in the store: commit before the time */
+    PENDING_MAX = 16 * 1024 * 1024, /* waiting in the store while commits fail */
 };
 
 struct weir_worker {
@@ -30,6 +32,8 @@ struct weir_worker {
     weir_inbox_taken taken; /* not yet appended, when memory was short */
     bool must_commit;
     uint64_t refused_reported;
+    uint64_t rejected;    /* samples of batches that the store will never take */
+    bool devices_failing; /* said so */
 
     pthread_mutex_t lock; /* of what follows */
     weir_worker_view view;
@@ -65,10 +69,33 @@ void weir_worker_free(weir_worker *worker)
     weir_free(worker);
 }
 
+static void worker_log(const weir_worker *w, weir_log_level level, const char *event,
+                       const char *text)
+{
+    if (w->platform->log)
+        w->platform->log(w->platform->data, level, event, "", text);
+}
+
+static void worker_reject(weir_worker *w, const weir_batch *batch, const weir_error *error)
+{
+    char text[sizeof error->text + 80];
+    (void)snprintf(text, sizeof text, "%u samples cannot be stored: %s", batch->n_samples,
+                   error->text);
+    const weir_event event = {w->platform->wall(w->platform->data), WEIR_EVENT_STORE, "", text};
+    w->rejected += batch->n_samples;
+    weir_err err = weir_store_event(w->store, &event, NULL);
+    worker_log(w, WEIR_LOG_ERROR, err ? "store_without_event" : "store", text);
+}
+
 static weir_err worker_on_batch(void *data, const weir_batch *batch)
 {
     weir_worker *w = data;
-    return weir_store_append(w->store, batch, NULL);
+    weir_error error = WEIR_ERROR_INIT;
+    weir_err err = weir_store_append(w->store, batch, &error);
+    if (err == WEIR_OK || err == WEIR_ENOMEM)
+        return err;
+    worker_reject(w, batch, &error);
+    return WEIR_OK;
 }
 
 static weir_err worker_on_event(void *data, const weir_event *event)
@@ -90,13 +117,6 @@ static void worker_take(weir_worker *w)
     }
     if (weir_inbox_each(&w->taken, w, worker_on_batch, worker_on_event) == WEIR_OK)
         weir_inbox_release(w->inbox, &w->taken);
-}
-
-static void worker_log(const weir_worker *w, weir_log_level level, const char *event,
-                       const char *text)
-{
-    if (w->platform->log)
-        w->platform->log(w->platform->data, level, event, "", text);
 }
 
 /* After commits work again: an exact record of what the full inbox refused meanwhile. */
@@ -121,7 +141,7 @@ static void worker_publish(weir_worker *w, weir_err err, const weir_error *error
     (void)pthread_mutex_lock(&w->lock);
     const bool was_failing = w->view.failing;
     w->view.position = weir_store_get_position(w->store);
-    w->view.refused = w->taken.refused;
+    w->view.refused = weir_inbox_refused(w->inbox) + w->rejected;
     w->view.failing = err != WEIR_OK;
     if (err) {
         w->view.failures++;
@@ -162,8 +182,12 @@ static void worker_put_devices(weir_worker *w)
     const size_t n = w->n_devices;
     w->devices = NULL;
     (void)pthread_mutex_unlock(&w->lock);
-    if (devices && weir_store_put_devices(w->store, devices, n, &error))
+    if (!devices)
+        return;
+    const bool failed = weir_store_put_devices(w->store, devices, n, &error) != WEIR_OK;
+    if (failed && !w->devices_failing)
         worker_log(w, WEIR_LOG_WARNING, "devices_not_stored", error.text);
+    w->devices_failing = failed;
     weir_free(devices);
 }
 
@@ -171,23 +195,33 @@ weir_mono weir_worker_step(weir_worker *worker)
 {
     size_t bytes;
     worker_take(worker);
-    const bool due =
-        weir_mono_reached(worker->platform->now(worker->platform->data), worker->commit_due);
+    const weir_mono now = worker->platform->now(worker->platform->data);
+    const bool due = weir_mono_reached(now, worker->commit_due);
     const size_t pending = weir_store_pending(worker->store, &bytes);
     if ((pending > 0 && (due || bytes >= COMMIT_BYTES)) || worker->must_commit)
         (void)worker_commit(worker);
     else if (due)
-        worker->commit_due = weir_mono_add(worker->commit_due, worker->max_loss_us);
+        worker->commit_due = weir_mono_add(now, worker->max_loss_us);
     worker_put_devices(worker);
     return worker->commit_due;
 }
 
+/* Nothing waits any more, here or in the inbox. */
+static bool worker_is_empty(weir_worker *w)
+{
+    return weir_store_pending(w->store, NULL) == 0 && !w->taken.first &&
+           weir_inbox_bytes(w->inbox) == 0;
+}
+
 bool weir_worker_flush(weir_worker *worker)
 {
-    worker_take(worker);
-    bool ok = weir_store_pending(worker->store, NULL) == 0 || worker_commit(worker) == WEIR_OK;
+    /* More than once: after failures the store may be too full to take all at one time. */
+    do {
+        worker_take(worker);
+    } while (weir_store_pending(worker->store, NULL) > 0 && worker_commit(worker) == WEIR_OK &&
+             !worker_is_empty(worker));
     worker_put_devices(worker);
-    return ok && !worker->taken.first;
+    return worker_is_empty(worker);
 }
 
 void weir_worker_post_devices(weir_worker *worker, const weir_device_record *devices, size_t n)

@@ -14,7 +14,7 @@
 /* What the other threads may see of the store. */
 typedef struct weir_worker_view {
     weir_store_position position;
-    uint64_t refused;      /* samples and events refused by a full inbox */
+    uint64_t refused;      /* samples and events not kept: by a full inbox, or not fit to be stored */
     uint64_t commits;
     uint64_t failures;     /* commits that failed and were tried again */
     bool failing;          /* the last commit failed; error says why */

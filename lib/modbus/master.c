@@ -112,11 +112,15 @@ static bool master_add_device(weir_master *m, uint32_t index)
     *d = (master_device){.device = device, .index = index, .same_unit = m->unit[device->unit_id]};
     m->unit[device->unit_id] = (uint32_t)m->n_devices;
     weir_learnt_init(&d->learnt, device);
-    job *j = weir_alloc(sizeof *j); /* so that a read is never lost for want of memory */
-    if (!j)
-        return false;
-    j->next = m->free_jobs;
-    m->free_jobs = j;
+    /* One for each read that can be under way, and the first of all points: a read that is lost for
+     * want of memory never ends. */
+    for (uint32_t i = 0; i <= device->n_intervals; i++) {
+        job *j = weir_alloc(sizeof *j);
+        if (!j)
+            return false;
+        j->next = m->free_jobs;
+        m->free_jobs = j;
+    }
     return true;
 }
 

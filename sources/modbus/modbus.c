@@ -11,8 +11,8 @@
  *   reply, so that a peer that accepts and drops is not dialled in a storm.
  * - It is lost: requests on the wire end bad(disconnected), then as above. The other side closing
  *   it in order while nothing is under way is no failure: it is made again for the next read.
- * - The bytes cannot be trusted (modbus/link.h "broken"), or nothing answers any more: it is closed
- *   and made again. */
+ * - The bytes cannot be trusted (modbus/link.h "broken"), or nobody answers any more (there,
+ *   silence of all): it is closed and made again. */
 
 #include "sources/modbus/modbus.h"
 
@@ -30,7 +30,7 @@ enum state {
     STATE_IDLE,       /* closed, to be made for the next read */
     STATE_CONNECTING, /* reads wait */
     STATE_UP,
-    STATE_BACKOFF,    /* closed until retry_at; reads fail at once */
+    STATE_BACKOFF, /* closed until retry_at; reads fail at once */
 };
 
 struct modbus {
@@ -77,7 +77,8 @@ static void modbus_report_down(struct modbus *m, const char *why)
     m->host.on_link(m->host.data, false, why);
 }
 
-/* Puts the connection down for a time: twice the last one, within +-20 %. */
+/* Puts the connection down for a time: twice the last one, less up to a third, so that those that
+ * went together do not come back together. */
 static void modbus_back_off(struct modbus *m, weir_mono now)
 {
     const int64_t longest = m->connection->reconnect_max_us;
@@ -85,7 +86,7 @@ static void modbus_back_off(struct modbus *m, weir_mono now)
     if (us > longest)
         us = longest;
     m->backoff_us = us;
-    us = us * 4 / 5 + (int64_t)weir_random_below(&m->random, (uint64_t)(us * 2 / 5 + 1));
+    us -= (int64_t)weir_random_below(&m->random, (uint64_t)(us / 3 + 1));
     m->state = STATE_BACKOFF;
     m->retry_at = weir_mono_add(now, us);
 }
@@ -181,9 +182,9 @@ static void modbus_on_closed(void *user, weir_transport_end end, const char *why
                        why);
     else
         (void)snprintf(text, sizeof text,
-                       "cannot connect to %s: %s; trying again for ever, at least every %llds",
+                       "cannot connect to %s: %s; trying again for ever, at least every %.3gs",
                        m->connection->uri_text, why,
-                       (long long)(m->connection->reconnect_max_us / WEIR_S));
+                       (double)m->connection->reconnect_max_us / (double)WEIR_S);
     modbus_down(m, now, was_up ? WEIR_CAUSE_DISCONNECTED : WEIR_CAUSE_CONNECT, text);
 }
 
