@@ -523,6 +523,22 @@ static void whatever_happens_every_read_ends_once_with_all_its_samples(void **st
     }
 }
 
+static void without_memory_every_read_still_ends(void **state)
+{
+    struct bench *b = bench_new(300, "tcp", "", "1-3");
+    (void)state;
+    bench_run(b, WEIR_S);
+    (void)weir_alloc_fail_nth(1, true);
+    for (uint32_t i = 0; i < 2 * DEVICES; i++) /* two of each device under way at once */
+        (void)bench_read(b, i % DEVICES);
+    bench_run(b, WEIR_S);
+    (void)weir_alloc_fail_nth(0, false);
+    for (size_t i = 0; i < b->n_reads; i++)
+        assert_int_equal(b->reads[i].ended, 1);
+    assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
+    bench_free(b);
+}
+
 static void it_can_be_closed_at_any_moment(void **state)
 {
     (void)state;
@@ -554,6 +570,7 @@ int main(void)
         cmocka_unit_test(a_gateway_that_answers_for_a_dead_unit_keeps_its_connection),
         cmocka_unit_test(replies_that_are_always_late_do_not_cost_the_connection),
         cmocka_unit_test(whatever_happens_every_read_ends_once_with_all_its_samples),
+        cmocka_unit_test(without_memory_every_read_still_ends),
         cmocka_unit_test(it_can_be_closed_at_any_moment),
     };
     return cmocka_run_group_tests_name("modbus", tests, NULL, NULL);
