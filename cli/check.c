@@ -8,7 +8,7 @@
 #include "catalog/yaml.h"
 #include "cli/commands.h"
 #include "cli/output.h"
-#include "cli/problems.h"
+#include "daemon/problems.h"
 #include "daemon/assemble.h"
 #include "modbus/grouping.h"
 

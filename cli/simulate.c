@@ -10,7 +10,7 @@
 #include "catalog/yaml.h"
 #include "cli/commands.h"
 #include "cli/mbpoll.h"
-#include "cli/problems.h"
+#include "daemon/problems.h"
 #include "cli/server.h"
 
 struct simulate_options {

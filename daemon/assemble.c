@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 
 #include "catalog/yaml.h"
 #include "daemon/log.h"
+#include "daemon/problems.h"
 #include "sources/modbus/modbus.h"
 #include "sources/simulated/simulated.h"
 
@@ -41,15 +41,8 @@ static weir_err load(const char *path, weir_catalog **ret, weir_error *error)
     if (!arena || weir_yaml_default_dirs(arena, &yaml))
         return weir_fail(error, WEIR_ENOMEM, "the configuration");
     weir_err err = weir_yaml_load(path, &yaml, ret, &problems);
-    for (size_t i = 0; i < problems.n; i++) {
-        WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
-        weir_problem_format(&problems.items[i], &line);
-        (void)fprintf(stderr, "%s\n", weir_text_get(&line));
-    }
     if (err)
-        err = weir_fail(error, err == WEIR_ENOMEM ? err : WEIR_ECONFIG,
-                        "%zu problem%s in the configuration '%s'", problems.n,
-                        problems.n == 1 ? "" : "s", path);
+        err = weir_problems_fail(&problems, err, path, error);
     weir_problems_deinit(&problems);
     return err;
 }

@@ -6,6 +6,8 @@
 
 #include "catalog/yaml.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 struct input {
     const uint8_t *data;
     size_t size;

@@ -73,7 +73,7 @@ weir_err weir_db_int(sqlite3 *db, const char *sql, int64_t fallback, int64_t *re
                      weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row;
+    bool row = false;
     weir_err err = weir_db_prepare(db, sql, &stmt, error);
     if (err == WEIR_OK)
         err = weir_db_step(stmt, &row, error);

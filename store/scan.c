@@ -103,7 +103,7 @@ weir_err weir_scan_block(sqlite3_stmt *row, int column, int64_t first_seq,
 static weir_err log_find(sqlite3 *db, int64_t ts, int64_t *ret, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *probe = NULL;
-    int64_t low, high = 0;
+    int64_t low = 0, high = 0;
     bool row = true;
     weir_err err = weir_db_int(db, "SELECT min(first_seq) FROM log", 1, &low, error);
     if (err == WEIR_OK)

@@ -309,7 +309,7 @@ static void values_put(weir_block_builder *b, const weir_batch *batch)
 weir_err weir_block_builder_append(weir_block_builder *b, const weir_batch *batch,
                                    weir_error *error)
 {
-    size_t text, bytes;
+    size_t text = 0, bytes = 0;
     if (weir_block_builder_full(b))
         return weir_fail(error, WEIR_ELIMIT, "the block is full");
     weir_err err = batch_check(batch, &text, &bytes, error);

@@ -132,7 +132,7 @@ static inline bool run_allowed(const map *m, const weir_point *const *run, const
 /* Which points must stay together: the numbers of groups that fit into one request. */
 static inline bool atom_holds(const map *m, const weir_point *p)
 {
-    const weir_point *members[POINTS_MAX];
+    const weir_point *members[POINTS_MAX] = {NULL};
     uint32_t atoms[POINTS_MAX];
     size_t n = 0;
     if (p->group == 0 || m->limits.one_point_per_request)

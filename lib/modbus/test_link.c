@@ -160,7 +160,7 @@ static void late_reply_to_the_first_try_does_not_answer_the_second(void **state)
     (void)state;
     bench b;
     probe p;
-    uint16_t first;
+    uint16_t first = 0;
     bench_open(&b, BENCH_CONFIG(.retries = 1));
     ask(&b, &p, 1, 3, 0, 1);
     assert_int_equal(sent_unit(&b, &first), 1);

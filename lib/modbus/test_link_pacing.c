@@ -106,7 +106,7 @@ static void silent_unit_gets_one_place_on_the_wire_until_it_answers(void **state
     (void)state;
     bench b;
     probe dead[8], alive[4];
-    uint16_t tid;
+    uint16_t tid = 0;
     bench_open(&b, BENCH_CONFIG(.max_in_flight = 4));
     for (int i = 0; i < 8; i++)
         queue_read(&b, &dead[i], WEIR_CLASS_POLL, 1);

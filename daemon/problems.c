@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The mistakes of a configuration, on stderr. */
 
-#include "cli/problems.h"
+#include "daemon/problems.h"
 
 #include <stdio.h>
 
