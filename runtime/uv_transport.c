@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Transports on libuv: TCP, with names resolved off the loop.
  *
- * The happy path: connect -> (a name: uv_getaddrinfo) -> uv_tcp_connect -> on_connected ->
+ * The happy path: connect -> (a name: runtime/resolver.c) -> uv_tcp_connect -> on_connected ->
  * reading; send writes at once what the socket takes and queues the rest.
  *
  * The ways it ends: an error at any step, or silence while connecting, gives on_closed once; the
- * user's close gives nothing. Either way the memory is released in the last of libuv's callbacks:
- * a resolver that still runs keeps the object alive. */
+ * user's close gives nothing. Either way the memory is released in the last of libuv's callbacks; a
+ * look-up that still runs is given up. */
 
 #include "runtime/uv_transport.h"
 
@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "runtime/resolver.h"
 
 enum {
     QUEUE_MAX = 64 * 1024, /* bytes a peer that reads nothing may leave here: 250 long requests */
@@ -38,10 +39,10 @@ struct weir_transport {
     uv_tcp_t tcp;
     uv_timer_t timer;
     uv_connect_t connect;
-    uv_getaddrinfo_t resolve;
+    uv_async_t resolved;   /* open while there is a look-up */
+    weir_resolve *resolve; /* NULL: none */
     uint64_t timeout_ms;
     size_t queued;
-    bool resolving;
     bool connected;
     bool ended;    /* the user knows, or has closed it */
     int n_handles; /* open libuv handles */
@@ -55,7 +56,7 @@ struct write {
 
 static void transport_release(weir_transport *t)
 {
-    if (t->n_handles > 0 || t->resolving)
+    if (t->n_handles > 0)
         return;
     t->owner->n_open--;
     weir_free(t);
@@ -72,8 +73,11 @@ static void on_handle_closed(uv_handle_t *handle)
 static void transport_shut(weir_transport *t)
 {
     t->ended = true;
-    if (t->resolving)
-        (void)uv_cancel((uv_req_t *)&t->resolve);
+    if (t->resolve) {
+        weir_resolve_free(t->resolve);
+        t->resolve = NULL;
+        uv_close((uv_handle_t *)&t->resolved, on_handle_closed);
+    }
     if (!uv_is_closing((uv_handle_t *)&t->tcp))
         uv_close((uv_handle_t *)&t->tcp, on_handle_closed);
     if (!uv_is_closing((uv_handle_t *)&t->timer))
@@ -142,24 +146,45 @@ static void transport_connect_to(weir_transport *t, const struct sockaddr *addre
         transport_end(t, WEIR_TRANSPORT_REFUSED, uv_strerror(status));
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
+/* The look-up's thread says so. */
+static void wake_resolved(void *data)
 {
-    weir_transport *t = request->data;
-    t->resolving = false;
-    if (t->ended) {
-        uv_freeaddrinfo(list);
-        transport_release(t);
+    weir_transport *t = data;
+    (void)uv_async_send(&t->resolved);
+}
+
+static void on_resolved(uv_async_t *async)
+{
+    weir_transport *t = async->data;
+    struct sockaddr_storage address;
+    char text[200];
+    if (!t->resolve)
+        return;
+    const char *why = weir_resolve_get(t->resolve, &address);
+    weir_resolve_free(t->resolve);
+    t->resolve = NULL;
+    uv_close((uv_handle_t *)&t->resolved, on_handle_closed);
+    if (!why) {
+        transport_connect_to(t, (const struct sockaddr *)&address);
         return;
     }
-    if (status < 0) {
-        char why[200];
-        (void)snprintf(why, sizeof why, "the name '%.80s' does not resolve: %s", t->host,
-                       uv_strerror(status));
-        transport_end(t, WEIR_TRANSPORT_REFUSED, why);
-    } else {
-        transport_connect_to(t, list->ai_addr);
+    (void)snprintf(text, sizeof text, "the name '%.80s' does not resolve: %s", t->host, why);
+    transport_end(t, WEIR_TRANSPORT_REFUSED, text);
+}
+
+static void transport_resolve(weir_transport *t)
+{
+    if (uv_async_init(t->owner->loop, &t->resolved, on_resolved) != 0) {
+        transport_end(t, WEIR_TRANSPORT_REFUSED, "cannot look its name up: out of memory");
+        return;
     }
-    uv_freeaddrinfo(list);
+    t->n_handles++;
+    t->resolved.data = t;
+    t->resolve = weir_resolve_new(t->host, t->port, wake_resolved, t);
+    if (t->resolve)
+        return;
+    uv_close((uv_handle_t *)&t->resolved, on_handle_closed);
+    transport_end(t, WEIR_TRANSPORT_REFUSED, "too many names are being looked up");
 }
 
 static void on_connect_timeout(uv_timer_t *timer)
@@ -179,15 +204,7 @@ static void on_begin(uv_timer_t *timer)
         transport_connect_to(t, (const struct sockaddr *)&address);
         return;
     }
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    char service[8];
-    (void)snprintf(service, sizeof service, "%u", t->port);
-    t->resolve.data = t;
-    int status = uv_getaddrinfo(t->owner->loop, &t->resolve, on_resolved, t->host, service, &hints);
-    if (status < 0)
-        transport_end(t, WEIR_TRANSPORT_REFUSED, uv_strerror(status));
-    else
-        t->resolving = true;
+    transport_resolve(t);
 }
 
 static weir_transport *uv_transport_connect(void *data, const char *host, uint16_t port,
