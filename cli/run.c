@@ -55,32 +55,40 @@ static const weir_option run_option_table[] = {
 /* A read may wait for the others on its connection; a minute is beyond any sane bus. */
 static const int64_t once_timeout_us = WEIR_MINUTE;
 
-/* What --once has seen: a current of every tag, filled on the loop thread until all reads ended. */
+/* What was read of a tag. sample.tag 0: nothing yet. */
+struct once_reading {
+    weir_sample sample;
+    weir_wall received;
+};
+
+/* What --once has seen, filled on the loop thread until all reads ended. */
 struct once {
     const weir_catalog *catalog;
-    weir_current *current;
+    weir_arena *arena; /* holds the contents of strings and bytes */
+    struct once_reading *readings;
     pthread_mutex_t lock;
 };
+
+static weir_sample once_keep(struct once *once, weir_sample sample)
+{
+    weir_value *v = &sample.value;
+    if (v->kind != WEIR_KIND_STRING && v->kind != WEIR_KIND_BYTES)
+        return sample;
+    v->as.text = weir_arena_text_n(once->arena, v->as.text, v->length);
+    if (!v->as.text) {
+        *v = weir_value_null();
+        sample.quality = weir_bad(WEIR_CAUSE_OVERFLOW, 0); /* no memory for it */
+    }
+    return sample;
+}
 
 static void once_on_batch(void *data, const weir_batch *batch)
 {
     struct once *once = data;
     (void)pthread_mutex_lock(&once->lock);
-    for (size_t i = 0; i < batch->n_samples; i++) {
-        const weir_sample *sample = &batch->samples[i];
-        weir_current *current = &once->current[sample->tag - 1]; /* uid: see once_number_tags */
-        current->sample = *sample;
-        current->received = batch->received;
-        if (sample->value.kind == WEIR_KIND_STRING || sample->value.kind == WEIR_KIND_BYTES) {
-            uint32_t n = sample->value.length;
-            if (n > sizeof current->text)
-                n = sizeof current->text;
-            if (n)
-                memcpy(current->text, sample->value.as.text, n);
-            current->sample.value.length = n;
-            current->sample.value.as.text = current->text;
-        }
-    }
+    for (size_t i = 0; i < batch->n_samples; i++) /* index by uid: see once_number_tags */
+        once->readings[batch->samples[i].tag - 1] =
+            (struct once_reading){once_keep(once, batch->samples[i]), batch->received};
     (void)pthread_mutex_unlock(&once->lock);
 }
 
@@ -112,7 +120,7 @@ static int once_print(struct once *once, weir_format format)
     (void)pthread_mutex_lock(&once->lock);
     for (size_t i = 0; i < once->catalog->n_tags; i++) {
         const weir_tag *tag = &once->catalog->tags[i];
-        const weir_current *current = &once->current[i];
+        const struct once_reading *current = &once->readings[i];
         const char *unit = weir_tag_point(once->catalog, tag)->unit;
         char time[28];
         if (!current->sample.tag)
@@ -148,8 +156,9 @@ static int run_once(const weir_invocation *in, const struct run_options *options
     weir_error error = WEIR_ERROR_INIT;
     weir_collector *collector = NULL;
     struct once once = {.catalog = catalog,
-                        .current =
-                            weir_arena_alloc(in->arena, catalog->n_tags, sizeof *once.current)};
+                        .arena = in->arena,
+                        .readings =
+                            weir_arena_alloc(in->arena, catalog->n_tags, sizeof *once.readings)};
     const weir_collector_config config = {
         .catalog = catalog,
         .sources = weir_assemble_sources,
@@ -159,7 +168,7 @@ static int run_once(const weir_invocation *in, const struct run_options *options
         .on_batch = once_on_batch,
         .data = &once,
     };
-    if (!once.current || pthread_mutex_init(&once.lock, NULL))
+    if (!once.readings || pthread_mutex_init(&once.lock, NULL))
         return WEIR_EXIT_FAILURE;
     once_number_tags(catalog);
     if (weir_collector_start(&config, &collector, &error))
