@@ -40,13 +40,20 @@ struct demo_options {
 };
 
 static const weir_option demo_option_table[] = {
-    {.name = "data-dir", .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct demo_options, data_dir), .metavar = "DIR",
+    {.name = "data-dir",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct demo_options, data_dir),
+     .metavar = "DIR",
      .text = "Where the demo keeps its data; kept at the end. Without it a temporary folder."},
-    {.name = "keep", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct demo_options, keep),
+    {.name = "keep",
+     .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct demo_options, keep),
      .text = "Keeps the temporary folder at the end."},
-    {.name = "for", .type = WEIR_OPTION_DURATION,
-     .offset = offsetof(struct demo_options, duration_us), .fallback = "0", .metavar = "TIME",
+    {.name = "for",
+     .type = WEIR_OPTION_DURATION,
+     .offset = offsetof(struct demo_options, duration_us),
+     .fallback = "0",
+     .metavar = "TIME",
      .text = "Ends by itself after this time; 0: at Ctrl-C."},
     {0},
 };

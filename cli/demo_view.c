@@ -157,9 +157,9 @@ static bool show_table(weir_demo_view *view, const weir_snapshot *snapshot,
     line_end(view, &screen);
     for (size_t i = 0; i < snapshot->n_tags; i++)
         draw_row(view, snapshot, i, &screen);
-    weir_text_format(&screen, "\x1b[2m%llu samples and events committed; %llu overruns; Ctrl-C ends\x1b[0m",
-                     (unsigned long long)store->position.committed_seq,
-                     (unsigned long long)snapshot->overruns);
+    weir_text_format(
+        &screen, "\x1b[2m%llu samples and events committed; %llu overruns; Ctrl-C ends\x1b[0m",
+        (unsigned long long)store->position.committed_seq, (unsigned long long)snapshot->overruns);
     line_end(view, &screen);
     (void)fwrite(weir_text_get(&screen), 1, screen.length, view->file);
     return fflush(view->file) == 0;

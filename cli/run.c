@@ -24,18 +24,28 @@ struct run_options {
 };
 
 static const weir_option run_option_table[] = {
-    {.name = "config", .letter = 'c', .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct run_options, config), .metavar = "FILE",
+    {.name = "config",
+     .letter = 'c',
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct run_options, config),
+     .metavar = "FILE",
      .text = "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml."},
-    {.name = "data-dir", .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct run_options, data_dir), .metavar = "DIR",
+    {.name = "data-dir",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct run_options, data_dir),
+     .metavar = "DIR",
      .text = "Where data is kept, instead of the configuration's data_dir; \"memory\" keeps "
              "nothing on disk."},
-    {.name = "once", .type = WEIR_OPTION_BOOL, .offset = offsetof(struct run_options, once),
+    {.name = "once",
+     .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct run_options, once),
      .text = "Reads every point once, stores nothing, prints tag, value, unit, quality and time; "
              "exit code 8 when one is bad."},
-    {.name = "verbose", .letter = 'v', .type = WEIR_OPTION_BOOL,
-     .offset = offsetof(struct run_options, verbose), .text = "Logs at level debug."},
+    {.name = "verbose",
+     .letter = 'v',
+     .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct run_options, verbose),
+     .text = "Logs at level debug."},
     WEIR_FORMAT_OPTION(struct run_options),
     {0},
 };
@@ -138,8 +148,8 @@ static int run_once(const weir_invocation *in, const struct run_options *options
     weir_error error = WEIR_ERROR_INIT;
     weir_collector *collector = NULL;
     struct once once = {.catalog = catalog,
-                        .current = weir_arena_alloc(in->arena, catalog->n_tags,
-                                                    sizeof *once.current)};
+                        .current =
+                            weir_arena_alloc(in->arena, catalog->n_tags, sizeof *once.current)};
     const weir_collector_config config = {
         .catalog = catalog,
         .sources = weir_assemble_sources,
