@@ -95,11 +95,23 @@ void weir_problems_sort(weir_problems *problems)
     problems->n = kept + 1;
 }
 
+/* A problem quotes what the file says; a terminal must not obey it. */
+static void add_printable(weir_text *t, const char *text)
+{
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c < 0x20 || c == 0x7f)
+            weir_text_format(t, "\\x%02x", c);
+        else
+            weir_text_add_char(t, *text);
+    }
+}
+
 void weir_problem_format(const weir_problem *problem, weir_text *t)
 {
+    add_printable(t, problem->where.file);
     if (problem->where.line)
-        weir_text_format(t, "%s:%u:%u: %s", problem->where.file, problem->where.line,
-                         problem->where.column, problem->text);
-    else
-        weir_text_format(t, "%s: %s", problem->where.file, problem->text);
+        weir_text_format(t, ":%u:%u", problem->where.line, problem->where.column);
+    weir_text_add(t, ": ");
+    add_printable(t, problem->text);
 }

@@ -40,5 +40,6 @@ void weir_problems_add(weir_problems *problems, weir_err code, weir_where where,
 /* By file, line and column; of the same problem said twice one stays. */
 void weir_problems_sort(weir_problems *problems);
 
-/* "weir.yaml:7:5: unknown key 'intervall': did you mean 'interval'?" */
+/* "weir.yaml:7:5: unknown key 'intervall': did you mean 'interval'?"; control characters as \x1b.
+ */
 void weir_problem_format(const weir_problem *problem, weir_text *t);

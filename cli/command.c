@@ -4,9 +4,10 @@
 #include "cli/command.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/help.h"
@@ -271,13 +272,20 @@ static int dispatch(int argc, char **argv)
     return command ? command_run(command, argc - 2, argv + 2) : command_unknown(word);
 }
 
+/* Writing to a pipe or socket fails when its reader has gone; anywhere else data is missing. errno
+ * cannot tell: the write that failed may be long ago. */
+static bool stdout_has_reader_gone(void)
+{
+    struct stat st;
+    return fstat(STDOUT_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
 /* Data that never arrived is a failure, except when the reader closed the pipe: `... | head`. */
 int weir_cli_main(int argc, char **argv)
 {
     int code = dispatch(argc, argv);
-    errno = 0;
-    if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE && errno != 0) {
-        (void)fprintf(stderr, "weir: cannot write the output: %s\n", strerror(errno));
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !stdout_has_reader_gone()) {
+        (void)fprintf(stderr, "weir: cannot write the output: it is incomplete\n");
         return code ? code : WEIR_EXIT_FAILURE;
     }
     return code;

@@ -7,12 +7,13 @@
 
 #include "cli/command.h"
 
-/* Started with one of them closed, the first file we open would be written to as our output. */
-static void open_standard_files(void)
+/* With stdout or stderr closed, the first file to be opened, such as the lock, would get what is
+ * printed. Reading only: whoever prints shall still see that it fails. */
+static void hold_standard_files(void)
 {
     int fd;
     do
-        fd = open("/dev/null", O_RDWR);
+        fd = open("/dev/null", O_RDONLY);
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
         (void)close(fd);
@@ -20,7 +21,7 @@ static void open_standard_files(void)
 
 int main(int argc, char **argv)
 {
-    open_standard_files();
+    hold_standard_files();
     /* A peer or reader that goes away is an error code where we write, not our end. */
     (void)signal(SIGPIPE, SIG_IGN);
     return weir_cli_main(argc, argv);

@@ -113,7 +113,7 @@ static weir_err answer(const weir_invocation *in, sqlite3 *db, weir_error *error
         err = weir_fail(error, WEIR_ESYNTAX, "the query is empty");
     else if (rest[strspn(rest, " \t\r\n;")])
         err = weir_fail(error, WEIR_ESYNTAX, "one statement at a time: '%.40s' is left over", rest);
-    else if (sqlite3_column_count(statement) == 0)
+    else if (sqlite3_column_count(statement) == 0 || !sqlite3_stmt_readonly(statement))
         err = weir_fail(error, WEIR_ESYNTAX, "this is no query: the store is read only");
     else
         err = show_rows(in, db, statement, query, error);

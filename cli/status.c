@@ -24,14 +24,21 @@ struct status_options {
 };
 
 static const weir_option status_option_table[] = {
-    {.name = "config", .letter = 'c', .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct status_options, config), .metavar = "FILE",
+    {.name = "config",
+     .letter = 'c',
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct status_options, config),
+     .metavar = "FILE",
      .text = "The configuration whose data_dir is meant."},
-    {.name = "data-dir", .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct status_options, data_dir), .metavar = "DIR",
+    {.name = "data-dir",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct status_options, data_dir),
+     .metavar = "DIR",
      .text = "The data directory of the weir that is asked."},
-    {.name = "socket", .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct status_options, socket), .metavar = "PATH",
+    {.name = "socket",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct status_options, socket),
+     .metavar = "PATH",
      .text = "Its control socket; needed with data_dir: memory, where weir prints it at start."},
     WEIR_FORMAT_OPTION(struct status_options),
     {0},
@@ -66,8 +73,8 @@ static void print_summary(const json_t *result)
 {
     WEIR_TEXT_AUTO age = WEIR_TEXT_INIT;
     add_age(&age, integer_of(result, "committed_ts"));
-    printf("weir %s, pid %lld, data in %s\n", text_of(result, "version"),
-           integer_of(result, "pid"), text_of(result, "data_dir"));
+    printf("weir %s, pid %lld, data in %s\n", text_of(result, "version"), integer_of(result, "pid"),
+           text_of(result, "data_dir"));
     printf("store: %s; %lld samples and events committed, the newest %s\n",
            text_of(result, "store"), integer_of(result, "committed_seq"), weir_text_get(&age));
     printf("%lld tags, %zu devices, %lld overruns\n\n", integer_of(result, "tags"),
@@ -76,8 +83,8 @@ static void print_summary(const json_t *result)
 
 static int print_devices(const json_t *result, weir_format format)
 {
-    static const char *const columns[] = {"device",   "connection", "state",    "last good",
-                                          "requests", "timeouts",   "late",     "rtt p50 ms",
+    static const char *const columns[] = {"device",   "connection", "state", "last good",
+                                          "requests", "timeouts",   "late",  "rtt p50 ms",
                                           "overruns", "error"};
     enum { N = sizeof columns / sizeof *columns };
     WEIR_CLEANUP(weir_output_end) weir_output *output = weir_output_new(stdout, format, columns, N);
@@ -127,8 +134,8 @@ static int print_status(const weir_invocation *in, const char *reply, size_t n, 
     } else {
         if (format != WEIR_FORMAT_CSV)
             print_summary(result);
-        code = print_devices(result, format == WEIR_FORMAT_CSV ? WEIR_FORMAT_CSV
-                                                               : WEIR_FORMAT_TABLE);
+        code =
+            print_devices(result, format == WEIR_FORMAT_CSV ? WEIR_FORMAT_CSV : WEIR_FORMAT_TABLE);
     }
     json_decref(answer);
     return code;

@@ -133,8 +133,8 @@ static weir_err store_verify(const weir_invocation *in, const char *data_dir, we
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
     weir_err err = weir_store_verify(data_dir, NULL, on_finding, output, &counts, error);
     weir_output_end(output);
-    if (err && err != WEIR_EDAMAGED)
-        return err;
+    if (err && counts.findings == 0)
+        return err; /* nothing could be read at all */
     weir_command_note(in, "read %llu rows, %llu samples, %llu events, %llu tags: %llu finding%s",
                       (unsigned long long)counts.rows, (unsigned long long)counts.samples,
                       (unsigned long long)counts.events, (unsigned long long)counts.tags,

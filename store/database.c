@@ -3,6 +3,7 @@
 
 #include "store/database.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "store/schema.h"
@@ -34,6 +35,8 @@ weir_err weir_db_fail(sqlite3 *db, weir_error *error, const char *doing)
     int system = sqlite3_system_errno(db);
     weir_err err = rc_to_err(sqlite3_extended_errcode(db));
     bool say = system != 0 && err == WEIR_EIO;
+    if (say && (system == EACCES || system == EPERM || system == EROFS))
+        err = WEIR_EPERM;
     return weir_fail(error, err, "cannot %s: %s%s%s", doing, sqlite3_errmsg(db), say ? ": " : "",
                      say ? strerror(system) : "");
 }
@@ -47,8 +50,15 @@ weir_err weir_db_exec(sqlite3 *db, const char *sql, weir_error *error)
 
 weir_err weir_db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret, weir_error *error)
 {
-    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
-        return weir_db_fail(db, error, "prepare a statement");
+    int rc = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL);
+    /* Our own SQL is right: a table or column of it is missing. */
+    if (rc == SQLITE_ERROR)
+        return weir_fail(error, WEIR_EDAMAGED,
+                         "the store's tables are damaged (%s): restore it from a backup, or move "
+                         "it away and start anew",
+                         sqlite3_errmsg(db));
+    if (rc != SQLITE_OK)
+        return weir_db_fail(db, error, "read the database");
     return WEIR_OK;
 }
 
@@ -92,10 +102,11 @@ weir_err weir_db_identify(sqlite3 *db, const char *path, weir_db_content *ret, w
     if (err == WEIR_OK)
         err = weir_db_int(db, "PRAGMA user_version", 0, &version, error);
     if (err == WEIR_EDAMAGED)
-        return weir_fail(error, WEIR_EDAMAGED,
-                         "%s is not a database, or its first page is damaged: restore it from a "
-                         "backup, or move it away and start anew",
-                         path);
+        return weir_fail(
+            error, WEIR_EDAMAGED,
+            "%s is not a database, or is cut short or damaged at its start: restore it "
+            "from a backup, or move it away and start anew",
+            path);
     if (err != WEIR_OK)
         return err;
     if (pages == 0) {
@@ -125,6 +136,9 @@ weir_err weir_db_open(const char *path, int flags, const char *vfs, sqlite3 **re
         return weir_fail(error, WEIR_ENOMEM, "no memory to open %s", path);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    /* Takes an address from SQL, where Debian's library has it enabled. */
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "PRAGMA mmap_size=0", NULL, NULL, NULL);
     if (rc != SQLITE_OK) {

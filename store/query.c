@@ -3,8 +3,10 @@
 
 #include "store/query.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "store/database.h"
@@ -13,10 +15,11 @@
 
 enum { BUSY_MS = 2000 }; /* while the daemon opens or recovers */
 
-/* Views of the session, not of the file: a later version can change them. */
+/* Views of the session, not of the file: a later version can change them. The tag's name is taken
+ * where it has an index, so that joins with samples look it up. */
 #define EVENT_CASE(name, number, word) " WHEN " #number " THEN '" word "'"
 static const char views_sql[] =
-    "CREATE TEMP VIEW tags AS SELECT t.uid AS id, v.name AS tag, v.device AS device,"
+    "CREATE TEMP VIEW tags AS SELECT t.uid AS id, t.name AS tag, v.device AS device,"
     " v.unit AS unit, v.type AS type, v.description AS description, v.labels AS labels,"
     " v.address AS address FROM tag t JOIN tag_version v ON v.uid=t.uid"
     " AND v.seq=(SELECT max(seq) FROM tag_version WHERE uid=t.uid);"
@@ -55,15 +58,24 @@ weir_err weir_query_open(const char *data_dir, const char *vfs, weir_query **ret
     if (!v || n < 0 || (size_t)n >= sizeof path)
         return weir_fail(error, WEIR_EINVAL, "data directory: not a usable path");
     if (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || !exists)
-        return weir_fail(error, WEIR_ENOTFOUND,
-                         "no store in %s: give --data-dir, or start `weir run` to make one",
-                         data_dir);
+        return access(path, F_OK) && errno == EACCES
+                   ? weir_fail(error, WEIR_EPERM,
+                               "no permission to look into %s: run this as the user who owns it",
+                               data_dir)
+                   : weir_fail(error, WEIR_ENOTFOUND,
+                               "no store in %s: give --data-dir, or start `weir run` to make one",
+                               data_dir);
     WEIR_CLEANUP(weir_query_close) weir_query *query = weir_alloc_zero(1, sizeof *query);
     if (!query)
         return weir_fail(error, WEIR_ENOMEM, "no memory to read the store");
     weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &query->db, error);
     if (err == WEIR_OK)
         err = query_set_up(query, path, error);
+    if ((err == WEIR_EPERM || err == WEIR_EIO) && access(data_dir, W_OK))
+        return weir_fail(error, WEIR_EPERM,
+                         "%s cannot be read where nothing may be written, because the database "
+                         "needs a file beside it: run this as the user who owns %s, or on a copy",
+                         path, data_dir);
     if (err != WEIR_OK)
         return err;
     *ret = query;

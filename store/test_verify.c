@@ -71,6 +71,8 @@ static void each_damage_is_found_and_named(void **state)
         {"UPDATE log SET count=3 WHERE first_seq=7", "log row 7: count is 3, its block holds 2"},
         {"UPDATE log SET max_ts=max_ts+1 WHERE first_seq=7", "log row 7: min_ts and max_ts"},
         {"UPDATE log SET newest_ts=newest_ts+1 WHERE first_seq=7", "log row 7: newest_ts"},
+        {"UPDATE log SET epoch=1 WHERE first_seq=4", "log row 4: epoch and epoch_ts"},
+        {"UPDATE log SET epoch_ts=epoch_ts+1 WHERE first_seq=7", "log row 7: epoch and epoch_ts"},
         {"DELETE FROM log WHERE first_seq=1", "sequence: 1 to 2 are missing"},
         {"DELETE FROM log WHERE first_seq=4", "sequence: 4 to 5 are missing"},
         {"DELETE FROM event WHERE seq=6", "sequence: 6 to 6 are missing"},
@@ -117,6 +119,71 @@ static void pages_overwritten_on_disk_are_found(void **state)
         assert_int_equal(weir_store_verify(dir, NULL, NULL, NULL, &counts, NULL), WEIR_EDAMAGED);
         testing_remove(dir);
     }
+}
+
+enum { PAGE = 4096, HEADER_SIZE = 12 };
+
+/* Where the rows of the log lie in the file: they are few, so one leaf page has them all. SQLite's
+ * file format, 1.6: the type of a leaf of a table is 13, the content area's start is at byte 5. */
+static long log_area(const char *path, const uint8_t *page, long number)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name='log'",
+                                        -1, &stmt, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    bool found = sqlite3_column_int(stmt, 0) == number + 1;
+    (void)sqlite3_finalize(stmt);
+    (void)sqlite3_close(db);
+    if (!found)
+        return 0;
+    assert_int_equal(page[0], 13);
+    return page[5] << 8 | page[6];
+}
+
+static int page_patch(FILE *f, long offset, uint8_t byte)
+{
+    return fseek(f, offset, SEEK_SET) != 0 || fputc(byte, f) == EOF || fflush(f) != 0;
+}
+
+/* The column that is the rowid is stored as NULL, type 0; SQLite never reads it. Type 8 is no
+ * longer than that, so nothing moves, and nothing is lost. It is the first of a record's header:
+ * behind the header's size. */
+static bool is_unread(const uint8_t *page, long bit)
+{
+    return bit % 8 == 3 && page[bit / 8] == 0 && page[bit / 8 - 1] == HEADER_SIZE;
+}
+
+static void any_bit_of_a_row_that_flips_is_found(void **state)
+{
+    (void)state;
+    enum { STEP = 7 }; /* each place in a byte has its turn */
+    char *dir = dir_filled(), path[600];
+    uint8_t page[PAGE];
+    long number = -1, start = 0, n_missed = 0;
+    (void)snprintf(path, sizeof path, "%s/data.db", dir);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    while (start == 0) {
+        assert_int_equal(fread(page, 1, PAGE, f), PAGE);
+        start = log_area(path, page, ++number);
+    }
+    assert_in_range(start, PAGE / 4, PAGE - 100);
+    for (long bit = start * 8; bit < PAGE * 8; bit += STEP) {
+        const uint8_t flipped = (uint8_t)(page[bit / 8] ^ 1 << bit % 8);
+        weir_verify_counts counts;
+        assert_int_equal(page_patch(f, number * PAGE + bit / 8, flipped), 0);
+        bool found = weir_store_verify(dir, NULL, NULL, NULL, &counts, NULL) == WEIR_EDAMAGED;
+        assert_int_equal(page_patch(f, number * PAGE + bit / 8, page[bit / 8]), 0);
+        n_missed += !found;
+        if (!found && !is_unread(page, bit))
+            fail_msg("bit %ld of byte %ld of page %ld", bit % 8, bit / 8, number + 1);
+    }
+    assert_true(n_missed <= 3);
+    (void)fclose(f);
+    testing_remove(dir);
 }
 
 static void a_directory_without_a_store_is_not_called_damaged(void **state)
@@ -167,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_sound_store_has_no_findings),
         cmocka_unit_test(each_damage_is_found_and_named),
         cmocka_unit_test(pages_overwritten_on_disk_are_found),
+        cmocka_unit_test(any_bit_of_a_row_that_flips_is_found),
         cmocka_unit_test(a_directory_without_a_store_is_not_called_damaged),
         cmocka_unit_test(the_numbers_are_those_of_the_store),
     };

@@ -23,6 +23,8 @@ struct verification {
     weir_verify_counts counts;
     weir_names names;
     int64_t newest_ts; /* of the rows so far */
+    int64_t epoch;     /* the greatest of the rows so far; -1: of none */
+    int64_t epoch_ts;  /* the newest ts in it */
 };
 
 static void WEIR_PRINTF(2, 3) finding(struct verification *v, const char *format, ...)
@@ -89,6 +91,14 @@ static void verify_tags(struct verification *v, int64_t first_seq, const weir_bl
 static void verify_columns(struct verification *v, sqlite3_stmt *row, int64_t first_seq,
                            const weir_block_head *head)
 {
+    for (int i = 0; i < sqlite3_column_count(row); i++) {
+        bool blob = i == 5 || i == 6;
+        if (sqlite3_column_type(row, i) != (blob ? SQLITE_BLOB : SQLITE_INTEGER)) {
+            finding(v, "log row %" PRId64 ": %s is of the wrong type", first_seq,
+                    sqlite3_column_name(row, i));
+            break;
+        }
+    }
     if (sqlite3_column_int64(row, 1) != head->count)
         finding(v, "log row %" PRId64 ": count is %lld, its block holds %" PRIu32, first_seq,
                 (long long)sqlite3_column_int64(row, 1), head->count);
@@ -99,6 +109,40 @@ static void verify_columns(struct verification *v, sqlite3_stmt *row, int64_t fi
         v->newest_ts = head->max_ts.us;
     if (sqlite3_column_int64(row, 4) != v->newest_ts)
         finding(v, "log row %" PRId64 ": newest_ts is not the newest so far", first_seq);
+}
+
+/* The greatest epoch so far and the newest ts in it go on from row to row. `late` needs no look:
+ * the integrity check compares it with its index. */
+static void verify_epoch(struct verification *v, sqlite3_stmt *row, int64_t first_seq,
+                         const weir_block *block)
+{
+    for (size_t i = 0; i < block->n_batches; i++) {
+        const weir_batch *batch = &block->batches[i];
+        if (batch->epoch < v->epoch)
+            continue;
+        if (batch->epoch > v->epoch) {
+            v->epoch = batch->epoch;
+            v->epoch_ts = INT64_MIN;
+        }
+        for (size_t k = 0; k < batch->n_samples; k++)
+            if (batch->samples[k].ts.us > v->epoch_ts)
+                v->epoch_ts = batch->samples[k].ts.us;
+    }
+    if (sqlite3_column_int64(row, 7) != v->epoch || sqlite3_column_int64(row, 8) != v->epoch_ts)
+        finding(v, "log row %" PRId64 ": epoch and epoch_ts are not those of the rows so far",
+                first_seq);
+}
+
+/* What cannot be read must not make its successors look wrong. */
+static void verify_skip(struct verification *v, sqlite3_stmt *row)
+{
+    int64_t epoch = sqlite3_column_int64(row, 7);
+    if (sqlite3_column_int64(row, 4) > v->newest_ts)
+        v->newest_ts = sqlite3_column_int64(row, 4);
+    if (epoch >= v->epoch) {
+        v->epoch = epoch;
+        v->epoch_ts = sqlite3_column_int64(row, 8);
+    }
 }
 
 /* Damage of one row is a finding; the next rows are still looked at. */
@@ -113,13 +157,13 @@ static weir_err verify_row(struct verification *v, sqlite3_stmt *row, weir_error
         verify_columns(v, row, first_seq, &head);
         err = weir_scan_block(row, 6, first_seq, &head, &block, error);
     }
-    if (err == WEIR_OK)
+    if (err == WEIR_OK) {
         verify_tags(v, first_seq, &head, block);
+        verify_epoch(v, row, first_seq, block);
+    }
     if (err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED) {
         finding(v, "%s", error->text);
-        /* What cannot be read must not make its successors look wrong. */
-        if (sqlite3_column_int64(row, 4) > v->newest_ts)
-            v->newest_ts = sqlite3_column_int64(row, 4);
+        verify_skip(v, row);
         return WEIR_OK;
     }
     if (err == WEIR_OK && v->counts.findings == before) {
@@ -134,9 +178,10 @@ static weir_err verify_rows(struct verification *v, weir_error *error)
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
     bool row;
     v->newest_ts = INT64_MIN;
+    v->epoch = -1;
     weir_err err = weir_db_prepare(v->db,
-                                   "SELECT first_seq, count, min_ts, max_ts, newest_ts, head, body"
-                                   " FROM log ORDER BY first_seq",
+                                   "SELECT first_seq, count, min_ts, max_ts, newest_ts, head, body,"
+                                   " epoch, epoch_ts FROM log ORDER BY first_seq",
                                    &rows, error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row)
         err = verify_row(v, rows, error);
