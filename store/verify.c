@@ -22,9 +22,10 @@ struct verification {
     void *data;
     weir_verify_counts counts;
     weir_names names;
-    int64_t newest_ts; /* of the rows so far */
-    int64_t epoch;     /* the greatest of the rows so far; -1: of none */
-    int64_t epoch_ts;  /* the newest ts in it */
+    int64_t newest_ts;  /* of the rows so far */
+    int64_t trusted_ts; /* the same, of batches whose clock was trusted; 0: none */
+    int64_t epoch;      /* the greatest of the rows so far; -1: of none */
+    int64_t epoch_ts;   /* the newest ts in it */
 };
 
 static void WEIR_PRINTF(2, 3) finding(struct verification *v, const char *format, ...)
@@ -133,10 +134,27 @@ static void verify_epoch(struct verification *v, sqlite3_stmt *row, int64_t firs
                 first_seq);
 }
 
+static void verify_trusted(struct verification *v, sqlite3_stmt *row, int64_t first_seq,
+                           const weir_block *block)
+{
+    for (size_t i = 0; i < block->n_batches; i++) {
+        const weir_batch *batch = &block->batches[i];
+        for (size_t k = 0; k < batch->n_samples; k++)
+            if (!(batch->flags & WEIR_BATCH_CLOCK_UNTRUSTED) &&
+                (v->trusted_ts == 0 || batch->samples[k].ts.us > v->trusted_ts))
+                v->trusted_ts = batch->samples[k].ts.us;
+    }
+    if (sqlite3_column_int64(row, 9) != v->trusted_ts)
+        finding(v, "log row %" PRId64 ": trusted_ts is not that of the rows so far", first_seq);
+}
+
 /* What cannot be read must not make its successors look wrong. */
 static void verify_skip(struct verification *v, sqlite3_stmt *row)
 {
     int64_t epoch = sqlite3_column_int64(row, 7);
+    int64_t trusted_ts = sqlite3_column_int64(row, 9);
+    if (trusted_ts != 0 && (v->trusted_ts == 0 || trusted_ts > v->trusted_ts))
+        v->trusted_ts = trusted_ts;
     if (sqlite3_column_int64(row, 4) > v->newest_ts)
         v->newest_ts = sqlite3_column_int64(row, 4);
     if (epoch >= v->epoch) {
@@ -160,6 +178,7 @@ static weir_err verify_row(struct verification *v, sqlite3_stmt *row, weir_error
     if (err == WEIR_OK) {
         verify_tags(v, first_seq, &head, block);
         verify_epoch(v, row, first_seq, block);
+        verify_trusted(v, row, first_seq, block);
     }
     if (err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED) {
         finding(v, "%s", error->text);
@@ -181,7 +200,7 @@ static weir_err verify_rows(struct verification *v, weir_error *error)
     v->epoch = -1;
     weir_err err = weir_db_prepare(v->db,
                                    "SELECT first_seq, count, min_ts, max_ts, newest_ts, head, body,"
-                                   " epoch, epoch_ts FROM log ORDER BY first_seq",
+                                   " epoch, epoch_ts, trusted_ts FROM log ORDER BY first_seq",
                                    &rows, error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row)
         err = verify_row(v, rows, error);
