@@ -343,7 +343,7 @@ static void build_na(struct build *b)
         } else if (!na_parse(b->p, text, &words[i])) {
             b->good = false;
             weir_loader_problem(b->l, item,
-                                "na must be raw numbers of a %s such as 0x8000, not "
+                                "na must be raw %s numbers such as 0x8000, not "
                                 "\"%.80s\"",
                                 weir_type_text(b->p->type), text);
         }

@@ -60,6 +60,9 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     weir_log_in log = {0};
     weir_option_defaults(weir_top_table, &top);
     weir_loader_read(l, root, weir_top_table, &top);
+    if (top.data_dir && !*top.data_dir)
+        weir_loader_problem(l, weir_node_get(root, "data_dir"),
+                            "data_dir is empty: name a folder, or memory");
     top_build_section(l, top.store, weir_store_table, "store", &store);
     top_build_section(l, top.log, weir_log_table, "log", &log);
     c->store = (weir_store_config){top.data_dir, store.max_loss};

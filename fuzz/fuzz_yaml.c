@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Any bytes as a configuration, and as the profile it names: a catalog or problems, never both. */
 
-#include <assert.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "catalog/yaml.h"
 
@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_catalog *catalog = NULL;
     weir_err err = weir_yaml_load_simulation("input.yaml", &options, &catalog, &problems);
-    assert((err == WEIR_OK) == (catalog != NULL) && (err == WEIR_OK) == (problems.n == 0));
+    if ((err == WEIR_OK) != (catalog != NULL) || (err == WEIR_OK) != (problems.n == 0))
+        abort();
     weir_catalog_free(catalog);
     weir_problems_deinit(&problems);
     return 0;

@@ -65,7 +65,8 @@ weir_err weir_lock_take(const char *dir, int *ret_fd, weir_error *error)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
-                         "cannot open %s: %s", path, strerror(errno));
+                         "cannot open %s: %s; choose a --data-dir that this user may write", path,
+                         strerror(errno));
     if (!lock_wait(fd)) {
         weir_err err = errno == EWOULDBLOCK ? lock_in_use(fd, dir, error)
                                             : weir_fail(error, WEIR_EIO, "cannot lock %s: %s", path,
