@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 
@@ -113,6 +114,30 @@ def test_a_wrong_query_fails_and_says_why(weir, polled):
     done = weir.run("sql", "--data-dir", polled.data_dir, "select tag from nowhere")
     assert done.returncode == 1
     assert "nowhere" in done.stderr
+
+
+def test_output_that_cannot_be_written_fails_but_a_closed_pipe_is_quiet(weir, polled):
+    many = "with recursive r(x) as (select 1 union all select x + 1 from r limit 20000) select x from r"
+    command = [BINARY, "sql", "--data-dir", str(polled.data_dir), many]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                              env=weir.environment)
+    assert done.returncode == 1
+    assert "cannot write the output" in done.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+                          env=weir.environment)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("statement", ["pragma journal_mode=delete", "pragma wal_checkpoint(truncate)",
+                                       "attach 'x.db' as x", "delete from log returning 1", "vacuum into 'y.db'"])
+def test_a_statement_that_writes_is_refused_in_words(weir, polled, statement):
+    done = weir.run("sql", "--data-dir", polled.data_dir, statement)
+    assert done.returncode == 1
+    assert "the store is read only" in done.stderr
 
 
 def test_sql_does_not_change_data(weir, polled):
