@@ -11,11 +11,13 @@
 #include "cli/output.h"
 
 enum {
-    SPARK_WIDTH = 24, /* values in a sparkline */
+    SPARK_WIDTH = 24, /* values in a sparkline; fewer on a narrow terminal */
+    SPARK_MIN = 6,
     TAG_WIDTH = 22,
     VALUE_WIDTH = 12,
     UNIT_WIDTH = 5,
-    QUALITY_WIDTH = 20,
+    QUALITY_WIDTH = 14,
+    AGE_WIDTH = 7,
 };
 
 struct row {
@@ -85,85 +87,147 @@ static void add_sparkline(weir_text *t, const struct row *row)
     }
 }
 
-/* Columns a text takes: one for each character, wide ones aside. */
-static size_t text_columns(const weir_text *t)
+/* Bytes of the first n characters of a text; wide characters count as one. */
+static size_t text_prefix(const weir_text *t, size_t n, size_t *ret_characters)
 {
-    size_t columns = 0;
-    for (size_t i = 0; i < t->length; i++)
-        columns += ((unsigned char)t->text[i] & 0xc0) != 0x80;
-    return columns;
+    size_t bytes = 0, characters = 0;
+    while (bytes < t->length && characters < n) {
+        const size_t length = weir_utf8_char(t->text + bytes, t->length - bytes);
+        bytes += length ? length : 1;
+        characters++;
+    }
+    *ret_characters = characters;
+    return bytes;
 }
 
-static void add_padded(weir_text *line, const weir_text *field, size_t width, bool right)
+/* One line of the screen: what does not fit into the terminal's width is left out, since a line
+ * that wraps would spoil the way back up. */
+struct line {
+    weir_text *screen;
+    size_t left; /* columns */
+};
+
+static void line_cell(struct line *line, const weir_text *field, size_t width, bool right,
+                      const char *style)
 {
-    const size_t columns = text_columns(field);
-    for (size_t i = columns; right && i < width; i++)
-        weir_text_add_char(line, ' ');
-    weir_text_add(line, weir_text_get(field));
-    for (size_t i = columns; !right && i < width; i++)
-        weir_text_add_char(line, ' ');
-    weir_text_add_char(line, ' ');
+    size_t used;
+    if (line->left <= width) {
+        line->left = 0; /* nor what follows */
+        return;
+    }
+    const size_t bytes = text_prefix(field, width, &used);
+    weir_text_format(line->screen, "%s%*s", style, right ? (int)(width - used) : 0, "");
+    weir_text_add_n(line->screen, weir_text_get(field), bytes);
+    weir_text_format(line->screen, "%*s%s ", right ? 0 : (int)(width - used), "",
+                     *style ? "\x1b[0m" : "");
+    line->left -= width + 1;
+}
+
+static void line_word(struct line *line, const char *word, size_t width, bool right,
+                      const char *style)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_text_add(&text, word);
+    line_cell(line, &text, width, right, style);
 }
 
 /* Every line ends by clearing what an earlier, longer one left. */
-static void line_end(weir_demo_view *view, weir_text *screen)
+static void line_end(weir_demo_view *view, struct line *line)
 {
-    weir_text_add(screen, "\x1b[K\n");
+    weir_text_add(line->screen, "\x1b[K\n");
     view->lines++;
 }
 
+/* The sparkline takes what is left: its newest values. */
+static void line_spark(struct line *line, const struct row *row)
+{
+    const size_t width = line->left > SPARK_WIDTH ? SPARK_WIDTH : line->left - (line->left > 0);
+    struct row newest = *row;
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    if (width < SPARK_MIN)
+        return;
+    if (newest.n_history > width) {
+        memmove(newest.history, newest.history + newest.n_history - width,
+                width * sizeof *newest.history);
+        newest.n_history = width;
+    }
+    add_sparkline(&text, &newest);
+    line_cell(line, &text, width, false, "\x1b[36m");
+}
+
+static void draw_head(weir_demo_view *view, struct line line)
+{
+    static const char bold[] = "\x1b[1m";
+    line_word(&line, "tag", TAG_WIDTH, false, bold);
+    line_word(&line, "value", VALUE_WIDTH, true, bold);
+    line_word(&line, "unit", UNIT_WIDTH, false, bold);
+    line_word(&line, "quality", QUALITY_WIDTH, false, bold);
+    line_word(&line, "age", AGE_WIDTH, true, bold);
+    line_word(&line, "last values", strlen("last values"), false, bold);
+    line_end(view, &line);
+}
+
 static void draw_row(weir_demo_view *view, const weir_snapshot *snapshot, size_t i,
-                     weir_text *screen)
+                     struct line line)
 {
     const weir_catalog *catalog = view->catalog;
-    const weir_current *current = &snapshot->current[i];
+    const weir_sample *sample = &snapshot->current[i].sample;
     const weir_value value = weir_snapshot_value(snapshot, i);
-    const bool bad = weir_quality_class(current->sample.quality) != WEIR_GOOD;
-    weir_text field = WEIR_TEXT_INIT;
+    const bool bad = weir_quality_class(sample->quality) != WEIR_GOOD;
+    WEIR_TEXT_AUTO field = WEIR_TEXT_INIT;
     weir_tag_name(catalog, &catalog->tags[i], &field);
-    add_padded(screen, &field, TAG_WIDTH, false);
+    line_cell(&line, &field, TAG_WIDTH, false, "");
     weir_text_clear(&field);
-    if (current->sample.tag)
+    if (sample->tag)
         weir_value_format(&value, &field);
-    add_padded(screen, &field, VALUE_WIDTH, true);
+    line_cell(&line, &field, VALUE_WIDTH, true, "");
+    line_word(&line, weir_tag_point(catalog, &catalog->tags[i])->unit, UNIT_WIDTH, false, "");
     weir_text_clear(&field);
-    weir_text_add(&field, weir_tag_point(catalog, &catalog->tags[i])->unit);
-    add_padded(screen, &field, UNIT_WIDTH, false);
+    if (sample->tag)
+        weir_quality_format(sample->quality, &field);
+    line_cell(&line, &field, QUALITY_WIDTH, false, bad ? "\x1b[31m" : "");
     weir_text_clear(&field);
-    if (current->sample.tag)
-        weir_quality_format(current->sample.quality, &field);
-    weir_text_add(screen, bad ? "\x1b[31m" : "");
-    add_padded(screen, &field, QUALITY_WIDTH, false);
-    weir_text_add(screen, bad ? "\x1b[0m" : "");
-    weir_text_clear(&field);
-    if (current->sample.tag)
+    if (sample->tag)
         weir_text_format(&field, "%.1f s",
-                         (double)(snapshot->taken.us - current->sample.ts.us) / (double)WEIR_S);
-    add_padded(screen, &field, 7, true);
-    weir_text_add(screen, " \x1b[36m");
-    add_sparkline(screen, &view->rows[i]);
-    weir_text_add(screen, "\x1b[0m");
-    weir_text_deinit(&field);
-    line_end(view, screen);
+                         (double)(snapshot->taken.us - sample->ts.us) / (double)WEIR_S);
+    line_cell(&line, &field, AGE_WIDTH, true, "");
+    line_spark(&line, &view->rows[i]);
+    line_end(view, &line);
+}
+
+static void draw_foot(weir_demo_view *view, const weir_snapshot *snapshot,
+                      const weir_worker_view *store, size_t n_hidden, struct line line)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    size_t characters;
+    if (n_hidden)
+        weir_text_format(&text, "%zu more below; ", n_hidden);
+    weir_text_format(&text, "%llu samples and events committed; %llu overruns; Ctrl-C ends",
+                     (unsigned long long)store->position.committed_seq,
+                     (unsigned long long)snapshot->overruns);
+    weir_text_add(line.screen, "\x1b[2m");
+    weir_text_add_n(line.screen, text.text, text_prefix(&text, line.left, &characters));
+    weir_text_add(line.screen, "\x1b[0m");
+    line_end(view, &line);
 }
 
 static bool show_table(weir_demo_view *view, const weir_snapshot *snapshot,
                        const weir_worker_view *store)
 {
+    enum { OTHER_LINES = 3 }; /* head, foot, and the one the cursor stands in */
+    const size_t height = weir_terminal_height(view->file);
+    const size_t n_fit = height > OTHER_LINES ? height - OTHER_LINES : 0;
+    const size_t n = snapshot->n_tags < n_fit ? snapshot->n_tags : n_fit;
     WEIR_TEXT_AUTO screen = WEIR_TEXT_INIT;
+    const struct line line = {&screen, weir_terminal_width(view->file)};
     if (view->lines)
         weir_text_format(&screen, "\x1b[%zuA\r", view->lines);
     view->lines = 0;
-    weir_text_format(&screen, "\x1b[1m%-*s %*s %-*s %-*s %7s  %s\x1b[0m", TAG_WIDTH, "tag",
-                     VALUE_WIDTH, "value", UNIT_WIDTH, "unit", QUALITY_WIDTH, "quality", "age",
-                     "last values");
-    line_end(view, &screen);
-    for (size_t i = 0; i < snapshot->n_tags; i++)
-        draw_row(view, snapshot, i, &screen);
-    weir_text_format(
-        &screen, "\x1b[2m%llu samples and events committed; %llu overruns; Ctrl-C ends\x1b[0m",
-        (unsigned long long)store->position.committed_seq, (unsigned long long)snapshot->overruns);
-    line_end(view, &screen);
+    draw_head(view, line);
+    for (size_t i = 0; i < n; i++)
+        draw_row(view, snapshot, i, line);
+    draw_foot(view, snapshot, store, snapshot->n_tags - n, line);
+    weir_text_add(&screen, "\x1b[J"); /* of a time when the terminal was larger */
     (void)fwrite(weir_text_get(&screen), 1, screen.length, view->file);
     return fflush(view->file) == 0;
 }

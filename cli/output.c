@@ -44,6 +44,14 @@ size_t weir_terminal_width(FILE *file)
     return 80;
 }
 
+size_t weir_terminal_height(FILE *file)
+{
+    struct winsize size;
+    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_row)
+        return size.ws_row;
+    return 24;
+}
+
 weir_format weir_format_of(FILE *file)
 {
     return isatty(fileno(file)) ? WEIR_FORMAT_TABLE : WEIR_FORMAT_CSV;

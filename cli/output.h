@@ -32,6 +32,7 @@ bool weir_terminal_colour(FILE *file);
 
 /* Columns of the terminal; 80 when unknown. */
 size_t weir_terminal_width(FILE *file);
+size_t weir_terminal_height(FILE *file); /* lines; 24 when unknown */
 
 /* What AUTO means for this file. */
 weir_format weir_format_of(FILE *file);

@@ -150,6 +150,27 @@ static int once_print(struct once *once, weir_format format)
     return code;
 }
 
+/* Why values are bad, once for each device: programs get one word of it only. */
+static void once_explain(const weir_invocation *in, const struct once *once)
+{
+    const weir_catalog *catalog = once->catalog;
+    for (size_t d = 0; d < catalog->n_devices; d++) {
+        const weir_device *device = &catalog->devices[d];
+        weir_quality worst = 0;
+        size_t n_bad = 0;
+        for (uint32_t i = 0; i < device->n_tags; i++) {
+            const weir_quality quality = once->readings[device->first_tag + i].sample.quality;
+            n_bad += weir_quality_class(quality) == WEIR_BAD;
+            worst = weir_quality_worse(worst, quality);
+        }
+        WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+        weir_quality_format(worst, &text);
+        if (n_bad)
+            weir_command_note(in, "%s: %zu of %u values are bad, the first %s", device->name, n_bad,
+                              device->n_tags, weir_text_get(&text));
+    }
+}
+
 static int run_once(const weir_invocation *in, const struct run_options *options,
                     weir_catalog *catalog)
 {
@@ -178,6 +199,7 @@ static int run_once(const weir_invocation *in, const struct run_options *options
         weir_command_note(in, "some devices did not answer within a minute");
     (void)weir_collector_stop(collector);
     int code = once_print(&once, (weir_format)options->format);
+    once_explain(in, &once);
     if (code == WEIR_EXIT_OK && !complete)
         code = WEIR_EXIT_PARTLY;
     (void)pthread_mutex_destroy(&once.lock);
@@ -186,13 +208,19 @@ static int run_once(const weir_invocation *in, const struct run_options *options
 
 /* the daemon */
 
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void say_started(const weir_catalog *catalog, const weir_control *control)
 {
     char text[400];
     (void)snprintf(text, sizeof text,
-                   "%zu tags of %zu devices on %zu connections; data in %s; status: %s",
-                   catalog->n_tags, catalog->n_devices, catalog->n_connections,
-                   catalog->store.data_dir, weir_control_socket(control));
+                   "%zu tag%s of %zu device%s on %zu connection%s; data in %s; status: %s",
+                   catalog->n_tags, plural(catalog->n_tags), catalog->n_devices,
+                   plural(catalog->n_devices), catalog->n_connections,
+                   plural(catalog->n_connections), catalog->store.data_dir, weir_control_socket(control));
     weir_log_line(WEIR_LOG_NOTICE, "started", "", text);
 }
 

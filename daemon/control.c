@@ -423,8 +423,12 @@ weir_err weir_control_ask(const char *path, const char *request, weir_text *ret_
         return weir_fail(error, WEIR_EIO, "socket: %s", strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* of connect too */
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
-        err = weir_fail(error, errno == EACCES ? WEIR_EPERM : WEIR_ECONNECT,
+    const bool connected = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    if (!connected && errno == EACCES)
+        err = weir_fail(error, WEIR_EPERM,
+                        "no permission for %s: ask as the user that weir runs as", path);
+    else if (!connected)
+        err = weir_fail(error, WEIR_ECONNECT,
                         "no weir is running here (%s: %s). Start one with 'weir run', or name its "
                         "data directory with --data-dir",
                         path, strerror(errno));

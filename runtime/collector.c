@@ -29,6 +29,7 @@ enum {
 };
 
 static const int64_t devices_interval_us = WEIR_MINUTE; /* counters go to the store this often */
+static const int64_t states_interval_us = 5 * WEIR_S; /* and after a change of state, this soon */
 static const int64_t snapshot_wait_us = WEIR_S;
 
 struct weir_collector {
@@ -47,7 +48,8 @@ struct weir_collector {
     uv_prepare_t prepare;
     weir_uv_transport_host transport;
     weir_mono timer_at;
-    weir_mono devices_next;
+    weir_mono devices_next, states_next;
+    uint8_t *states; /* of the devices, as last posted */
 
     pthread_t loop_thread, store_thread;
     bool loop_started, store_started;
@@ -193,20 +195,39 @@ static void collector_post_devices(weir_collector *c)
     weir_device_record *records = weir_alloc_zero(n, sizeof *records);
     struct error_text *errors = weir_alloc_zero(n, sizeof *errors);
     if (records && errors) {
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
             records[i] = device_record(c, i, &errors[i]);
+            c->states[i] = (uint8_t)weir_loop_state(c->loop, i);
+        }
         weir_worker_post_devices(c->worker, records, n);
     }
     weir_free(errors);
     weir_free(records);
 }
 
+/* Who asks by SQL shall not read for a minute that a dead device is well. */
+static bool collector_states_changed(const weir_collector *c)
+{
+    for (uint32_t i = 0; i < c->config.catalog->n_devices; i++)
+        if (c->states[i] != (uint8_t)weir_loop_state(c->loop, i))
+            return true;
+    return false;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     weir_collector *c = timer->data;
     (void)weir_loop_step(c->loop);
-    if (c->worker && weir_mono_reached(system_now(NULL), c->devices_next)) {
-        c->devices_next = weir_mono_add(system_now(NULL), devices_interval_us);
+    const weir_mono now = system_now(NULL);
+    if (!c->worker)
+        return;
+    bool post = weir_mono_reached(now, c->devices_next);
+    if (!post && weir_mono_reached(now, c->states_next)) {
+        c->states_next = weir_mono_add(now, states_interval_us);
+        post = collector_states_changed(c);
+    }
+    if (post) {
+        c->devices_next = weir_mono_add(now, devices_interval_us);
         collector_post_devices(c);
     }
 }
@@ -345,6 +366,10 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
         .log = collector_log,
     };
     c->devices_next = weir_mono_add(system_now(NULL), devices_interval_us);
+    c->states_next = weir_mono_add(system_now(NULL), states_interval_us);
+    c->states = weir_alloc_zero(c->config.catalog->n_devices, sizeof *c->states);
+    if (!c->states)
+        return weir_fail(error, WEIR_ENOMEM, "the collector");
     weir_err err = c->config.once ? WEIR_OK : collector_open_store(c, error);
     if (!err)
         err = collector_open_loop(c, error);
@@ -408,6 +433,7 @@ bool weir_collector_stop(weir_collector *collector)
     if (c->has_inbox)
         weir_inbox_deinit(&c->inbox);
     weir_snapshot_unref(c->snapshot);
+    weir_free(c->states);
     (void)pthread_cond_destroy(&c->changed);
     (void)pthread_mutex_destroy(&c->lock);
     weir_free(c);

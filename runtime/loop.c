@@ -342,6 +342,11 @@ void weir_loop_device(const weir_loop *loop, uint32_t device, weir_device_status
         (void)slot->type->counters(slot->state, device, ret_counters);
 }
 
+weir_device_state weir_loop_state(const weir_loop *loop, uint32_t device)
+{
+    return weir_engine_status(loop->engine, device)->state;
+}
+
 static void loop_fill_snapshot(const weir_loop *loop, weir_snapshot *snapshot)
 {
     for (uint32_t i = 0; i < snapshot->n_tags; i++) {

@@ -46,5 +46,7 @@ bool weir_loop_done(const weir_loop *loop);
 void weir_loop_device(const weir_loop *loop, uint32_t device, weir_device_status *ret_status,
                       weir_device_counters *ret_counters);
 
+weir_device_state weir_loop_state(const weir_loop *loop, uint32_t device);
+
 /* A reference for the caller; the same object while it is younger than 100 ms. NULL: no memory. */
 weir_snapshot *weir_loop_snapshot(weir_loop *loop);
