@@ -23,9 +23,9 @@ typedef struct weir_problems {
     bool failed;
 } weir_problems;
 
-#define WEIR_PROBLEMS_INIT                                                                         \
-    {                                                                                              \
-        0                                                                                          \
+#define WEIR_PROBLEMS_INIT \
+    {                      \
+        0                  \
     }
 
 /* Nobody reads more; what follows is counted in the last one's text. */

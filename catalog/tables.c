@@ -11,13 +11,13 @@
 /* Words for reading the rows: where a value goes, and how we know it was given. */
 #define AT(type, field)    .offset = offsetof(type, field)
 #define GIVEN(type, field) .set_offset = offsetof(type, given.field)
-#define END                                                                                        \
-    {                                                                                              \
-        .name = NULL                                                                               \
+#define END          \
+    {                \
+        .name = NULL \
     }
-#define LATER(key, kind, words_of_it)                                                              \
-    {                                                                                              \
-        .name = key, .type = kind, .flags = WEIR_OPTION_UNSUPPORTED, .text = words_of_it           \
+#define LATER(key, kind, words_of_it)                                                    \
+    {                                                                                    \
+        .name = key, .type = kind, .flags = WEIR_OPTION_UNSUPPORTED, .text = words_of_it \
     }
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};

@@ -126,9 +126,9 @@ static void roff_command_examples(weir_text *t)
 static void roff_exit_status(weir_text *t)
 {
     weir_text_add(t, ".SH EXIT STATUS\n");
-#define X(name, number, text)                                                                      \
-    weir_text_format(t, ".TP\n.B %d\n", number);                                                   \
-    roff_add(t, text);                                                                             \
+#define X(name, number, text)                    \
+    weir_text_format(t, ".TP\n.B %d\n", number); \
+    roff_add(t, text);                           \
     weir_text_add_char(t, '\n');
     WEIR_EXIT_LIST(X)
 #undef X

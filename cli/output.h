@@ -20,11 +20,11 @@ typedef enum weir_format {
 extern const char *const weir_format_words[];
 
 /* The row of an option table whose struct has a field `int format`. */
-#define WEIR_FORMAT_OPTION(options)                                                                \
-    {                                                                                              \
-        .name = "format", .type = WEIR_OPTION_ENUM, .offset = offsetof(options, format),           \
-        .fallback = "auto", .words = weir_format_words, .metavar = "FORMAT",                       \
-        .text = "How rows are written. auto is table on a terminal, csv otherwise."                \
+#define WEIR_FORMAT_OPTION(options)                                                      \
+    {                                                                                    \
+        .name = "format", .type = WEIR_OPTION_ENUM, .offset = offsetof(options, format), \
+        .fallback = "auto", .words = weir_format_words, .metavar = "FORMAT",             \
+        .text = "How rows are written. auto is table on a terminal, csv otherwise."      \
     }
 
 /* Whether colour and redrawing are welcome: a terminal, not TERM=dumb, NO_COLOR unset or empty. */

@@ -216,11 +216,11 @@ static const char *plural(size_t n)
 static void say_started(const weir_catalog *catalog, const weir_control *control)
 {
     char text[400];
-    (void)snprintf(text, sizeof text,
-                   "%zu tag%s of %zu device%s on %zu connection%s; data in %s; status: %s",
-                   catalog->n_tags, plural(catalog->n_tags), catalog->n_devices,
-                   plural(catalog->n_devices), catalog->n_connections,
-                   plural(catalog->n_connections), catalog->store.data_dir, weir_control_socket(control));
+    (void)snprintf(
+        text, sizeof text, "%zu tag%s of %zu device%s on %zu connection%s; data in %s; status: %s",
+        catalog->n_tags, plural(catalog->n_tags), catalog->n_devices, plural(catalog->n_devices),
+        catalog->n_connections, plural(catalog->n_connections), catalog->store.data_dir,
+        weir_control_socket(control));
     weir_log_line(WEIR_LOG_NOTICE, "started", "", text);
 }
 

@@ -25,17 +25,18 @@
 #include "runtime/uv_transport.h"
 
 enum {
-    INBOX_LIMIT = 16 * 1024 * 1024, /* some ten seconds of a large plant; see docs/design/runtime.md */
+    INBOX_LIMIT =
+        16 * 1024 * 1024, /* some ten seconds of a large plant; see docs/design/runtime.md */
 };
 
 static const int64_t devices_interval_us = WEIR_MINUTE; /* counters go to the store this often */
-static const int64_t states_interval_us = 5 * WEIR_S; /* and after a change of state, this soon */
+static const int64_t states_interval_us = 5 * WEIR_S;   /* and after a change of state, this soon */
 static const int64_t snapshot_wait_us = WEIR_S;
 
 struct weir_collector {
     weir_collector_config config;
     weir_platform platform;
-    weir_store *store;   /* NULL when once */
+    weir_store *store; /* NULL when once */
     weir_inbox inbox;
     bool has_inbox;
     weir_worker *worker; /* NULL when once */
@@ -56,7 +57,7 @@ struct weir_collector {
     atomic_bool stopping;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;  /* of what follows; CLOCK_MONOTONIC */
+    pthread_cond_t changed; /* of what follows; CLOCK_MONOTONIC */
     bool store_woken, store_ending, store_ok;
     bool done;               /* once: all reads ended */
     uint32_t wanted, given;  /* snapshots: tickets asked for and answered */
@@ -139,7 +140,8 @@ static void collector_say_done(weir_collector *c)
     (void)pthread_mutex_unlock(&c->lock);
 }
 
-/* Sets the one timer to the loop's next wake-up, when that has changed. Runs before libuv sleeps. */
+/* Sets the one timer to the loop's next wake-up, when that has changed. Runs before libuv sleeps.
+ */
 static void on_prepare(uv_prepare_t *prepare)
 {
     weir_collector *c = prepare->data;
@@ -164,7 +166,8 @@ struct error_text {
     char text[160];
 };
 
-static weir_device_record device_record(const weir_collector *c, uint32_t i, struct error_text *room)
+static weir_device_record device_record(const weir_collector *c, uint32_t i,
+                                        struct error_text *room)
 {
     const weir_device *device = &c->config.catalog->devices[i];
     weir_device_status status;
@@ -442,8 +445,7 @@ bool weir_collector_stop(weir_collector *collector)
 
 bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
 {
-    const struct timespec until =
-        timespec_of(weir_mono_add(system_now(NULL), timeout_us));
+    const struct timespec until = timespec_of(weir_mono_add(system_now(NULL), timeout_us));
     int status = 0;
     (void)pthread_mutex_lock(&collector->lock);
     while (!collector->done && status != ETIMEDOUT)
@@ -456,8 +458,7 @@ bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
 weir_snapshot *weir_collector_snapshot(weir_collector *collector)
 {
     weir_collector *c = collector;
-    const struct timespec until =
-        timespec_of(weir_mono_add(system_now(NULL), snapshot_wait_us));
+    const struct timespec until = timespec_of(weir_mono_add(system_now(NULL), snapshot_wait_us));
     weir_snapshot *snapshot = NULL;
     int status = 0;
     (void)pthread_mutex_lock(&c->lock);

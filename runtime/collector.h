@@ -17,8 +17,8 @@ typedef struct weir_collector weir_collector;
 typedef struct weir_collector_config {
     weir_catalog *catalog; /* borrowed for the collector's life; tag uids are set at start */
     const weir_source_type *const *sources; /* NULL-terminated */
-    bool once;             /* every point once, nothing stored, no lock: weir_collector_wait */
-    uint64_t seed;         /* 0: from the system */
+    bool once;     /* every point once, nothing stored, no lock: weir_collector_wait */
+    uint64_t seed; /* 0: from the system */
     weir_wall built;
     /* One line per change of state; any thread. May be NULL. */
     void (*log)(void *data, weir_log_level level, const char *event, const char *subject,

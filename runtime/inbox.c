@@ -142,8 +142,7 @@ bool weir_inbox_put_batch(weir_inbox *inbox, const weir_batch *batch)
         if (samples_size)
             memcpy(samples, batch->samples, samples_size);
         if (contents)
-            pack_contents((weir_sample *)(void *)samples, batch->n_samples,
-                          samples + samples_size);
+            pack_contents((weir_sample *)(void *)samples, batch->n_samples, samples + samples_size);
     } else {
         inbox->refused += batch->n_samples;
     }

@@ -24,9 +24,9 @@ typedef struct weir_inbox {
     weir_inbox_chunk *spare; /* emptied chunks, for reuse */
     size_t bytes;            /* waiting */
     size_t limit;
-    uint64_t refused;        /* samples and events refused at the limit, in total */
+    uint64_t refused; /* samples and events refused at the limit, in total */
     bool urgent;
-    bool woken;              /* wake was called since the last take */
+    bool woken; /* wake was called since the last take */
     void (*wake)(void *data);
     void *data;
 } weir_inbox;

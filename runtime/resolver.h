@@ -26,7 +26,8 @@ weir_resolve *weir_resolve_new(const char *host, uint16_t port, void (*on_done)(
 
 enum { WEIR_RESOLVES_MAX = 64 };
 
-/* After on_done: fills an address, of IPv4 if there is one, and returns NULL, or returns why there is none. */
+/* After on_done: fills an address, of IPv4 if there is one, and returns NULL, or returns why there
+ * is none. */
 const char *weir_resolve_get(weir_resolve *resolve, struct sockaddr_storage *ret);
 
 /* Gives it up if it is still under way. After return on_done is not called. Accepts NULL. */

@@ -31,8 +31,7 @@ weir_snapshot *weir_snapshot_ref(weir_snapshot *snapshot)
 
 void weir_snapshot_unref(weir_snapshot *snapshot)
 {
-    if (!snapshot ||
-        atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1)
+    if (!snapshot || atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1)
         return;
     weir_free(snapshot->current);
     weir_free(snapshot->status);

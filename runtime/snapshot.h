@@ -17,13 +17,14 @@ typedef struct weir_snapshot {
     weir_wall taken;
     size_t n_tags;
     size_t n_devices;
-    weir_current *current; /* [n_tags], sample.tag 0: no sample yet */
-    weir_device_status *status; /* [n_devices] */
+    weir_current *current;          /* [n_tags], sample.tag 0: no sample yet */
+    weir_device_status *status;     /* [n_devices] */
     weir_device_counters *counters; /* [n_devices] */
     uint64_t overruns;
 } weir_snapshot;
 
-weir_snapshot *weir_snapshot_new(size_t n_tags, size_t n_devices) WEIR_MUST_CHECK; /* one reference */
+weir_snapshot *weir_snapshot_new(size_t n_tags,
+                                 size_t n_devices) WEIR_MUST_CHECK; /* one reference */
 weir_snapshot *weir_snapshot_ref(weir_snapshot *snapshot);
 void weir_snapshot_unref(weir_snapshot *snapshot); /* accepts NULL */
 

@@ -31,8 +31,8 @@ static weir_err on_batch(void *data, const weir_batch *batch)
     for (size_t i = 0; i < batch->n_samples && i < 8; i++)
         seen->samples[i] = batch->samples[i];
     if (batch->n_samples && batch->samples[0].value.kind == WEIR_KIND_STRING)
-        (void)snprintf(seen->text, sizeof seen->text, "%.*s",
-                       (int)batch->samples[0].value.length, batch->samples[0].value.as.text);
+        (void)snprintf(seen->text, sizeof seen->text, "%.*s", (int)batch->samples[0].value.length,
+                       batch->samples[0].value.as.text);
     return WEIR_OK;
 }
 

@@ -38,8 +38,9 @@ static void localhost_is_127_0_0_1_whatever_else_it_is(void **state)
 /* RFC 1035, 2.3.4: a label has 63 octets at most, so nobody is asked for this one. */
 static void a_name_that_cannot_be_says_why(void **state)
 {
-    static const char name[] = "a.label.of.more.than.63.octets."
-                               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    static const char name[] =
+        "a.label.of.more.than.63.octets."
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
     sem_t done;
     struct sockaddr_storage address;
     (void)state;

@@ -208,8 +208,8 @@ static void on_begin(uv_timer_t *timer)
 }
 
 static weir_transport *uv_transport_connect(void *data, const char *host, uint16_t port,
-                                            int64_t timeout_us,
-                                            const weir_transport_events *events, void *user)
+                                            int64_t timeout_us, const weir_transport_events *events,
+                                            void *user)
 {
     weir_uv_transport_host *owner = data;
     weir_transport *t = weir_alloc_zero(1, sizeof *t);
@@ -293,8 +293,7 @@ static void uv_transport_close(weir_transport *t)
 
 void weir_uv_transport_host_init(weir_uv_transport_host *h, uv_loop_t *loop)
 {
-    h->host = (weir_transport_host){h, uv_transport_connect, uv_transport_send,
-                                    uv_transport_close};
+    h->host = (weir_transport_host){h, uv_transport_connect, uv_transport_send, uv_transport_close};
     h->loop = loop;
     h->n_open = 0;
 }

@@ -153,10 +153,11 @@ static void worker_publish(weir_worker *w, weir_err err, const weir_error *error
     (void)pthread_mutex_unlock(&w->lock);
     if (err && !was_failing) {
         char text[700];
-        (void)snprintf(text, sizeof text,
-                       "%s. They wait in memory and are tried again every %lld ms: make room, or see "
-                       "to the disk",
-                       error->text, (long long)(w->max_loss_us / WEIR_MS));
+        (void)snprintf(
+            text, sizeof text,
+            "%s. They wait in memory and are tried again every %lld ms: make room, or see "
+            "to the disk",
+            error->text, (long long)(w->max_loss_us / WEIR_MS));
         worker_log(w, WEIR_LOG_ERROR, "store_failing", text);
     } else if (!err && was_failing)
         worker_log(w, WEIR_LOG_NOTICE, "store_recovered", "commits succeed again");

@@ -14,10 +14,10 @@
 /* What the other threads may see of the store. */
 typedef struct weir_worker_view {
     weir_store_position position;
-    uint64_t refused;      /* samples and events not kept: by a full inbox, or not fit to be stored */
+    uint64_t refused; /* samples and events not kept: by a full inbox, or not fit to be stored */
     uint64_t commits;
-    uint64_t failures;     /* commits that failed and were tried again */
-    bool failing;          /* the last commit failed; error says why */
+    uint64_t failures; /* commits that failed and were tried again */
+    bool failing;      /* the last commit failed; error says why */
     char error[512];
 } weir_worker_view;
 
@@ -36,7 +36,8 @@ void weir_worker_free(weir_worker *worker); /* accepts NULL */
 weir_mono weir_worker_step(weir_worker *worker);
 bool weir_worker_flush(weir_worker *worker);
 
-/* Posts the devices' rows for the next step. Copies; replaces what was posted before. Any thread. */
+/* Posts the devices' rows for the next step. Copies; replaces what was posted before. Any thread.
+ */
 void weir_worker_post_devices(weir_worker *worker, const weir_device_record *devices, size_t n);
 
 weir_worker_view weir_worker_get_view(weir_worker *worker); /* any thread */

@@ -30,9 +30,9 @@ enum {
     COLUMN_PLAN,
 };
 
-#define SAMPLES_DECLARATION                                                                        \
-    "CREATE TABLE x(tag TEXT, ts INTEGER, time TEXT, value, quality TEXT, cause TEXT,"             \
-    " read_ts INTEGER, kind TEXT HIDDEN, bits BLOB HIDDEN, epoch INTEGER HIDDEN,"                  \
+#define SAMPLES_DECLARATION                                                            \
+    "CREATE TABLE x(tag TEXT, ts INTEGER, time TEXT, value, quality TEXT, cause TEXT," \
+    " read_ts INTEGER, kind TEXT HIDDEN, bits BLOB HIDDEN, epoch INTEGER HIDDEN,"      \
     " seq INTEGER HIDDEN, plan INTEGER HIDDEN)"
 
 /* Gives one column of a sample. Texts are copied by SQLite. */

@@ -20,9 +20,9 @@ typedef struct weir_scan_filter {
     int64_t min_seq, max_seq;
 } weir_scan_filter;
 
-#define WEIR_SCAN_ALL                                                                              \
-    {                                                                                              \
-        NULL, 0, INT64_MIN, INT64_MAX, 0, INT64_MAX                                                \
+#define WEIR_SCAN_ALL                               \
+    {                                               \
+        NULL, 0, INT64_MIN, INT64_MAX, 0, INT64_MAX \
     }
 
 /* How much was read, added up over scans; for tests and diagnosis. */

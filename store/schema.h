@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of data.db. docs/design/store.md explains each; a change needs a new SCHEMA_VERSION.
- */
+/* The tables of data.db. docs/design/store.md explains each; a change needs a new SCHEMA_VERSION */
 
 #pragma once
 
@@ -25,23 +24,23 @@ enum {
  * by time through the primary key alone and a routine commit touches one b-tree. The index has
  * only the rows that break this order.
  */
-#define SCHEMA_SQL                                                                                 \
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"                                \
-    "CREATE TABLE log(first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL,"                      \
-    "  min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, newest_ts INTEGER NOT NULL,"              \
-    "  trusted_ts INTEGER NOT NULL, epoch INTEGER NOT NULL, epoch_ts INTEGER NOT NULL,"            \
-    "  late INTEGER NOT NULL,"                                                                     \
-    "  head BLOB NOT NULL, body BLOB NOT NULL);"                                                   \
-    "CREATE INDEX log_late ON log(min_ts, max_ts, late) WHERE late <> 0;"                          \
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind INTEGER NOT NULL,"      \
-    "  subject TEXT NOT NULL, text TEXT NOT NULL);"                                                \
-    "CREATE TABLE tag(uid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"                         \
-    "  active INTEGER NOT NULL);"                                                                  \
-    "CREATE TABLE tag_version(uid INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL,"     \
-    "  device TEXT NOT NULL, unit TEXT NOT NULL, type TEXT NOT NULL, scale REAL NOT NULL,"         \
-    "  offset REAL NOT NULL, description TEXT NOT NULL, labels TEXT NOT NULL,"                     \
-    "  address TEXT NOT NULL, PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                               \
-    "CREATE TABLE device(name TEXT PRIMARY KEY, connection TEXT NOT NULL, state TEXT NOT NULL,"    \
-    "  since INTEGER NOT NULL, last_good INTEGER, error TEXT NOT NULL,"                            \
-    "  requests INTEGER NOT NULL, timeouts INTEGER NOT NULL, late INTEGER NOT NULL,"               \
+#define SCHEMA_SQL                                                                              \
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"                             \
+    "CREATE TABLE log(first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL,"                   \
+    "  min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, newest_ts INTEGER NOT NULL,"           \
+    "  trusted_ts INTEGER NOT NULL, epoch INTEGER NOT NULL, epoch_ts INTEGER NOT NULL,"         \
+    "  late INTEGER NOT NULL,"                                                                  \
+    "  head BLOB NOT NULL, body BLOB NOT NULL);"                                                \
+    "CREATE INDEX log_late ON log(min_ts, max_ts, late) WHERE late <> 0;"                       \
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind INTEGER NOT NULL,"   \
+    "  subject TEXT NOT NULL, text TEXT NOT NULL);"                                             \
+    "CREATE TABLE tag(uid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"                      \
+    "  active INTEGER NOT NULL);"                                                               \
+    "CREATE TABLE tag_version(uid INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL,"  \
+    "  device TEXT NOT NULL, unit TEXT NOT NULL, type TEXT NOT NULL, scale REAL NOT NULL,"      \
+    "  offset REAL NOT NULL, description TEXT NOT NULL, labels TEXT NOT NULL,"                  \
+    "  address TEXT NOT NULL, PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                            \
+    "CREATE TABLE device(name TEXT PRIMARY KEY, connection TEXT NOT NULL, state TEXT NOT NULL," \
+    "  since INTEGER NOT NULL, last_good INTEGER, error TEXT NOT NULL,"                         \
+    "  requests INTEGER NOT NULL, timeouts INTEGER NOT NULL, late INTEGER NOT NULL,"            \
     "  rtt_p50 REAL, rtt_p99 REAL, catalog INTEGER NOT NULL) WITHOUT ROWID;"

@@ -107,10 +107,11 @@ static weir_err store_read_position(weir_store *store, weir_error *error)
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row;
     int64_t last_event;
-    weir_err err = weir_db_prepare(store->db,
-                                   "SELECT first_seq+count-1, newest_ts, trusted_ts, epoch, epoch_ts"
-                                   " FROM log ORDER BY first_seq DESC LIMIT 1",
-                                   &stmt, error);
+    weir_err err =
+        weir_db_prepare(store->db,
+                        "SELECT first_seq+count-1, newest_ts, trusted_ts, epoch, epoch_ts"
+                        " FROM log ORDER BY first_seq DESC LIMIT 1",
+                        &stmt, error);
     if (err == WEIR_OK)
         err = weir_db_step(stmt, &row, error);
     if (err == WEIR_OK)
@@ -285,8 +286,8 @@ struct progress {
 static unsigned row_late(const weir_pending_row *row, const weir_block_head *head,
                          const struct progress *before)
 {
-    bool behind = before->newest_ts != INT64_MIN &&
-                  head->min_ts.us < before->newest_ts - LOG_SLACK_US;
+    bool behind =
+        before->newest_ts != INT64_MIN && head->min_ts.us < before->newest_ts - LOG_SLACK_US;
     return (row->repeats ? LOG_REPEATS : 0u) | (behind ? LOG_BEHIND : 0u);
 }
 

@@ -85,9 +85,13 @@ static void times_of_an_untrusted_clock_do_not_count_as_committed(void **state)
     testing_register(store, catalog);
     testing_append(store, 1, T0, 0, weir_value_u64(1));
     const weir_sample sample = {.tag = 1, .ts = {in_2036}, .value = weir_value_u64(2)};
-    const weir_batch batch = {.catalog_revision = 1, .epoch = 1,
-                              .flags = WEIR_BATCH_CLOCK_UNTRUSTED, .n_samples = 1,
-                              .plans = WEIR_PLAN_DEFAULT, .due = {in_2036}, .samples = &sample};
+    const weir_batch batch = {.catalog_revision = 1,
+                              .epoch = 1,
+                              .flags = WEIR_BATCH_CLOCK_UNTRUSTED,
+                              .n_samples = 1,
+                              .plans = WEIR_PLAN_DEFAULT,
+                              .due = {in_2036},
+                              .samples = &sample};
     assert_int_equal(weir_store_append(store, &batch, NULL), WEIR_OK);
     testing_commit(store);
     assert_int_equal(weir_store_get_position(store).committed_ts.us, T0);

@@ -34,7 +34,8 @@ void *weir_arena_alloc(weir_arena *arena, size_t n, size_t size) WEIR_MUST_CHECK
 /* Copies n bytes of text and adds a NUL. */
 char *weir_arena_text_n(weir_arena *arena, const char *text, size_t n) WEIR_MUST_CHECK;
 char *weir_arena_text(weir_arena *arena, const char *text) WEIR_MUST_CHECK;
-char *weir_arena_format(weir_arena *arena, const char *format, ...) WEIR_PRINTF(2, 3) WEIR_MUST_CHECK;
+char *weir_arena_format(weir_arena *arena, const char *format, ...)
+    WEIR_PRINTF(2, 3) WEIR_MUST_CHECK;
 
 /* Bytes handed out so far, for limits and statistics. */
 size_t weir_arena_size(const weir_arena *arena);

@@ -17,8 +17,8 @@ typedef struct weir_wall {
     int64_t us;
 } weir_wall;
 
-#define WEIR_MS 1000LL
-#define WEIR_S  1000000LL
+#define WEIR_MS     1000LL
+#define WEIR_S      1000000LL
 #define WEIR_MINUTE (60 * WEIR_S)
 #define WEIR_HOUR   (3600 * WEIR_S)
 #define WEIR_DAY    (86400 * WEIR_S)

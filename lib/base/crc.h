@@ -5,5 +5,5 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* CRC-32C (Castagnoli), as in RFC 3720 B.4. Start with crc = 0; chain by passing the last result. */
+/* CRC-32C (Castagnoli), RFC 3720 B.4. Start with crc = 0; chain by passing the last result. */
 uint32_t weir_crc32c(uint32_t crc, const void *bytes, size_t n);

@@ -9,8 +9,8 @@
 const char *weir_err_text(weir_err code)
 {
     switch (code) {
-#define X(name, text)                                                                              \
-    case name:                                                                                     \
+#define X(name, text) \
+    case name:        \
         return text;
         WEIR_ERR_LIST(X)
 #undef X

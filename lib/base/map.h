@@ -17,7 +17,10 @@ typedef struct weir_map {
     size_t capacity; /* power of two, or 0 */
 } weir_map;
 
-#define WEIR_MAP_INIT {0}
+#define WEIR_MAP_INIT \
+    {                 \
+        0             \
+    }
 
 void weir_map_deinit(weir_map *map);
 

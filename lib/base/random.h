@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Repeatable pseudo-random numbers (splitmix64): for jitter, ids and simulation, not for secrets. */
+/* Repeatable pseudo-random numbers (splitmix64): for jitter, ids, simulation; not for secrets. */
 
 #pragma once
 #include <stdint.h>

@@ -21,7 +21,10 @@ typedef struct weir_text {
     bool failed;
 } weir_text;
 
-#define WEIR_TEXT_INIT {0}
+#define WEIR_TEXT_INIT \
+    {                  \
+        0              \
+    }
 
 void weir_text_deinit(weir_text *t);
 void weir_text_clear(weir_text *t); /* keeps the memory */
@@ -38,7 +41,7 @@ void weir_text_add_hex(weir_text *t, const uint8_t *bytes, size_t n, size_t max)
 /* Quoted JSON string; invalid UTF-8 becomes U+FFFD. */
 void weir_text_add_json(weir_text *t, const char *text, size_t n);
 
-/* Hex digits, blanks between allowed, to bytes. Returns the count, or -1 when not hex or too long. */
+/* Hex digits, blanks between allowed, to bytes. Returns the count, -1 when not hex or too long. */
 int weir_hex_parse(const char *hex, uint8_t *ret_bytes, size_t capacity);
 
 /* Whether the n bytes are well-formed UTF-8 (no surrogates, no overlong forms). */

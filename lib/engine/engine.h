@@ -10,11 +10,11 @@
 
 /* Device states. connecting: not read yet; online: the last read was answered; degraded: some
  * reads failed, fewer than demote_after_failures; offline: silent or unreachable; disabled. */
-#define WEIR_STATE_LIST(X)                  \
-    X(WEIR_STATE_CONNECTING, "connecting")  \
-    X(WEIR_STATE_ONLINE, "online")          \
-    X(WEIR_STATE_DEGRADED, "degraded")      \
-    X(WEIR_STATE_OFFLINE, "offline")        \
+#define WEIR_STATE_LIST(X)                 \
+    X(WEIR_STATE_CONNECTING, "connecting") \
+    X(WEIR_STATE_ONLINE, "online")         \
+    X(WEIR_STATE_DEGRADED, "degraded")     \
+    X(WEIR_STATE_OFFLINE, "offline")       \
     X(WEIR_STATE_DISABLED, "disabled")
 
 typedef enum weir_device_state {
@@ -45,28 +45,28 @@ typedef struct weir_current {
 /* Who the engine talks to; all on the loop thread. */
 typedef struct weir_engine_host {
     void *data;
-    void (*read)(void *data, const weir_read *read);         /* to the device's source */
-    void (*batch)(void *data, const weir_batch *batch);      /* to the store: every sample */
-    void (*event)(void *data, const weir_event *event);      /* to the store, and the log */
+    void (*read)(void *data, const weir_read *read);    /* to the device's source */
+    void (*batch)(void *data, const weir_batch *batch); /* to the store: every sample */
+    void (*event)(void *data, const weir_event *event); /* to the store, and the log */
 } weir_engine_host;
 
 typedef struct weir_engine_config {
     const weir_catalog *catalog; /* borrowed for the engine's life */
     weir_engine_host host;
     uint64_t seed;
-    int64_t timer_slack_us;      /* due times this near share a wake-up; 0: 10 ms; at most a tenth of
-                                    the shortest interval is used */
-    uint32_t first_epoch;        /* the largest in the store: epochs never go back. A start before
-                                    newest_committed, or with an untrusted clock, takes the next */
-    weir_wall newest_committed;  /* from the store; 0: none. Without those of untrusted epochs: a
-                                    clock once in 2040 would make 2026 untrusted for ever */
-    weir_wall built;             /* the program's build date */
+    int64_t timer_slack_us;     /* due times this near share a wake-up; 0: 10 ms; at most a tenth of
+                                   the shortest interval is used */
+    uint32_t first_epoch;       /* the largest in the store: epochs never go back. A start before
+                                   newest_committed, or with an untrusted clock, takes the next */
+    weir_wall newest_committed; /* from the store; 0: none. Without those of untrusted epochs: a
+                                   clock once in 2040 would make 2026 untrusted for ever */
+    weir_wall built;            /* the program's build date */
 } weir_engine_config;
 
 typedef struct weir_engine weir_engine;
 
-/* WEIR_EINVAL: tags without uid or with the same, intervals that cannot be; WEIR_ELIMIT: a uid above
- * 64 million; WEIR_ENOMEM. Calls nobody. */
+/* WEIR_EINVAL: tags without uid or with the same, intervals that cannot be; WEIR_ELIMIT: a uid
+ * above 64 million; WEIR_ENOMEM. Calls nobody. */
 weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_wall wall,
                          weir_engine **ret, weir_error *error) WEIR_MUST_CHECK;
 void weir_engine_free(weir_engine *engine); /* accepts NULL */

@@ -13,8 +13,8 @@
 const char *weir_device_state_text(weir_device_state state)
 {
     switch (state) {
-#define X(name, text)                                                                              \
-    case name:                                                                                     \
+#define X(name, text) \
+    case name:        \
         return text;
         WEIR_STATE_LIST(X)
 #undef X

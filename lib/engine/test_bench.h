@@ -169,7 +169,7 @@ static inline weir_device *bench_add(bench *b, size_t n_intervals, const int64_t
     return &b->devices[index];
 }
 
-#define BENCH_ADD(b, ...)                                                                          \
+#define BENCH_ADD(b, ...) \
     bench_add(b, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (const int64_t[]){__VA_ARGS__})
 
 static inline void bench_start(bench *b)

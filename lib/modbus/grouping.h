@@ -12,8 +12,8 @@
 
 /* What a device can bear and what reading costs. */
 typedef struct weir_grouping_limits {
-    uint16_t registers_max; /* per request, 1..125 */
-    uint16_t bits_max;      /* per request, 1..2000 */
+    uint16_t registers_max;      /* per request, 1..125 */
+    uint16_t bits_max;           /* per request, 1..2000 */
     uint16_t hole_registers_max; /* longest run of unused registers inside one request */
     uint16_t hole_bits_max;
     bool one_point_per_request;
@@ -64,7 +64,8 @@ typedef struct weir_grouping {
  * far as that goes: each table's points on their own, or else each point.
  *
  * The groups are in order of table (coil, discrete, holding, input, function), then address. Of
- * equally cheap ways one with the fewest requests is taken. The result depends on the arguments only.
+ * equally cheap ways one with the fewest requests is taken. The result depends on the arguments
+ * only.
  *
  * WEIR_EINVAL: a single element larger than registers_max, or a point that ends beyond address
  * 65535; error names the point. WEIR_ENOMEM.

@@ -42,8 +42,8 @@ typedef struct weir_reply {
     const uint8_t *data; /* GOOD, functions 1-4: the n_data bytes after the byte count; others: all
                             bytes after the function code. Borrowed until return. */
     size_t n_data;
-    bool sent;           /* at least one byte went out; sent_at is valid */
-    weir_mono sent_at;   /* of the last try */
+    bool sent;         /* at least one byte went out; sent_at is valid */
+    weir_mono sent_at; /* of the last try */
     weir_mono received_at;
 } weir_reply;
 
@@ -54,10 +54,10 @@ typedef struct weir_reply {
  */
 typedef struct weir_request {
     uint8_t unit;
-    uint8_t function;      /* 1-4: address and count; any other: data */
-    uint16_t address;      /* 0-based */
-    uint16_t count;        /* registers or bits */
-    const uint8_t *data;   /* bytes after the function code; borrowed until on_reply */
+    uint8_t function;    /* 1-4: address and count; any other: data */
+    uint16_t address;    /* 0-based */
+    uint16_t count;      /* registers or bits */
+    const uint8_t *data; /* bytes after the function code; borrowed until on_reply */
     uint8_t n_data;
     weir_request_class class;
     void (*on_reply)(struct weir_request *request, const weir_reply *reply);
@@ -106,7 +106,8 @@ typedef struct weir_link_host {
 
 typedef struct weir_link weir_link;
 
-weir_link *weir_link_new(const weir_link_config *config, const weir_link_host *host) WEIR_MUST_CHECK;
+weir_link *weir_link_new(const weir_link_config *config,
+                         const weir_link_host *host) WEIR_MUST_CHECK;
 
 /* Ends every request with CANCELED. Accepts NULL. */
 void weir_link_free(weir_link *link);

@@ -11,20 +11,21 @@
 
 /*
  * Turns a weir_read into grouped requests on one link, decodes the replies into batches, splits a
- * block that the device refuses (exceptions 2-4) until the bad addresses stand alone, remembers them
- * (re-tried alone every WEIR_REPROBE_US and after a reconnect, a few in one read) and keeps the rest.
- * A refused function code (exception 1) silences its table in the same way. What the device refuses
- * together and answers apart lowers its limits until the end of the program, or keeps two addresses
- * apart. Each discovery is one line of the log.
+ * block that the device refuses (exceptions 2-4) until the bad addresses stand alone, remembers
+ * them (re-tried alone every WEIR_REPROBE_US and after a reconnect, a few in one read) and keeps
+ * the rest. A refused function code (exception 1) silences its table in the same way. What the
+ * device refuses together and answers apart lowers its limits until the end of the program, or
+ * keeps two addresses apart. Each discovery is one line of the log.
  *
  * Once a request of a read has been silent through all its retries (or a gateway answered with
- * exception 10 or 11 for it; without ids, also when nothing well-formed came), the rest of the read ends with the same quality without going to the
- * bus: a dead unit costs the bus one request and its retries a read.
+ * exception 10 or 11 for it; without ids, also when nothing well-formed came), the rest of the read
+ * ends with the same quality without going to the bus: a dead unit costs the bus one request and
+ * its retries a read.
  *
  * Every point of a read yields exactly one sample per element; one batch per reply, and batches
  * without a request (sent: 0) for what was not asked. A point cut into several requests is refused
- * as a whole once a part of it is. Uses of the source host (model/source.h): on_batch, on_read_done,
- * wall, now, log; the rest is the owner's. All on one thread.
+ * as a whole once a part of it is. Uses of the source host (model/source.h): on_batch,
+ * on_read_done, wall, now, log; the rest is the owner's. All on one thread.
  */
 typedef struct weir_master weir_master;
 
@@ -38,8 +39,8 @@ void weir_master_free(weir_master *master); /* accepts NULL; reads under way are
 
 /*
  * Copies the read; call weir_master_step next, which starts it. Its result: GOOD if any reply came
- * (exceptions 10 and 11 and, without ids, what is malformed are none), else SILENT if a request was silent, else LINK. Several reads may
- * be under way, of one device too.
+ * (exceptions 10 and 11 and, without ids, what is malformed are none), else SILENT if a request was
+ * silent, else LINK. Several reads may be under way, of one device too.
  */
 void weir_master_read(weir_master *master, const weir_read *read, weir_mono now);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A second opinion on a grouping: its least cost and its promises, from the header's words alone.
- */
+/* A second opinion on a grouping: its least cost and its promises, from the header's words alone */
 
 #pragma once
 #include <setjmp.h>

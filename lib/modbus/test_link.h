@@ -57,15 +57,15 @@ static inline void bench_on_notice(void *data, const char *text)
 }
 
 /* Defaults of the catalog, with one try only: what a test is about it says itself. */
-#define BENCH_CONFIG(...)                                                                          \
-    (&(weir_link_config){.framing = WEIR_FRAMING_TCP,                                              \
-                         .tid_check = WEIR_TID_STRICT,                                             \
-                         .max_in_flight = 1,                                                       \
-                         .retries = 0,                                                             \
-                         .busy_retries = 3,                                                        \
-                         .timeout_us = WEIR_S,                                                     \
-                         .busy_retries_wait_us = 200 * WEIR_MS,                                    \
-                         .seed = 7,                                                                \
+#define BENCH_CONFIG(...)                                       \
+    (&(weir_link_config){.framing = WEIR_FRAMING_TCP,           \
+                         .tid_check = WEIR_TID_STRICT,          \
+                         .max_in_flight = 1,                    \
+                         .retries = 0,                          \
+                         .busy_retries = 3,                     \
+                         .timeout_us = WEIR_S,                  \
+                         .busy_retries_wait_us = 200 * WEIR_MS, \
+                         .seed = 7,                             \
                          __VA_ARGS__})
 
 #pragma GCC diagnostic ignored "-Woverride-init"

@@ -47,16 +47,16 @@ typedef struct weir_connection {
     bool enabled;
     bool close_after_poll;
     weir_tid_check tid_check;
-    uint16_t max_in_flight; /* tcp: requests on the wire at once, 1..16, default 1 */
-    uint16_t retries;       /* after silence, default 1, each with a new transaction id */
-    uint16_t busy_retries;  /* after exceptions 5 and 6, default 3 */
-    int64_t timeout_us;     /* default 1 s */
-    int64_t busy_retries_wait_us;       /* default 200 ms */
-    int64_t pause_after_connect_us;     /* default 0 */
-    int64_t pause_between_requests_us;  /* default 0 */
-    int64_t pause_on_unit_switch_us;    /* default 0 */
-    int64_t pause_after_write_us;       /* default 0 */
-    int64_t reconnect_max_us;           /* longest back-off between attempts, default 15 s */
+    uint16_t max_in_flight;         /* tcp: requests on the wire at once, 1..16, default 1 */
+    uint16_t retries;               /* after silence, default 1, each with a new transaction id */
+    uint16_t busy_retries;          /* after exceptions 5 and 6, default 3 */
+    int64_t timeout_us;             /* default 1 s */
+    int64_t busy_retries_wait_us;   /* default 200 ms */
+    int64_t pause_after_connect_us; /* default 0 */
+    int64_t pause_between_requests_us; /* default 0 */
+    int64_t pause_on_unit_switch_us;   /* default 0 */
+    int64_t pause_after_write_us;      /* default 0 */
+    int64_t reconnect_max_us;          /* longest back-off between attempts, default 15 s */
 } weir_connection;
 
 typedef struct weir_label {
@@ -116,8 +116,13 @@ typedef struct weir_store_config {
     int64_t max_loss_us;  /* default 1 s */
 } weir_store_config;
 
-typedef enum weir_log_level { WEIR_LOG_ERROR, WEIR_LOG_WARNING, WEIR_LOG_NOTICE, WEIR_LOG_INFO,
-                              WEIR_LOG_DEBUG } weir_log_level;
+typedef enum weir_log_level {
+    WEIR_LOG_ERROR,
+    WEIR_LOG_WARNING,
+    WEIR_LOG_NOTICE,
+    WEIR_LOG_INFO,
+    WEIR_LOG_DEBUG
+} weir_log_level;
 typedef enum weir_log_format { WEIR_LOG_FORMAT_TEXT, WEIR_LOG_FORMAT_JSON } weir_log_format;
 
 typedef struct weir_catalog {

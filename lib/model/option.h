@@ -56,15 +56,15 @@ typedef struct weir_option {
     char letter; /* short form on the command line; 0: none */
     weir_option_type type;
     unsigned flags;
-    size_t offset;           /* of the field in the struct the table describes */
-    size_t set_offset;       /* of a bool that says "was given"; 0: none */
-    int64_t min, max;        /* INT, NUMBER, DURATION (us), SIZE; both 0: no limits; INT64_MIN or
-                                INT64_MAX: no such limit */
-    const char *fallback;    /* the default, as text; NULL: none */
+    size_t offset;            /* of the field in the struct the table describes */
+    size_t set_offset;        /* of a bool that says "was given"; 0: none */
+    int64_t min, max;         /* INT, NUMBER, DURATION (us), SIZE; both 0: no limits; INT64_MIN or
+                                 INT64_MAX: no such limit */
+    const char *fallback;     /* the default, as text; NULL: none */
     const char *const *words; /* ENUM: NULL-terminated */
     const struct weir_option *table; /* TABLE, LIST: NULL-name-terminated */
-    const char *metavar;     /* "FILE"; NULL: from the type */
-    const char *text;        /* one sentence for help and manual */
+    const char *metavar;             /* "FILE"; NULL: from the type */
+    const char *text;                /* one sentence for help and manual */
 } weir_option;
 
 /*

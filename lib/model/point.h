@@ -76,7 +76,11 @@ typedef struct weir_simulate {
     int8_t resolution_exponent;
 } weir_simulate;
 
-typedef enum weir_access { WEIR_ACCESS_READ, WEIR_ACCESS_WRITE, WEIR_ACCESS_READ_WRITE } weir_access;
+typedef enum weir_access {
+    WEIR_ACCESS_READ,
+    WEIR_ACCESS_WRITE,
+    WEIR_ACCESS_READ_WRITE
+} weir_access;
 
 /* What is not of use in this version but kept: deadband and so on are refused by the catalog. */
 typedef struct weir_point {
@@ -87,8 +91,8 @@ typedef struct weir_point {
     unsigned line;
 
     weir_register table;
-    uint8_t function;  /* WEIR_REGISTER_FUNCTION: the code; else the table's */
-    uint16_t address;  /* first register or bit on the wire, 0-based */
+    uint8_t function; /* WEIR_REGISTER_FUNCTION: the code; else the table's */
+    uint16_t address; /* first register or bit on the wire, 0-based */
     weir_type type;
     weir_order order;
     uint16_t length;   /* string, bytes: bytes; raw: bytes expected, 0 any */
@@ -98,7 +102,7 @@ typedef struct weir_point {
     weir_access access;
     bool counter;
     bool allow_overlap;
-    uint32_t group;    /* atomic group: points with the same non-zero number share one reply */
+    uint32_t group; /* atomic group: points with the same non-zero number share one reply */
 
     weir_scaling scaling;
     int8_t exponent;        /* WEIR_SCALING_DECIMAL */
@@ -107,26 +111,26 @@ typedef struct weir_point {
     double scale, offset;   /* always filled; 1 and 0 when not given */
 
     size_t n_na;
-    const uint64_t *na;     /* raw words at the type's own width, before scaling: 0xffff for -1 of
-                               an int16, a float's bits; bool, bit and bitfield: the register */
+    const uint64_t *na; /* raw words at the type's own width, before scaling: 0xffff for -1 of
+                           an int16, a float's bits; bool, bit and bitfield: the register */
     bool has_min, has_max;
-    double min, max;        /* of the scaled value */
+    double min, max; /* of the scaled value */
     size_t n_enum;
     const weir_enum_item *enum_items; /* integers and bools: the value becomes the text (no scale,
                                          no min and max); unknown raw: the number */
 
-    int64_t interval_us;    /* 0: the device's; WEIR_INTERVAL_ON_DEMAND */
+    int64_t interval_us; /* 0: the device's; WEIR_INTERVAL_ON_DEMAND */
     weir_simulate simulate;
 } weir_point;
 
 #define WEIR_INTERVAL_ON_DEMAND (-1)
 
 /* One plain holding register, read only, at address 0: what a point is until something is said. */
-#define WEIR_POINT_INIT                                                                           \
-    {                                                                                             \
-        .name = "", .unit = "", .description = "", .file = "", .table = WEIR_REGISTER_HOLDING,    \
-        .function = WEIR_REGISTER_HOLDING, .type = WEIR_TYPE_UINT16, .order = WEIR_ORDER_ABCD,    \
-        .bit = -1, .count = 1, .scaling = WEIR_SCALING_NONE, .sign = 1, .scale = 1, .offset = 0   \
+#define WEIR_POINT_INIT                                                                         \
+    {                                                                                           \
+        .name = "", .unit = "", .description = "", .file = "", .table = WEIR_REGISTER_HOLDING,  \
+        .function = WEIR_REGISTER_HOLDING, .type = WEIR_TYPE_UINT16, .order = WEIR_ORDER_ABCD,  \
+        .bit = -1, .count = 1, .scaling = WEIR_SCALING_NONE, .sign = 1, .scale = 1, .offset = 0 \
     }
 
 /* Registers (or bits, for coil and discrete) that one element / all count elements cover; 1 for a

@@ -37,7 +37,7 @@ static inline uint64_t weir_order_apply(weir_order order, unsigned width, uint64
 static inline unsigned weir_point_wire_width(const weir_point *p)
 {
     static const uint8_t widths[WEIR_TYPE_COUNT] = {
-#define X(symbol, word, width, kind)                                                               \
+#define X(symbol, word, width, kind) \
     [symbol] = (width) >= 2 ? (width) : (width) == 1 || (symbol) == WEIR_TYPE_BOOL ? 2 : 0,
         WEIR_TYPE_LIST(X)
 #undef X

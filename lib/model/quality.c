@@ -13,8 +13,8 @@ weir_quality weir_quality_worse(weir_quality a, weir_quality b)
 const char *weir_class_text(weir_class class)
 {
     switch (class) {
-#define X(name, number, text)                                                                      \
-    case name:                                                                                     \
+#define X(name, number, text) \
+    case name:                \
         return text;
         WEIR_CLASS_LIST(X)
 #undef X
@@ -25,8 +25,8 @@ const char *weir_class_text(weir_class class)
 const char *weir_cause_word(weir_cause cause)
 {
     switch (cause) {
-#define X(name, number, word, text)                                                                \
-    case name:                                                                                     \
+#define X(name, number, word, text) \
+    case name:                      \
         return word;
         WEIR_CAUSE_LIST(X)
 #undef X
@@ -37,8 +37,8 @@ const char *weir_cause_word(weir_cause cause)
 const char *weir_cause_text(weir_cause cause)
 {
     switch (cause) {
-#define X(name, number, word, text)                                                                \
-    case name:                                                                                     \
+#define X(name, number, word, text) \
+    case name:                      \
         return text;
         WEIR_CAUSE_LIST(X)
 #undef X

@@ -6,8 +6,8 @@
 const char *weir_event_word(weir_event_kind kind)
 {
     switch (kind) {
-#define X(name, number, word)                                                                      \
-    case name:                                                                                     \
+#define X(name, number, word) \
+    case name:                \
         return word;
         WEIR_EVENT_LIST(X)
 #undef X

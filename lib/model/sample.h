@@ -27,8 +27,8 @@ _Static_assert(sizeof(weir_sample) == 32, "a sample is 32 bytes");
 
 /* weir_batch.flags */
 enum {
-    WEIR_BATCH_SOURCE_TIME = 1u << 0, /* ts came from the source, not from the schedule */
-    WEIR_BATCH_FIRST_READ = 1u << 1,  /* the extra read at start: ts is the read time */
+    WEIR_BATCH_SOURCE_TIME = 1u << 0,     /* ts came from the source, not from the schedule */
+    WEIR_BATCH_FIRST_READ = 1u << 1,      /* the extra read at start: ts is the read time */
     WEIR_BATCH_CLOCK_UNTRUSTED = 1u << 2, /* the wall clock cannot be true: ts says little */
 };
 
@@ -47,24 +47,24 @@ typedef struct weir_batch {
     uint32_t epoch;            /* 0, grows at each backward clock step */
     uint32_t flags;
     uint32_t n_samples;
-    uint64_t plans;         /* set of plans that were due: one bit each */
-    uint64_t fence;         /* a cluster's fence token; 0 without a cluster */
-    weir_wall due;          /* the slot */
-    weir_wall sent;         /* the request's last byte was handed to the transport; 0: no request */
-    weir_wall received;     /* the reply was complete, or the failure was known */
-    int64_t anchor_us;      /* wall minus monotonic time when it was received */
+    uint64_t plans;     /* set of plans that were due: one bit each */
+    uint64_t fence;     /* a cluster's fence token; 0 without a cluster */
+    weir_wall due;      /* the slot */
+    weir_wall sent;     /* the request's last byte was handed to the transport; 0: no request */
+    weir_wall received; /* the reply was complete, or the failure was known */
+    int64_t anchor_us;  /* wall minus monotonic time when it was received */
     const weir_sample *samples;
 } weir_batch;
 
 /* Kinds of events. Numbers are stored on disk: append only. */
-#define WEIR_EVENT_LIST(X)              \
-    X(WEIR_EVENT_GAP, 1, "gap")               \
-    X(WEIR_EVENT_CLOCK_STEP, 2, "clock_step") \
-    X(WEIR_EVENT_DEVICE_UP, 3, "device_up")   \
+#define WEIR_EVENT_LIST(X)                      \
+    X(WEIR_EVENT_GAP, 1, "gap")                 \
+    X(WEIR_EVENT_CLOCK_STEP, 2, "clock_step")   \
+    X(WEIR_EVENT_DEVICE_UP, 3, "device_up")     \
     X(WEIR_EVENT_DEVICE_DOWN, 4, "device_down") \
-    X(WEIR_EVENT_CONFIG, 5, "config")         \
-    X(WEIR_EVENT_STORE, 6, "store")           \
-    X(WEIR_EVENT_WRITE, 7, "write")           \
+    X(WEIR_EVENT_CONFIG, 5, "config")           \
+    X(WEIR_EVENT_STORE, 6, "store")             \
+    X(WEIR_EVENT_WRITE, 7, "write")             \
     X(WEIR_EVENT_ALARM, 8, "alarm")
 
 typedef enum weir_event_kind {

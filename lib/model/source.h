@@ -14,15 +14,15 @@
 
 /* One poll of one device: what is due at one slot. Copied by whoever keeps it. */
 typedef struct weir_read {
-    uint64_t id;            /* of the engine; given back in on_read_done */
-    uint32_t device;        /* catalog index */
-    uint32_t intervals;     /* set of the device's intervals that are due: one bit each */
+    uint64_t id;        /* of the engine; given back in on_read_done */
+    uint32_t device;    /* catalog index */
+    uint32_t intervals; /* set of the device's intervals that are due: one bit each */
     uint32_t epoch;
-    uint32_t flags;         /* WEIR_BATCH_FIRST_READ */
+    uint32_t flags; /* WEIR_BATCH_FIRST_READ */
     uint64_t plans;
-    weir_wall due;          /* the samples' ts */
+    weir_wall due; /* the samples' ts */
     weir_mono due_mono;
-    int64_t next_due_us;    /* time from due to the earliest next due of these intervals */
+    int64_t next_due_us; /* time from due to the earliest next due of these intervals */
 } weir_read;
 
 /* The bit of weir_read.intervals that asks for points with `interval: on_demand`. */
@@ -38,18 +38,18 @@ static inline bool weir_intervals_want(uint32_t intervals, const weir_device *de
 
 /* How a read ended, for the device's health. */
 typedef enum weir_read_result {
-    WEIR_READ_GOOD,    /* the device answered (exceptions on single points included) */
-    WEIR_READ_SILENT,  /* the device did not answer, or its gateway says so (0x0A, 0x0B) */
-    WEIR_READ_LINK,    /* the connection was down: says nothing of the device */
+    WEIR_READ_GOOD,   /* the device answered (exceptions on single points included) */
+    WEIR_READ_SILENT, /* the device did not answer, or its gateway says so (0x0A, 0x0B) */
+    WEIR_READ_LINK,   /* the connection was down: says nothing of the device */
 } weir_read_result;
 
 /* Counters of one device, filled by its source. Plain numbers, read on the loop only. */
 typedef struct weir_device_counters {
-    uint64_t requests;   /* sent, retries included */
+    uint64_t requests; /* sent, retries included */
     uint64_t timeouts;
-    uint64_t late;       /* replies after their timeout, dropped */
+    uint64_t late; /* replies after their timeout, dropped */
     uint64_t exceptions;
-    uint64_t malformed;  /* wrong unit, function, length, CRC or id */
+    uint64_t malformed;              /* wrong unit, function, length, CRC or id */
     uint64_t rtt_us_p50, rtt_us_p99; /* of the last some hundred replies; 0: none yet */
 } weir_device_counters;
 

@@ -146,37 +146,37 @@ struct row {
     weir_err err;
 };
 
-#define I64(x)                                                                                     \
-    {                                                                                              \
-        .kind = WEIR_KIND_I64, .as.i = (x)                                                         \
+#define I64(x)                             \
+    {                                      \
+        .kind = WEIR_KIND_I64, .as.i = (x) \
     }
-#define U64(x)                                                                                     \
-    {                                                                                              \
-        .kind = WEIR_KIND_U64, .as.u = (x)                                                         \
+#define U64(x)                             \
+    {                                      \
+        .kind = WEIR_KIND_U64, .as.u = (x) \
     }
-#define F32(x)                                                                                     \
-    {                                                                                              \
-        .kind = WEIR_KIND_F32, .as.f32 = (x)                                                       \
+#define F32(x)                               \
+    {                                        \
+        .kind = WEIR_KIND_F32, .as.f32 = (x) \
     }
-#define F64(x)                                                                                     \
-    {                                                                                              \
-        .kind = WEIR_KIND_F64, .as.f64 = (x)                                                       \
+#define F64(x)                               \
+    {                                        \
+        .kind = WEIR_KIND_F64, .as.f64 = (x) \
     }
-#define BOOL(x)                                                                                    \
-    {                                                                                              \
-        .kind = WEIR_KIND_BOOL, .as.bits = (x)                                                     \
+#define BOOL(x)                                \
+    {                                          \
+        .kind = WEIR_KIND_BOOL, .as.bits = (x) \
     }
-#define DECIMAL(m, e)                                                                              \
-    {                                                                                              \
-        .kind = WEIR_KIND_DECIMAL, .exponent = (e), .as.i = (m)                                    \
+#define DECIMAL(m, e)                                           \
+    {                                                           \
+        .kind = WEIR_KIND_DECIMAL, .exponent = (e), .as.i = (m) \
     }
-#define TEXT(x)                                                                                    \
-    {                                                                                              \
-        .kind = WEIR_KIND_STRING, .length = sizeof(x) - 1, .as.text = (x)                          \
+#define TEXT(x)                                                           \
+    {                                                                     \
+        .kind = WEIR_KIND_STRING, .length = sizeof(x) - 1, .as.text = (x) \
     }
-#define BYTES(x)                                                                                   \
-    {                                                                                              \
-        .kind = WEIR_KIND_BYTES, .length = sizeof(x) - 1, .as.text = (x)                           \
+#define BYTES(x)                                                         \
+    {                                                                    \
+        .kind = WEIR_KIND_BYTES, .length = sizeof(x) - 1, .as.text = (x) \
     }
 
 static void check_rows(const struct row *rows, size_t count)

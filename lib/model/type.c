@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The types and byte orders a point can have on the wire, and the names other programs give them.
- */
+/* The types and byte orders a point can have on the wire, and the names other programs give them */
 
 #include "model/type.h"
 

@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 /* Numbers are stored on disk: append only. */
-#define WEIR_KIND_LIST(X)        \
+#define WEIR_KIND_LIST(X)              \
     X(WEIR_KIND_NULL, 0, "null")       \
     X(WEIR_KIND_BOOL, 1, "bool")       \
     X(WEIR_KIND_I64, 2, "i64")         \

@@ -12,10 +12,10 @@
 
 #include "base/alloc.h"
 
-#define POINT(n, r, a, t)                                                                          \
-    .name = (n), .unit = "", .description = "", .table = (r), .function = (uint8_t)(r),            \
+#define POINT(n, r, a, t)                                                               \
+    .name = (n), .unit = "", .description = "", .table = (r), .function = (uint8_t)(r), \
     .address = (a), .type = (t), .scale = 1
-#define CONSTANT(v)                                                                                \
+#define CONSTANT(v) \
     .simulate = {.wave = WEIR_WAVE_CONSTANT, .min = (v), .max = (v), .resolution_mantissa = 1}
 
 static const weir_point points[] = {

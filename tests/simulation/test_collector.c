@@ -96,11 +96,12 @@ static void sim_make_catalog(struct sim *s)
                      "    interval: 10s\n    points:\n",
                      s->folder, DEVICES);
     for (int p = 0; p < POINTS; p++)
-        weir_text_format(
-            &yaml, "      - {name: p%d, register: holding, address: %d, type: uint16}\n", p, p * 10);
-    assert_int_equal(weir_yaml_load_text(yaml.text, yaml.length, "sim.yaml", NULL, &s->catalog,
-                                         &problems),
-                     WEIR_OK);
+        weir_text_format(&yaml,
+                         "      - {name: p%d, register: holding, address: %d, type: uint16}\n", p,
+                         p * 10);
+    assert_int_equal(
+        weir_yaml_load_text(yaml.text, yaml.length, "sim.yaml", NULL, &s->catalog, &problems),
+        WEIR_OK);
     weir_problems_deinit(&problems);
 }
 
@@ -115,7 +116,10 @@ static void sim_open(struct sim *s, uint64_t seed, sim_network_faults faults)
     sim_network_init(&s->network, seed, &slave_host);
     s->network.now = s->now;
     s->network.faults = faults;
-    s->platform = (weir_platform){.data = s, .now = sim_now, .wall = sim_wall, .seed = seed,
+    s->platform = (weir_platform){.data = s,
+                                  .now = sim_now,
+                                  .wall = sim_wall,
+                                  .seed = seed,
                                   .transport = &s->network.host,
                                   .built = {start_wall_us - WEIR_DAY}};
     sim_make_catalog(s);
@@ -123,9 +127,9 @@ static void sim_open(struct sim *s, uint64_t seed, sim_network_faults faults)
     assert_int_equal(weir_store_open(&options, &s->store, &error), WEIR_OK);
     assert_int_equal(weir_store_register(s->store, s->catalog, sim_wall(s), &error), WEIR_OK);
     assert_int_equal(weir_inbox_init(&s->inbox, 1 << 24, NULL, NULL), WEIR_OK);
-    assert_int_equal(weir_worker_new(s->store, &s->inbox, &s->platform, 60 * WEIR_S, &s->worker,
-                                     &error),
-                     WEIR_OK);
+    assert_int_equal(
+        weir_worker_new(s->store, &s->inbox, &s->platform, 60 * WEIR_S, &s->worker, &error),
+        WEIR_OK);
     const weir_loop_config config = {
         .catalog = s->catalog,
         .platform = &s->platform,
