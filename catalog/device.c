@@ -110,6 +110,15 @@ struct factors {
     weir_node *at;
 };
 
+/* A factor may be for a point that `only` leaves out today. */
+static bool profile_matches(const weir_profile *profile, const char *pattern)
+{
+    for (size_t i = 0; profile && i < profile->n_points; i++)
+        if (weir_glob_match(pattern, profile->points[i].name))
+            return true;
+    return false;
+}
+
 static void factors_set(struct entry *e, struct factors *f, const char *pattern, weir_node value)
 {
     double number;
@@ -132,7 +141,11 @@ static void factors_set(struct entry *e, struct factors *f, const char *pattern,
         f->texts[i] = text;
         f->at[i] = value;
     }
-    if (text && !matched)
+    if (!text || matched || profile_matches(e->profile, pattern))
+        return;
+    if (e->profile)
+        say_no_match(e->l, value, "multiply", pattern, e->profile->points, e->profile->n_points);
+    else
         say_no_match(e->l, value, "multiply", pattern, e->ins, e->n_ins);
 }
 

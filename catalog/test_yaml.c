@@ -302,6 +302,19 @@ static void multiply_scales_what_its_pattern_matches(void **state)
     weir_catalog_free(c);
 }
 
+static void a_factor_for_points_that_only_leaves_out_is_no_mistake(void **state)
+{
+    (void)state;
+    weir_catalog *c = load_good(LINE "devices: [{name: a, connection: line, unit_id: 1, "
+                                     "interval: 1s, profile: meter, only: [energy], "
+                                     "multiply: {'current_*': 40}}]\n");
+    assert_int_equal(c->devices[0].n_points, 1);
+    weir_catalog_free(c);
+    load_bad(LINE "devices: [{name: a, connection: line, unit_id: 1, interval: 1s, profile: meter, "
+                  "only: [energy], multiply: {'curent_*': 40}}]\n",
+             "multiply: no point matches");
+}
+
 static void patterns_that_overlap_are_refused(void **state)
 {
     (void)state;
@@ -636,6 +649,7 @@ int main(void)
         cmocka_unit_test(a_profile_changes_what_it_inherits),
         cmocka_unit_test(only_chooses_and_own_points_stay),
         cmocka_unit_test(multiply_scales_what_its_pattern_matches),
+        cmocka_unit_test(a_factor_for_points_that_only_leaves_out_is_no_mistake),
         cmocka_unit_test(patterns_that_overlap_are_refused),
         cmocka_unit_test(numbers_are_decimal_and_quoted_modicon_addresses_name_their_table),
         cmocka_unit_test(na_words_have_the_width_of_their_type),
