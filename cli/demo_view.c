@@ -31,23 +31,27 @@ struct row {
 struct weir_demo_view {
     const weir_catalog *catalog;
     FILE *file;
-    bool terminal;
-    size_t lines; /* drawn last time: to go back up */
+    weir_output *output; /* the lines; NULL: the terminal's table */
+    size_t lines;        /* drawn last time: to go back up */
     struct row *rows;
 };
 
 weir_demo_view *weir_demo_view_new(const weir_catalog *catalog, FILE *file, bool terminal)
 {
+    static const char *const columns[] = {"time", "tag", "value", "unit", "quality"};
     weir_demo_view *view = weir_alloc_zero(1, sizeof *view);
-    struct row *rows = weir_alloc_zero(catalog->n_tags, sizeof *rows);
-    if (!view || !rows) {
-        weir_free(view);
-        weir_free(rows);
+    if (!view)
+        return NULL;
+    view->catalog = catalog;
+    view->file = file;
+    view->rows = weir_alloc_zero(catalog->n_tags, sizeof *view->rows);
+    if (!terminal)
+        view->output =
+            weir_output_new(file, WEIR_FORMAT_CSV, columns, sizeof columns / sizeof *columns);
+    if (!view->rows || (!terminal && !view->output)) {
+        weir_demo_view_free(view);
         return NULL;
     }
-    *view = (weir_demo_view){catalog, file, terminal, 0, rows};
-    if (!terminal)
-        (void)fprintf(file, "time,tag,value,unit,quality\n");
     return view;
 }
 
@@ -55,6 +59,7 @@ void weir_demo_view_free(weir_demo_view *view)
 {
     if (!view)
         return;
+    weir_output_end(view->output);
     weir_free(view->rows);
     weir_free(view);
 }
@@ -232,38 +237,24 @@ static bool show_table(weir_demo_view *view, const weir_snapshot *snapshot,
     return fflush(view->file) == 0;
 }
 
-static void add_csv(weir_text *line, const weir_text *field)
-{
-    const bool quote = strpbrk(weir_text_get(field), ",\"\n\r") != NULL;
-    if (quote)
-        weir_text_add_char(line, '"');
-    for (size_t i = 0; i < field->length; i++) {
-        if (field->text[i] == '"')
-            weir_text_add_char(line, '"');
-        weir_text_add_char(line, field->text[i]);
-    }
-    if (quote)
-        weir_text_add_char(line, '"');
-}
-
 static bool show_change(weir_demo_view *view, const weir_snapshot *snapshot, size_t i)
 {
     const weir_catalog *catalog = view->catalog;
-    const weir_value value = weir_snapshot_value(snapshot, i);
-    WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
-    WEIR_TEXT_AUTO field = WEIR_TEXT_INIT;
+    const weir_sample *sample = &snapshot->current[i].sample;
+    const char *unit = weir_tag_point(catalog, &catalog->tags[i])->unit;
+    const char *quality = weir_class_text(weir_quality_class(sample->quality));
+    WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
     char time[28];
-    weir_wall_format(snapshot->current[i].sample.ts, time);
-    weir_text_format(&line, "%s,", time);
-    weir_tag_name(catalog, &catalog->tags[i], &field);
-    add_csv(&line, &field);
-    weir_text_add_char(&line, ',');
-    weir_text_clear(&field);
-    weir_value_format(&value, &field);
-    add_csv(&line, &field);
-    weir_text_format(&line, ",%s,%s\n", weir_tag_point(catalog, &catalog->tags[i])->unit,
-                     weir_class_text(weir_quality_class(snapshot->current[i].sample.quality)));
-    return fwrite(weir_text_get(&line), 1, line.length, view->file) == line.length;
+    weir_wall_format(sample->ts, time);
+    weir_tag_name(catalog, &catalog->tags[i], &name);
+    const weir_value row[] = {
+        weir_value_string(time, strlen(time)),
+        weir_value_string(weir_text_get(&name), name.length),
+        weir_snapshot_value(snapshot, i),
+        *unit ? weir_value_string(unit, strlen(unit)) : weir_value_null(),
+        weir_value_string(quality, strlen(quality)),
+    };
+    return weir_output_row(view->output, row);
 }
 
 bool weir_demo_view_show(weir_demo_view *view, const weir_snapshot *snapshot,
@@ -284,10 +275,10 @@ bool weir_demo_view_show(weir_demo_view *view, const weir_snapshot *snapshot,
         if (!text)
             row->last = value;
         row_remember(row, &value);
-        if (!view->terminal && changed)
+        if (view->output && changed)
             ok = show_change(view, snapshot, i);
     }
-    if (view->terminal)
+    if (!view->output)
         return show_table(view, snapshot, store);
     return ok && fflush(view->file) == 0;
 }
