@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "catalog/yaml.h"
 #include "engine/engine.h"
+#include "runtime/clock.h"
 #include "runtime/inbox.h"
 #include "runtime/uv_transport.h"
 #include "runtime/worker.h"
@@ -54,18 +55,14 @@ struct bench {
 
 static weir_mono now_mono(void *data)
 {
-    struct timespec t;
     (void)data;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (weir_mono){t.tv_sec * WEIR_S + t.tv_nsec / 1000};
+    return weir_system_mono();
 }
 
 static weir_wall now_wall(void *data)
 {
-    struct timespec t;
     (void)data;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (weir_wall){t.tv_sec * WEIR_S + t.tv_nsec / 1000};
+    return weir_system_wall();
 }
 
 static double cpu_us(int who)

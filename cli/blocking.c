@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "runtime/clock.h"
 
 struct weir_blocking {
     int fd;
@@ -38,13 +39,6 @@ struct weir_blocking {
 };
 
 static volatile sig_atomic_t *watched_stop;
-
-weir_mono weir_blocking_now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (weir_mono){t.tv_sec * WEIR_S + t.tv_nsec / 1000};
-}
 
 static void on_stop_signal(int number)
 {
@@ -71,7 +65,7 @@ static short wait_for(int fd, short events, weir_mono until)
     struct pollfd p = {.fd = fd, .events = events};
     struct timespec timeout;
     sigset_t none;
-    int64_t left = until.us - weir_blocking_now().us;
+    int64_t left = until.us - weir_system_mono().us;
     if (left < 0)
         left = 0;
     timeout.tv_sec = left / WEIR_S;
@@ -87,7 +81,7 @@ static bool stopped(const volatile sig_atomic_t *stop)
 
 void weir_blocking_wait(weir_mono until, const volatile sig_atomic_t *stop)
 {
-    while (!stopped(stop) && !weir_mono_reached(weir_blocking_now(), until))
+    while (!stopped(stop) && !weir_mono_reached(weir_system_mono(), until))
         (void)wait_for(-1, 0, until);
 }
 
@@ -106,7 +100,7 @@ static int connect_one(const struct addrinfo *address, weir_mono deadline,
         error = errno;
         if (error == EINPROGRESS) {
             while (!stopped(stop) && !wait_for(fd, POLLOUT, deadline) &&
-                   !weir_mono_reached(weir_blocking_now(), deadline))
+                   !weir_mono_reached(weir_system_mono(), deadline))
                 ;
             error = ETIMEDOUT;
             if (stopped(stop))
@@ -150,7 +144,7 @@ static weir_err connect_host(const weir_blocking_options *options, int *ret_fd, 
     if (unknown)
         return weir_fail(error, WEIR_ECONNECT, "cannot find %s: %s. Is the name right?", host,
                          gai_strerror(unknown));
-    weir_mono deadline = weir_mono_add(weir_blocking_now(), options->timeout_us);
+    weir_mono deadline = weir_mono_add(weir_system_mono(), options->timeout_us);
     int failed = 0;
     for (const struct addrinfo *a = addresses; a; a = a->ai_next) {
         failed = connect_one(a, deadline, options->stop, ret_fd);
@@ -193,7 +187,7 @@ weir_err weir_blocking_open(const weir_blocking_options *options, weir_blocking 
     weir_err err = connect_host(options, &b->fd, error);
     if (err)
         return err;
-    weir_link_connected(b->link, weir_blocking_now());
+    weir_link_connected(b->link, weir_system_mono());
     *ret = b;
     b = NULL;
     return WEIR_OK;
@@ -234,7 +228,7 @@ static void on_reply(weir_request *request, const weir_reply *reply)
 
 static void lost(weir_blocking *b)
 {
-    weir_link_disconnected(b->link, weir_blocking_now());
+    weir_link_disconnected(b->link, weir_system_mono());
     (void)close(b->fd);
     b->fd = -1;
 }
@@ -243,7 +237,7 @@ static void lost(weir_blocking *b)
  * stopped reading; it gets one timeout. */
 static bool send_all(weir_blocking *b, const uint8_t *bytes, size_t n)
 {
-    weir_mono deadline = weir_mono_add(weir_blocking_now(), b->timeout_us);
+    weir_mono deadline = weir_mono_add(weir_system_mono(), b->timeout_us);
     while (n) {
         ssize_t sent = send(b->fd, bytes, n, MSG_NOSIGNAL);
         if (sent >= 0) {
@@ -251,7 +245,7 @@ static bool send_all(weir_blocking *b, const uint8_t *bytes, size_t n)
             n -= (size_t)sent;
         } else if (errno == EAGAIN && !stopped(b->stop)) {
             (void)wait_for(b->fd, POLLOUT, deadline);
-            if (weir_mono_reached(weir_blocking_now(), deadline))
+            if (weir_mono_reached(weir_system_mono(), deadline))
                 return false;
         } else if (errno != EINTR) {
             return false;
@@ -265,7 +259,7 @@ static void receive(weir_blocking *b)
     uint8_t bytes[512];
     ssize_t n = recv(b->fd, bytes, sizeof bytes, 0);
     if (n > 0)
-        weir_link_input(b->link, bytes, (size_t)n, weir_blocking_now());
+        weir_link_input(b->link, bytes, (size_t)n, weir_system_mono());
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
         lost(b);
 }
@@ -273,8 +267,8 @@ static void receive(weir_blocking *b)
 static void exchange(weir_blocking *b)
 {
     const uint8_t *bytes;
-    weir_mono wake = weir_link_step(b->link, weir_blocking_now());
-    size_t n = weir_link_output(b->link, weir_blocking_now(), &bytes);
+    weir_mono wake = weir_link_step(b->link, weir_system_mono());
+    size_t n = weir_link_output(b->link, weir_system_mono(), &bytes);
     if (b->answered)
         return;
     if (n && !send_all(b, bytes, n)) {
@@ -282,7 +276,7 @@ static void exchange(weir_blocking *b)
         return;
     }
     if (n) /* sending sets the deadline that the next step reports */
-        wake = weir_link_step(b->link, weir_blocking_now());
+        wake = weir_link_step(b->link, weir_system_mono());
     if (b->fd >= 0 && !b->answered && wait_for(b->fd, POLLIN, wake))
         receive(b);
     if (b->fd >= 0 && weir_link_broken(b->link))
@@ -301,7 +295,7 @@ weir_err weir_blocking_read(weir_blocking *b, uint8_t unit, uint8_t function, ui
                                 .on_reply = on_reply};
     b->answered = false;
     b->answer = &answer;
-    weir_link_submit(b->link, &b->request, weir_blocking_now());
+    weir_link_submit(b->link, &b->request, weir_system_mono());
     while (!b->answered && !stopped(b->stop))
         exchange(b);
     b->answer = NULL;

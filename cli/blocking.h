@@ -61,5 +61,3 @@ void weir_blocking_watch(volatile sig_atomic_t *stop);
 
 /* Waits until the monotonic time; returns earlier when stop is set. */
 void weir_blocking_wait(weir_mono until, const volatile sig_atomic_t *stop);
-
-weir_mono weir_blocking_now(void);

@@ -22,7 +22,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -32,6 +31,7 @@
 #include "cli/output.h"
 #include "daemon/assemble.h"
 #include "daemon/log.h"
+#include "runtime/clock.h"
 
 struct demo_options {
     const char *data_dir;
@@ -232,22 +232,17 @@ static weir_err demo_start(struct demo *d, const struct demo_options *options, w
     return err;
 }
 
-static int64_t monotonic_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * WEIR_S + t.tv_nsec / 1000;
-}
-
 /* Until a signal, the time is over, or nobody reads any more. */
 static weir_err demo_show(struct demo *d, const struct demo_options *options, weir_error *error)
 {
     const bool terminal = isatty(STDOUT_FILENO) && weir_terminal_colour(stdout);
-    const int64_t ends = options->duration_us ? monotonic_us() + options->duration_us : INT64_MAX;
+    const int64_t ends =
+        options->duration_us ? weir_system_mono().us + options->duration_us : INT64_MAX;
     weir_demo_view *view = weir_demo_view_new(d->catalog, stdout, terminal);
     if (!view)
         return weir_fail(error, WEIR_ENOMEM, "the table");
-    while (weir_signal_wait(terminal ? redraw_us : change_us) == 0 && monotonic_us() < ends) {
+    while (weir_signal_wait(terminal ? redraw_us : change_us) == 0 &&
+           weir_system_mono().us < ends) {
         weir_snapshot *snapshot = weir_collector_snapshot(d->collector);
         const weir_worker_view store = weir_collector_store(d->collector);
         const bool read_by_somebody = !snapshot || weir_demo_view_show(view, snapshot, &store);

@@ -17,6 +17,7 @@
 #include "cli/output.h"
 #include "cli/read_plan.h"
 #include "cli/rtt.h"
+#include "runtime/clock.h"
 
 /* What is read, and how far it has come. */
 struct read {
@@ -400,11 +401,11 @@ static int read_run(const weir_invocation *in)
         weir_blocking_close(r->connection);
         return weir_command_fail(in, &error);
     }
-    weir_mono next = weir_blocking_now();
+    weir_mono next = weir_system_mono();
     while (poll_all(r) && r->plan.repeat) {
         next = weir_mono_add(next, r->plan.period_us);
-        if (weir_mono_reached(weir_blocking_now(), next))
-            next = weir_blocking_now(); /* slower than the period: as fast as it goes */
+        if (weir_mono_reached(weir_system_mono(), next))
+            next = weir_system_mono(); /* slower than the period: as fast as it goes */
         weir_blocking_wait(next, &stop);
     }
     weir_blocking_close(r->connection);

@@ -13,10 +13,10 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "modbus/slave.h"
+#include "runtime/clock.h"
 
 enum {
     BACKLOG = 1024,     /* a thousand masters connect at once */
@@ -54,10 +54,7 @@ static int show_plant(void *data, uint8_t unit, weir_register table, uint16_t ad
                       uint16_t *ret)
 {
     const weir_server *server = data;
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    const weir_wall t = {now.tv_sec * WEIR_S + now.tv_nsec / 1000};
-    int code = weir_plant_read(server->plant, unit, table, address, n, t, ret);
+    int code = weir_plant_read(server->plant, unit, table, address, n, weir_system_wall(), ret);
     return code == WEIR_PLANT_NO_UNIT ? WEIR_SLAVE_SILENT : code;
 }
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/number.h"
@@ -15,6 +14,7 @@
 #include "cli/datadir.h"
 #include "cli/output.h"
 #include "daemon/control.h"
+#include "runtime/clock.h"
 
 struct status_options {
     const char *config;
@@ -58,13 +58,11 @@ static long long integer_of(const json_t *object, const char *key)
 /* "12 s ago"; "never" for 0. */
 static void add_age(weir_text *t, long long ts)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
     if (ts == 0) {
         weir_text_add(t, "never");
         return;
     }
-    const int64_t age = (now.tv_sec * WEIR_S + now.tv_nsec / 1000 - ts) / WEIR_S;
+    const int64_t age = (weir_system_wall().us - ts) / WEIR_S;
     weir_text_add_duration(t, age * WEIR_S);
     weir_text_add(t, " ago");
 }

@@ -24,11 +24,11 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "runtime/clock.h"
 
 enum {
     CLIENTS_MAX = 16,
@@ -167,13 +167,6 @@ static json_t *control_answer(weir_control *c, const char *line, size_t n)
 
 /* clients */
 
-static int64_t monotonic_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * WEIR_S + t.tv_nsec / 1000;
-}
-
 static void client_drop(struct client *client)
 {
     (void)close(client->fd);
@@ -217,7 +210,7 @@ static bool client_send(struct client *client)
                      client->output.length - client->sent, MSG_NOSIGNAL);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
-    client->active_us = monotonic_us();
+    client->active_us = weir_system_mono().us;
     client->sent += (size_t)n;
     if (client->sent == client->output.length) {
         weir_text_deinit(&client->output); /* an answer may be large, and the next one far away */
@@ -234,7 +227,7 @@ static bool client_receive(struct client *client)
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     client->ended = n == 0;
-    client->active_us = monotonic_us();
+    client->active_us = weir_system_mono().us;
     weir_text_add_n(&client->input, bytes, (size_t)n);
     return !client->input.failed;
 }
@@ -263,7 +256,7 @@ static struct client *control_place(weir_control *c)
         if (client->active_us < oldest->active_us)
             oldest = client;
     }
-    return monotonic_us() - oldest->active_us >= idle_us ? oldest : NULL;
+    return weir_system_mono().us - oldest->active_us >= idle_us ? oldest : NULL;
 }
 
 /* False: a new client has to wait. */
@@ -277,8 +270,8 @@ static bool control_accept(weir_control *c)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
     if (place->fd >= 0)
         client_drop(place);
-    *place =
-        (struct client){.fd = fd, .input = {.limit = LINE_MAX_BYTES}, .active_us = monotonic_us()};
+    *place = (struct client){
+        .fd = fd, .input = {.limit = LINE_MAX_BYTES}, .active_us = weir_system_mono().us};
     return true;
 }
 

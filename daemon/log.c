@@ -9,11 +9,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "runtime/clock.h"
 
 static _Atomic int log_level = WEIR_LOG_INFO;
 static _Atomic int log_format = WEIR_LOG_FORMAT_TEXT;
@@ -52,10 +52,8 @@ static void add_json(weir_text *t, const char *key, const char *value)
 static void line_json(weir_text *t, weir_log_level level, const char *event, const char *subject,
                       const char *text)
 {
-    struct timespec now;
     char time[28];
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    weir_wall_format((weir_wall){now.tv_sec * WEIR_S + now.tv_nsec / 1000}, time);
+    weir_wall_format(weir_system_wall(), time);
     weir_text_add_char(t, '{');
     add_json(t, "time", time);
     weir_text_add(t, ", ");

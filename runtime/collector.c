@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include "base/alloc.h"
+#include "runtime/clock.h"
 #include "runtime/loop.h"
 #include "runtime/uv_transport.h"
 
@@ -64,20 +65,16 @@ struct weir_collector {
     weir_snapshot *snapshot; /* the last one given; a reference */
 };
 
-static weir_mono system_now(void *data)
+static weir_mono platform_now(void *data)
 {
-    struct timespec t;
     (void)data;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (weir_mono){t.tv_sec * WEIR_S + t.tv_nsec / 1000};
+    return weir_system_mono();
 }
 
-static weir_wall system_wall(void *data)
+static weir_wall platform_wall(void *data)
 {
-    struct timespec t;
     (void)data;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (weir_wall){t.tv_sec * WEIR_S + t.tv_nsec / 1000};
+    return weir_system_wall();
 }
 
 static void collector_log(void *data, weir_log_level level, const char *event, const char *subject,
@@ -156,7 +153,7 @@ static void on_prepare(uv_prepare_t *prepare)
         return;
     }
     /* Never early: a slot does not fire before its time. */
-    const int64_t wait_us = next.us - system_now(NULL).us;
+    const int64_t wait_us = next.us - weir_system_mono().us;
     const uint64_t wait_ms = wait_us > 0 ? (uint64_t)((wait_us + WEIR_MS - 1) / WEIR_MS) : 0;
     uv_update_time(&c->uv);
     (void)uv_timer_start(&c->timer, c->timer.timer_cb, wait_ms, 0);
@@ -221,7 +218,7 @@ static void on_timer(uv_timer_t *timer)
 {
     weir_collector *c = timer->data;
     (void)weir_loop_step(c->loop);
-    const weir_mono now = system_now(NULL);
+    const weir_mono now = weir_system_mono();
     if (!c->worker)
         return;
     bool post = weir_mono_reached(now, c->devices_next);
@@ -295,7 +292,7 @@ static weir_err thread_start(pthread_t *ret, void *(*run)(void *), void *data, c
 static weir_err collector_open_store(weir_collector *c, weir_error *error)
 {
     const weir_store_options options = {c->config.catalog->store.data_dir, c->platform.vfs,
-                                        system_wall(NULL)};
+                                        weir_system_wall()};
     weir_err err = weir_store_open(&options, &c->store, error);
     if (!err)
         err = weir_store_register(c->store, c->config.catalog, options.now, error);
@@ -345,7 +342,7 @@ static uint64_t system_seed(void)
 {
     uint64_t seed;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = (uint64_t)system_now(NULL).us;
+        seed = (uint64_t)weir_system_mono().us;
     return seed;
 }
 
@@ -361,15 +358,15 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
     (void)signal(SIGPIPE, SIG_IGN);
     c->platform = (weir_platform){
         .data = c,
-        .now = system_now,
-        .wall = system_wall,
+        .now = platform_now,
+        .wall = platform_wall,
         .seed = c->config.seed ? c->config.seed : system_seed(),
         .transport = &c->transport.host,
         .built = c->config.built,
         .log = collector_log,
     };
-    c->devices_next = weir_mono_add(system_now(NULL), devices_interval_us);
-    c->states_next = weir_mono_add(system_now(NULL), states_interval_us);
+    c->devices_next = weir_mono_add(weir_system_mono(), devices_interval_us);
+    c->states_next = weir_mono_add(weir_system_mono(), states_interval_us);
     c->states = weir_alloc_zero(c->config.catalog->n_devices, sizeof *c->states);
     if (!c->states)
         return weir_fail(error, WEIR_ENOMEM, "the collector");
@@ -445,7 +442,7 @@ bool weir_collector_stop(weir_collector *collector)
 
 bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
 {
-    const struct timespec until = timespec_of(weir_mono_add(system_now(NULL), timeout_us));
+    const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), timeout_us));
     int status = 0;
     (void)pthread_mutex_lock(&collector->lock);
     while (!collector->done && status != ETIMEDOUT)
@@ -458,7 +455,7 @@ bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
 weir_snapshot *weir_collector_snapshot(weir_collector *collector)
 {
     weir_collector *c = collector;
-    const struct timespec until = timespec_of(weir_mono_add(system_now(NULL), snapshot_wait_us));
+    const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), snapshot_wait_us));
     weir_snapshot *snapshot = NULL;
     int status = 0;
     (void)pthread_mutex_lock(&c->lock);
