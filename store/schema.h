@@ -5,7 +5,7 @@
 
 enum {
     SCHEMA_APPLICATION_ID = 0x77656972, /* "weir" */
-    SCHEMA_VERSION = 1,                 /* PRAGMA user_version */
+    SCHEMA_VERSION = 2,                 /* PRAGMA user_version */
     SCHEMA_PAGE_SIZE = 4096,
 };
 
@@ -19,28 +19,63 @@ enum {
  * between a slot and the commit of its samples, short against what a query spans. */
 #define LOG_SLACK_US (3600 * 1000000LL)
 
+/* part.state */
+enum {
+    PART_BUILDING = 0, /* not complete: nobody reads it; goes on or is dropped after a restart */
+    PART_LIVE = 1,
+    PART_DROPPING = 2, /* replaced or expired: nobody reads it; its segments are being deleted */
+};
+
+/* segment.key: the part, the tag (or with SEGMENT_REPLIES the series of replies), and a number
+ * where one segment cannot hold all. Ascending by part, so that a part is written in one go. */
+#define SEGMENT_REPLIES           0x80000000u
+#define SEGMENT_KEY(part, uid, n) ((int64_t)(part) << 40 | (int64_t)(uint32_t)(uid) << 8 | (n))
+
 /*
- * newest_ts is the largest ts of this and all earlier rows: it never falls, so rows can be found
- * by time through the primary key alone and a routine commit touches one b-tree. The index has
- * only the rows that break this order.
+ * fresh   the newest commits. A slot is written again once its row is in the log, in place: a
+ *         commit touches one page. Rows with first_seq <= meta.merged_seq are only that: used.
+ * log     merged rows, for sinks until acknowledged, for readers until in a part (seq <=
+ *         meta.history_seq). Rows of version 1 of the schema lie here as they were; late is
+ *         theirs. last_seq NULL: first_seq + count - 1.
+ * part    one merge's output, of one epoch; first_seq .. last_seq: what it was made of.
  */
-#define SCHEMA_SQL                                                                              \
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"                             \
-    "CREATE TABLE log(first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL,"                   \
-    "  min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, newest_ts INTEGER NOT NULL,"           \
-    "  trusted_ts INTEGER NOT NULL, epoch INTEGER NOT NULL, epoch_ts INTEGER NOT NULL,"         \
-    "  late INTEGER NOT NULL,"                                                                  \
-    "  head BLOB NOT NULL, body BLOB NOT NULL);"                                                \
-    "CREATE INDEX log_late ON log(min_ts, max_ts, late) WHERE late <> 0;"                       \
-    "CREATE TABLE event(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind INTEGER NOT NULL,"   \
-    "  subject TEXT NOT NULL, text TEXT NOT NULL);"                                             \
-    "CREATE TABLE tag(uid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"                      \
-    "  active INTEGER NOT NULL);"                                                               \
-    "CREATE TABLE tag_version(uid INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL,"  \
-    "  device TEXT NOT NULL, unit TEXT NOT NULL, type TEXT NOT NULL, scale REAL NOT NULL,"      \
-    "  offset REAL NOT NULL, description TEXT NOT NULL, labels TEXT NOT NULL,"                  \
-    "  address TEXT NOT NULL, PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                            \
-    "CREATE TABLE device(name TEXT PRIMARY KEY, connection TEXT NOT NULL, state TEXT NOT NULL," \
-    "  since INTEGER NOT NULL, last_good INTEGER, error TEXT NOT NULL,"                         \
-    "  requests INTEGER NOT NULL, timeouts INTEGER NOT NULL, late INTEGER NOT NULL,"            \
+#define SCHEMA_SQL                                                                               \
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"                              \
+    "CREATE TABLE fresh(slot INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL,"                   \
+    "  count INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL,"                \
+    "  newest_ts INTEGER NOT NULL, trusted_ts INTEGER NOT NULL, epoch INTEGER NOT NULL,"         \
+    "  epoch_ts INTEGER NOT NULL, state BLOB NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL);" \
+    "CREATE TABLE log(first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL,"                    \
+    "  min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, newest_ts INTEGER NOT NULL,"            \
+    "  trusted_ts INTEGER NOT NULL, epoch INTEGER NOT NULL, epoch_ts INTEGER NOT NULL,"          \
+    "  late INTEGER NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL, last_seq INTEGER);"        \
+    "CREATE INDEX log_late ON log(min_ts, max_ts, late) WHERE late <> 0;"                        \
+    "CREATE TABLE part(id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, epoch INTEGER NOT NULL,"   \
+    "  state INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL,"                \
+    "  first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, segments INTEGER NOT NULL,"        \
+    "  samples INTEGER NOT NULL, bytes INTEGER NOT NULL);"                                       \
+    "CREATE TABLE segment(key INTEGER PRIMARY KEY, head BLOB NOT NULL, marks BLOB NOT NULL,"     \
+    "  body BLOB NOT NULL);"                                                                     \
+    "CREATE TABLE snapshot(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, head BLOB NOT NULL,"    \
+    "  body BLOB NOT NULL);"                                                                     \
+    "CREATE TABLE cursor(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL,"      \
+    "  detached INTEGER) WITHOUT ROWID;"                                                         \
+    "CREATE TABLE gap(id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, sink TEXT NOT NULL,"          \
+    "  uid INTEGER, from_ts INTEGER NOT NULL, to_ts INTEGER NOT NULL, count INTEGER NOT NULL,"   \
+    "  cause TEXT NOT NULL);"                                                                    \
+    "CREATE TABLE epoch(epoch INTEGER PRIMARY KEY, offset INTEGER NOT NULL,"                     \
+    "  ts INTEGER NOT NULL);"                                                                    \
+    "CREATE TABLE replacement(uid INTEGER NOT NULL, ts INTEGER NOT NULL, final REAL NOT NULL,"   \
+    "  first REAL NOT NULL, PRIMARY KEY(uid, ts)) WITHOUT ROWID;"                                \
+    "CREATE TABLE event(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind INTEGER NOT NULL,"    \
+    "  subject TEXT NOT NULL, text TEXT NOT NULL);"                                              \
+    "CREATE TABLE tag(uid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"                       \
+    "  active INTEGER NOT NULL, purged_seq INTEGER NOT NULL DEFAULT 0);"                         \
+    "CREATE TABLE tag_version(uid INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL,"   \
+    "  device TEXT NOT NULL, unit TEXT NOT NULL, type TEXT NOT NULL, scale REAL NOT NULL,"       \
+    "  offset REAL NOT NULL, description TEXT NOT NULL, labels TEXT NOT NULL,"                   \
+    "  address TEXT NOT NULL, PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                             \
+    "CREATE TABLE device(name TEXT PRIMARY KEY, connection TEXT NOT NULL, state TEXT NOT NULL,"  \
+    "  since INTEGER NOT NULL, last_good INTEGER, error TEXT NOT NULL,"                          \
+    "  requests INTEGER NOT NULL, timeouts INTEGER NOT NULL, late INTEGER NOT NULL,"             \
     "  rtt_p50 REAL, rtt_p99 REAL, catalog INTEGER NOT NULL) WITHOUT ROWID;"

@@ -162,7 +162,9 @@ static weir_err store_prepare(weir_store *store, weir_error *error)
     } all[] = {
         {&store->begin, "BEGIN IMMEDIATE"},
         {&store->commit, "COMMIT"},
-        {&store->insert_log, "INSERT INTO log VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
+        {&store->insert_log,
+         "INSERT INTO log(first_seq,count,min_ts,max_ts,newest_ts,trusted_ts,epoch,"
+         "epoch_ts,late,head,body) VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
         {&store->insert_event, "INSERT INTO event VALUES(?,?,?,?,?)"},
         {&store->drop_oldest, "DELETE FROM log WHERE first_seq=(SELECT min(first_seq) FROM log)"
                               " RETURNING length(head)+length(body)"},

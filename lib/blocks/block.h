@@ -47,6 +47,15 @@ bool weir_block_builder_full(const weir_block_builder *builder);
 size_t weir_block_builder_count(const weir_block_builder *builder); /* samples */
 size_t weir_block_builder_bytes(const weir_block_builder *builder); /* about what they take */
 
+/*
+ * Merged blocks, codec 2, level 1: batches of several commits. Each batch comes with the seq of its
+ * first sample, ascending; the block keeps them grouped by shape, values in columns by tag. All
+ * else as above: builder, encode, clear and full are the same for both.
+ */
+weir_block_builder *weir_block_builder_new_merged(void) WEIR_MUST_CHECK;
+weir_err weir_block_builder_append_at(weir_block_builder *builder, const weir_batch *batch,
+                                      uint64_t seq, weir_error *error) WEIR_MUST_CHECK;
+
 /* An encoded block: the head says what is inside and can be read without the body. */
 typedef struct weir_block_bytes {
     const uint8_t *head;
@@ -92,7 +101,8 @@ bool weir_block_head_has_any(const weir_block_head *head, const weir_tag_uid *so
 /* A decoded block: batches in order of their sequence numbers, their samples side by side. */
 typedef struct weir_block {
     size_t n_batches;
-    weir_batch *batches; /* each borrows its part of samples */
+    weir_batch *batches; /* each borrows its part of samples; ascending by seq */
+    uint32_t *offsets;   /* [n_batches]: the seq of a batch's first sample, minus the row's */
     size_t count;
     weir_sample *samples; /* strings and bytes borrow from the block */
     uint8_t *raw;

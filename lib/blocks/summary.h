@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be said of a stretch of samples without keeping them. */
+
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/sample.h"
+
+/*
+ * Of samples of one tag in ascending ts. A number is a value of a kind weir_value_number knows, of
+ * good or uncertain quality, and not NaN. Nothing is rounded away: count, first and last are
+ * exact; min, max and sum are doubles. {0} is empty.
+ */
+typedef struct weir_summary {
+    uint64_t count;   /* samples */
+    uint64_t good;    /* of plain good class */
+    uint64_t bad;     /* of class bad; the others are uncertain */
+    uint64_t numbers; /* 0: what follows means nothing */
+    double min, max, sum;
+    weir_value first, last; /* numbers, with their kind */
+    weir_wall first_ts, last_ts;
+    uint64_t falls; /* numbers lower than the number before: 0 means last - first is all growth */
+} weir_summary;
+
+void weir_summary_add(weir_summary *summary, const weir_sample *sample);
+
+/* later starts after summary ends; the step between the two counts in falls. */
+void weir_summary_join(weir_summary *summary, const weir_summary *later);
