@@ -111,8 +111,8 @@ static bool deadband_fit(weir_loader *l, const weir_deadband *d, bool own, weir_
         return true;
     }
     if (!numbers && d->amount.as.i != 0) {
-        weir_loader_problem(l, d->at,
-                            "a %s is archived when it changes: its deadband can only be 0", kind);
+        weir_loader_problem(l, d->at, "a %s is stored when it changes: its deadband can only be 0",
+                            kind);
         return false;
     }
     if (!d->percent || !numbers) {
@@ -145,7 +145,7 @@ bool weir_deadband_set(weir_loader *l, const weir_deadband *own, const weir_dead
         if (!is_own && own->max_unchanged_at.id) {
             weir_loader_problem(l, own->max_unchanged_at,
                                 "point '%s' has max_unchanged_interval without a deadband: give it "
-                                "one (0: archived when it changes)",
+                                "one (0: stored when it changes)",
                                 p->name);
             return false;
         }

@@ -343,7 +343,7 @@ static void entry_check_max_unchanged(struct entry *e, const weir_point *points,
     if (node.id && n == e->n_ins && !weir_node_get(e->mapping, "deadband").id)
         weir_loader_problem(e->l, node,
                             "max_unchanged_interval is for points with a deadband, and there is "
-                            "none: give one (0: archived when it changes)");
+                            "none: give one (0: stored when it changes)");
 }
 
 static void entry_keep_points(struct entry *e, weir_point *points, size_t n)

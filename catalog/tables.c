@@ -246,7 +246,7 @@ const weir_option weir_connection_table[] = {
         {.name = "deadband",                                                                       \
          .type = WEIR_OPTION_CUSTOM,                                                               \
          AT(weir_device_in, deadband),                                                             \
-         .metavar = "NUMBER",                                                                      \
+         .metavar = "NUMBER|PERCENT",                                                              \
          .fallback = "none",                                                                       \
          .text = "The deadband of its points that give none. Those that are no numbers (bools, "   \
                  "enums, bitfields, texts) are then stored when they change."},                    \
@@ -540,7 +540,7 @@ const weir_option weir_point_table[] = {
     {.name = "deadband",
      .type = WEIR_OPTION_CUSTOM,
      AT(weir_point_in, deadband),
-     .metavar = "NUMBER",
+     .metavar = "NUMBER|PERCENT",
      .text = "Only changes above this, against the last stored value, are stored; live views see "
              "every value. In the value's unit (0.5), in percent of max - min (\"1%\"), 0: every "
              "change; none: every sample, changed or not. Bad samples and changes of quality are "

@@ -114,6 +114,8 @@ static void a_value_passes_when_it_is_further_from_the_archived_one_than_the_dea
         {"further down", "2", I64(5), I64(2), CHANGE},
         {"a fraction keeps no integer back", "0.9", I64(5), I64(6), CHANGE},
         {"a fraction more than one", "1.5", I64(5), I64(6), NO_CHANGE},
+        {"many digits", "1000.00001", I64(0), I64(1000), NO_CHANGE},
+        {"many digits, further", "1000.00001", I64(0), I64(1001), CHANGE},
         {"across all of i64", "18446744073709551e3", I64(INT64_MIN), I64(INT64_MAX), CHANGE},
         {"nothing is further than a huge deadband", "1e100", I64(INT64_MIN), I64(INT64_MAX),
          NO_CHANGE},
