@@ -74,7 +74,8 @@ enum {
     "CREATE TABLE tag_version(uid INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL,"   \
     "  device TEXT NOT NULL, unit TEXT NOT NULL, type TEXT NOT NULL, scale REAL NOT NULL,"       \
     "  offset REAL NOT NULL, description TEXT NOT NULL, labels TEXT NOT NULL,"                   \
-    "  address TEXT NOT NULL, PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                             \
+    "  address TEXT NOT NULL, counter INTEGER NOT NULL DEFAULT 0,"                               \
+    "  PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                                                    \
     "CREATE TABLE device(name TEXT PRIMARY KEY, connection TEXT NOT NULL, state TEXT NOT NULL,"  \
     "  since INTEGER NOT NULL, last_good INTEGER, error TEXT NOT NULL,"                          \
     "  requests INTEGER NOT NULL, timeouts INTEGER NOT NULL, late INTEGER NOT NULL,"             \

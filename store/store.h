@@ -50,7 +50,7 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret,
 void weir_store_close(weir_store *store);
 
 /* Gives every tag of the catalog its uid (known names keep theirs), records new versions of name,
- * unit, type, scale, description, labels and address, and the devices; commits. */
+ * unit, type, scale, description, labels, address and counter, and the devices; commits. */
 weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall now,
                              weir_error *error) WEIR_MUST_CHECK;
 
