@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "blocks/replies.h"
 #include "blocks/segment.h"
 #include "model/sample.h"
@@ -262,7 +263,8 @@ static weir_err settle_parts(weir_salvage *s, weir_error *error)
     bool row = true;
     weir_err err = weir_db_prepare(s->db,
                                    "SELECT p.id, p.samples, g.key, g.head FROM part p"
-                                   " LEFT JOIN segment g ON g.key>>40=p.id ORDER BY p.id",
+                                   " LEFT JOIN segment g ON g.key BETWEEN p.id<<40 AND"
+                                   " (p.id<<40)+0xffffffffff ORDER BY p.id, g.key",
                                    &rows, error);
     if (err == WEIR_OK)
         err = weir_db_prepare(s->db, "UPDATE part SET segments=?2, samples=?3 WHERE id=?1", &put,
@@ -296,6 +298,18 @@ static weir_err settle_parts(weir_salvage *s, weir_error *error)
 
 /* --- names -------------------------------------------------------------------------------- */
 
+/* The last uid of the ranges in a head. */
+static int64_t head_uid_highest(const weir_block_head *head)
+{
+    weir_reader r = weir_reader_of(head->ranges, head->ranges_length);
+    uint64_t uid = 0;
+    for (uint32_t i = 0; i < head->n_ranges; i++) {
+        uid += weir_read_varint(&r);
+        uid += weir_read_varint(&r);
+    }
+    return r.failed || uid >= UINT32_MAX ? 0 : (int64_t)uid;
+}
+
 /* The highest uid in use: of tags, segments, and the heads of blocks. */
 static weir_err uid_highest(weir_salvage *s, int64_t *ret, weir_error *error)
 {
@@ -312,7 +326,7 @@ static weir_err uid_highest(weir_salvage *s, int64_t *ret, weir_error *error)
         weir_block_head head;
         if (weir_block_head_parse(sqlite3_column_blob(rows, 0),
                                   (size_t)sqlite3_column_bytes(rows, 0), &head, NULL) == WEIR_OK)
-            *ret = weir_block_head_last(&head) > *ret ? weir_block_head_last(&head) : *ret;
+            *ret = head_uid_highest(&head) > *ret ? head_uid_highest(&head) : *ret;
     }
     return err;
 }
