@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "blocks/block.h"
 #include "blocks/replies.h"
 #include "blocks/segment.h"
 #include "model/sample.h"
