@@ -268,10 +268,14 @@ static weir_err pages_open(weir_pages *p, const char *path, const char *wal, con
                            weir_error *error)
 {
     weir_err err = file_open(&p->db, path, SQLITE_OPEN_MAIN_DB, vfs, error);
-    if (err == WEIR_OK && wal)
-        err = file_open(&p->wal, wal, SQLITE_OPEN_WAL, vfs, error);
-    if (err != WEIR_OK && !(err == WEIR_ENOTFOUND && p->db.handle))
-        return err;
+    weir_err wal_err = err;
+    if (wal && (err == WEIR_OK || err == WEIR_ENOTFOUND))
+        wal_err = file_open(&p->wal, wal, SQLITE_OPEN_WAL, vfs, error);
+    if ((err != WEIR_OK && err != WEIR_ENOTFOUND) ||
+        (wal_err != WEIR_OK && wal_err != WEIR_ENOTFOUND))
+        return err != WEIR_OK ? err : wal_err;
+    if (!p->db.handle && !p->wal.handle)
+        return WEIR_ENOTFOUND;
     /* A WAL adds at most a page a frame: no number in it makes the file larger than that. */
     const int64_t n = (p->db.size + WEIR_PAGE_SIZE - 1) / WEIR_PAGE_SIZE +
                       (p->wal.handle ? p->wal.size / FRAME_SIZE : 0);
@@ -362,14 +366,23 @@ static void map_load(weir_pages *p, uint32_t number)
     }
 }
 
+/* The page of the map that a page is in, or is. */
+static uint32_t map_of(uint32_t number)
+{
+    const uint32_t map = (number - 2) / (POINTERS + 1) * (POINTERS + 1) + 2;
+    return map + (map == LOCK_PAGE);
+}
+
+bool weir_pages_is_map(uint32_t number)
+{
+    return number >= 2 && map_of(number) == number;
+}
+
 bool weir_pages_is_free(weir_pages *pages, uint32_t number)
 {
-    if (number < 3 || number > pages->n)
+    if (number < 3 || number > pages->n || map_of(number) >= number)
         return false;
-    uint32_t map = (number - 2) / (POINTERS + 1) * (POINTERS + 1) + 2;
-    map += map == LOCK_PAGE;
-    if (map >= number)
-        return false;
+    const uint32_t map = map_of(number);
     map_load(pages, map);
     return pages->map_usable &&
            pages->map[(size_t)(number - map - 1) * POINTER_SIZE] == POINTER_FREE;

@@ -33,7 +33,7 @@ weir_err weir_wal_look(const char *path, const char *vfs, weir_wal_state *ret,
  */
 typedef struct weir_pages weir_pages;
 
-/* wal NULL: without. WEIR_ENOTFOUND, WEIR_EIO, WEIR_ENOMEM. */
+/* wal NULL: without. WEIR_ENOTFOUND: neither is there, or they are empty. WEIR_EIO, WEIR_ENOMEM. */
 weir_err weir_pages_open(const char *path, const char *wal, const char *vfs, weir_pages **ret,
                          weir_error *error) WEIR_MUST_CHECK;
 void weir_pages_close(weir_pages *pages); /* accepts NULL */
@@ -49,6 +49,9 @@ bool weir_pages_read(weir_pages *pages, uint32_t number, bool later, uint8_t to[
 
 /* Whether the file says that nothing is kept in this page any more. */
 bool weir_pages_is_free(weir_pages *pages, uint32_t number);
+
+/* Whether it holds the kinds of the pages behind it, and nothing else. */
+bool weir_pages_is_map(uint32_t number);
 
 /* How many could not be read so far. */
 uint32_t weir_pages_unreadable(const weir_pages *pages);

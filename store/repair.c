@@ -127,14 +127,14 @@ weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damag
     weir_err err = p ? paths_make(p, data_dir, error) : weir_fail(error, WEIR_ENOMEM, "no memory");
     *ret_damaged = false;
     ret_why[0] = '\0';
-    if (err != WEIR_OK || !weir_file_exists(p->at[DATA], vfs))
-        return err;
-    err = weir_wal_look(p->at[WAL], vfs, &wal, error);
-    if (err != WEIR_OK)
+    if (err == WEIR_OK)
+        err = weir_wal_look(p->at[WAL], vfs, &wal, error);
+    /* SQLite's VFS takes an empty file for none. */
+    if (err != WEIR_OK || (!weir_file_exists(p->at[DATA], vfs) && wal.committed == 0))
         return err;
     /* An emptied file beside a WAL with commits: SQLite would take it for a new database and drop
      * the WAL. */
-    const bool emptied = weir_file_size(p->at[DATA], vfs) == 0;
+    const bool emptied = weir_file_size(p->at[DATA], vfs) <= 0;
     if (wal.damaged || (emptied && wal.committed > 0)) {
         (void)snprintf(ret_why, 300, "%s", emptied ? "data.db is empty beside its write-ahead log"
                                                    : "the write-ahead log is damaged in the midst");
@@ -343,11 +343,12 @@ static weir_err repair_locked(const char *data_dir, const char *vfs, uint64_t kn
 weir_err weir_store_repair(const char *data_dir, const char *vfs, weir_wall now,
                            weir_repair_report *ret, weir_error *error)
 {
-    char path[4200];
+    char path[4200], wal[4200];
     int lock;
     (void)snprintf(path, sizeof path, "%s/data.db", data_dir);
+    (void)snprintf(wal, sizeof wal, "%s/data.db-wal", data_dir);
     *ret = (weir_repair_report){0};
-    if (!weir_file_exists(path, vfs))
+    if (!weir_file_exists(path, vfs) && !weir_file_exists(wal, vfs))
         return weir_fail(error, WEIR_ENOTFOUND, "no store in %s: give --data-dir", data_dir);
     weir_err err = weir_lock_take(data_dir, &lock, error);
     if (err != WEIR_OK)

@@ -502,7 +502,7 @@ static weir_err page_first_round(weir_salvage *s, uint32_t page, weir_error *err
         err = page_cells(s, error);
     }
     const bool bad = weir_pages_unreadable(s->pages) > unreadable || s->cells.bad > 0 ||
-                     (!free && page_is_strange(s, page));
+                     (!free && !weir_pages_is_map(page) && page_is_strange(s, page));
     s->counts.bad_pages += bad && !free;
     if (err == WEIR_OK && (bad || (free && rows)))
         err = page_look_again(s, page, error);
