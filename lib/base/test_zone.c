@@ -486,6 +486,41 @@ static void transitions_of_the_distant_past_and_future_do_no_harm(void **state)
     weir_zone_free(zone);
 }
 
+static void a_change_just_beyond_the_limit_is_still_seen(void **state)
+{
+    (void)state;
+    /* Saving begins, from -12 h to -11 h, in the hour after the limit. */
+    const int64_t day = WEIR_ZONE_LIMIT / WEIR_DAY, hour = WEIR_ZONE_LIMIT % WEIR_DAY / WEIR_HOUR;
+    const int64_t day_of_year = day - weir_month_first_day(weir_month_of_day(day) / 12 * 12);
+    char footer[64];
+    (void)snprintf(footer, sizeof footer, "ABC12DEF,%d/%d,%d", (int)day_of_year, (int)hour + 1 - 12,
+                   day_of_year > 180 ? 100 : 300);
+    WEIR_CLEANUP(weir_zone_free) weir_zone *zone = zone_of_footer(footer);
+    assert_true(weir_zone_offset(zone, (weir_wall){WEIR_ZONE_LIMIT}) == -12 * WEIR_HOUR);
+    assert_true(weir_zone_to_utc(zone, WEIR_ZONE_LIMIT).us == WEIR_ZONE_LIMIT + 11 * WEIR_HOUR);
+}
+
+static void a_rule_that_changes_in_leap_years_only_repeats_all_the_same(void **state)
+{
+    (void)state;
+    /* Day 59 is 1 March, when saving begins again, but 29 February in leap years. 2100 is none. */
+    file_parts p = good;
+    weir_zone *zone = NULL;
+    p.times[1] = wall_of("2097-01-01").us / WEIR_S;
+    p.footer = "\nABC0DEF,J60/0,59/1\n";
+    p.offsets[1] = 0;
+    assert_int_equal(file_parse(&p, &zone, NULL), WEIR_OK);
+    const weir_zone_span early = weir_zone_span_at(zone, wall_of("2101-01-01"));
+    const weir_zone_span late = weir_zone_span_at(zone, wall_of("2501-01-01"));
+    assert_true(early.from_us == wall_of("2097-01-01").us);
+    assert_true(early.until_us == wall_of("2104-02-29").us);
+    assert_true(late.from_us == wall_of("2496-03-01").us);
+    assert_true(late.until_us == wall_of("2504-02-29").us);
+    assert_true(late.offset_us == WEIR_HOUR);
+    assert_int_equal(offset_s(zone, "2504-02-29 12:00:00"), 0);
+    weir_zone_free(zone);
+}
+
 static void local_times_become_utc_by_the_documented_choice(void **state)
 {
     (void)state;
@@ -609,6 +644,8 @@ int main(void)
         cmocka_unit_test(the_footer_rules_from_the_last_transition_on),
         cmocka_unit_test(spans_tile_thousands_of_years),
         cmocka_unit_test(transitions_of_the_distant_past_and_future_do_no_harm),
+        cmocka_unit_test(a_change_just_beyond_the_limit_is_still_seen),
+        cmocka_unit_test(a_rule_that_changes_in_leap_years_only_repeats_all_the_same),
         cmocka_unit_test(local_times_become_utc_by_the_documented_choice),
         cmocka_unit_test(local_time_stands_still_while_an_hour_repeats),
         cmocka_unit_test(months_and_days_agree_with_the_calendar),
