@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 #include "base/error.h"
-#include "store/view.h"
+#include "store/counters.h"
 
 typedef struct weir_query weir_query;
 

@@ -13,6 +13,7 @@
 #include "blocks/replies.h"
 #include "blocks/segment.h"
 #include "model/sample.h"
+#include "store/counters.h"
 
 /*
  * A sample as found in the store. ts and received have the offset that was stored for their epoch
@@ -24,15 +25,6 @@ typedef struct weir_item {
     uint64_t seq, plans; /* these and received: 0 unless asked for */
     weir_wall received;
 } weir_item;
-
-/* How much was read, added up; for tests and diagnosis. */
-typedef struct weir_view_counters {
-    uint64_t rows;     /* of log and fresh, looked at */
-    uint64_t decoded;  /* of these, decompressed */
-    uint64_t segments; /* heads looked at */
-    uint64_t bodies;   /* of these, decompressed */
-    uint64_t replies;  /* series of replies decompressed */
-} weir_view_counters;
 
 typedef struct weir_view_part {
     int64_t id, min_ts, max_ts; /* ts as shown */
