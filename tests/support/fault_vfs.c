@@ -68,7 +68,7 @@ struct fault_vfs {
     struct rule rules[FAULT_RULES_MAX];
     uint64_t hits, counts[8];
     int64_t sync_us;
-    bool read_only;
+    bool read_only, ignores_syncs;
     uint64_t life;
     size_t n_dead; /* handles of earlier lives that are still open */
     size_t n_open;
@@ -325,7 +325,7 @@ static int file_sync(sqlite3_file *base, int flags)
     int rc = op_begin(v, f, FAULT_SYNC, f->name, &is_short);
     if (rc != SQLITE_OK && f->life == v->life && !v->stopped)
         disk_sync_failed(f->node->inode);
-    if (rc == SQLITE_OK) {
+    if (rc == SQLITE_OK && !v->ignores_syncs) {
         hash_add(v, 0xf5);
         disk_sync(f->node->inode);
         if (f->is_new_journal)
@@ -820,6 +820,13 @@ void fault_vfs_set_sync_time(fault_vfs *vfs, int64_t us)
 {
     lock(vfs);
     vfs->sync_us = us;
+    (void)unlock(vfs, 0);
+}
+
+void fault_vfs_ignore_syncs(fault_vfs *vfs, bool ignore)
+{
+    lock(vfs);
+    vfs->ignores_syncs = ignore;
     (void)unlock(vfs, 0);
 }
 
