@@ -36,7 +36,7 @@ static void must(bool holds, const char *what)
     abort();
 }
 
-static WEIR_PRINTF(2, 3) void violation(sim_world *w, const char *format, ...)
+void sim_world_violation(sim_world *w, const char *format, ...)
 {
     char what[300], time[28];
     va_list arguments;
@@ -236,16 +236,16 @@ static void judge_slot(sim_world *w, uint32_t tag, int64_t ts)
     sim_tag_state *t = &w->tags[tag];
     const int64_t interval = w->config.interval_us;
     if (ts % interval != 0)
-        violation(w, "tag %u: %" PRId64 " is no slot", tag, ts);
+        sim_world_violation(w, "tag %u: %" PRId64 " is no slot", tag, ts);
     /* The engine sees a step a moment later, and what is under way has slots of the old time. */
     const bool is_settled = w->now.us > w->clock_stepped.us + 2 * interval + 2 * WEIR_S;
     if (t->last_ts == 0 && is_settled && w->n_clock_steps == t->n_steps) {
         if (ts < w->started_wall || ts > w->started_wall + interval)
-            violation(w, "tag %u: the first slot is %" PRId64 " us after the start", tag,
-                      ts - w->started_wall);
+            sim_world_violation(w, "tag %u: the first slot is %" PRId64 " us after the start", tag,
+                                ts - w->started_wall);
     } else if (t->last_ts != 0 && w->n_clock_steps == t->n_steps) {
         if (ts <= t->last_ts)
-            violation(w, "tag %u: slot %" PRId64 " after %" PRId64, tag, ts, t->last_ts);
+            sim_world_violation(w, "tag %u: slot %" PRId64 " after %" PRId64, tag, ts, t->last_ts);
         else
             t->n_missing += (uint64_t)((ts - t->last_ts) / interval - 1);
     }
@@ -259,12 +259,12 @@ static void judge_value(sim_world *w, const weir_batch *batch, const weir_sample
     const weir_device *device = &w->catalog->devices[batch->device];
     const bool is_bad = weir_quality_class(sample->quality) == WEIR_BAD;
     if (is_bad != (sample->value.kind == WEIR_KIND_NULL))
-        violation(w, "tag %u: a bad sample with a value, or a good one without", tag);
+        sim_world_violation(w, "tag %u: a bad sample with a value, or a good one without", tag);
     if (!is_bad &&
         !sim_value_is((uint32_t)sample->value.as.u, device->unit_id, w->catalog->tags[tag].point,
                       w->now.us - timeout_us - SIM_TICK_US, w->now.us)) {
         w->invented++;
-        violation(w, "tag %u: value %" PRIu64 " was not served", tag, sample->value.as.u);
+        sim_world_violation(w, "tag %u: value %" PRIu64 " was not served", tag, sample->value.as.u);
     }
     w->n_samples++;
     w->n_good += sample->quality == 0;
@@ -325,8 +325,9 @@ static void judge_start(sim_world *w, uint64_t seq)
 {
     if (seq < w->committed_seq) {
         w->lost += w->committed_seq - seq;
-        violation(w, "seq %" PRIu64 " was reported as committed, the store begins at %" PRIu64,
-                  w->committed_seq, seq);
+        sim_world_violation(
+            w, "seq %" PRIu64 " was reported as committed, the store begins at %" PRIu64,
+            w->committed_seq, seq);
     }
     const bool has_more = seq > w->committed_seq;
     w->committed_seq = seq;
@@ -398,13 +399,14 @@ static void judge_slots_of_life(sim_world *w)
         weir_device_counters counters;
         weir_loop_device(w->loop, w->catalog->tags[i].device, &status, &counters);
         if (t->n_missing > status.overruns)
-            violation(w, "tag %u: %" PRIu64 " slots without a sample, %" PRIu64 " overruns", i,
-                      t->n_missing, status.overruns);
+            sim_world_violation(w,
+                                "tag %u: %" PRIu64 " slots without a sample, %" PRIu64 " overruns",
+                                i, t->n_missing, status.overruns);
         const int64_t last = t->last_ts ? t->last_ts : w->started_wall;
         if (!was_clock_set && t->n_steps == w->n_clock_steps &&
             sim_world_wall(w).us - last > (2 + (int64_t)status.overruns) * interval + WEIR_S)
-            violation(w, "tag %u: nothing for %" PRId64 " us before the end", i,
-                      sim_world_wall(w).us - last);
+            sim_world_violation(w, "tag %u: nothing for %" PRId64 " us before the end", i,
+                                sim_world_wall(w).us - last);
     }
 }
 
@@ -419,7 +421,7 @@ static void judge_loss(sim_world *w)
     if (w->is_disk_faulty || w->disk_well_since.us + 2 * w->config.max_loss_us > w->now.us)
         return;
     if (age > w->config.max_loss_us + loss_slack_us)
-        violation(w, "an end cost samples of the last %" PRId64 " us", age);
+        sim_world_violation(w, "an end cost samples of the last %" PRId64 " us", age);
 }
 
 static void end_process(sim_world *w)
@@ -553,7 +555,7 @@ static bool open_query(sim_world *w, weir_query **ret)
     weir_error error = WEIR_ERROR_INIT;
     if (weir_query_open(w->folder, w->vfs_name, ret, &error) == WEIR_OK)
         return true;
-    violation(w, "the store cannot be read: %s", error.text);
+    sim_world_violation(w, "the store cannot be read: %s", error.text);
     return false;
 }
 
@@ -587,11 +589,13 @@ static void judge_row(sim_world *w, const sim_entry *row, uint64_t seq)
         return;
     case SIM_INVENTED:
         w->invented++;
-        violation(w, "tag %u ts %" PRId64 " epoch %u seq %" PRIu64 ": stored, never produced so",
-                  row->tag, row->ts, row->epoch, seq);
+        sim_world_violation(
+            w, "tag %u ts %" PRId64 " epoch %u seq %" PRIu64 ": stored, never produced so",
+            row->tag, row->ts, row->epoch, seq);
         return;
     case SIM_TWICE:
-        violation(w, "tag %u ts %" PRId64 " seq %" PRIu64 ": stored twice", row->tag, row->ts, seq);
+        sim_world_violation(w, "tag %u ts %" PRId64 " seq %" PRIu64 ": stored twice", row->tag,
+                            row->ts, seq);
         return;
     }
 }
@@ -616,7 +620,7 @@ static void check_rows(sim_world *w, weir_query *query)
         judge_row(w, &row, seq);
     }
     if (rc != SQLITE_DONE)
-        violation(w, "reading samples: %s", sqlite3_errmsg(weir_query_db(query)));
+        sim_world_violation(w, "reading samples: %s", sqlite3_errmsg(weir_query_db(query)));
     (void)sqlite3_finalize(s);
 }
 
@@ -639,14 +643,15 @@ void sim_world_check(sim_world *w)
     const uint64_t n_events = (uint64_t)query_int(query, "select count(*) from events");
     if (result.lost > 0) {
         w->lost += result.lost;
-        violation(w, "%" PRIu64 " committed samples are not there, the first is tag %u ts %" PRId64,
-                  result.lost, result.first_lost.tag, result.first_lost.ts);
+        sim_world_violation(
+            w, "%" PRIu64 " committed samples are not there, the first is tag %u ts %" PRId64,
+            result.lost, result.first_lost.tag, result.first_lost.ts);
     }
     if (result.n_seq_other != n_events - w->n_events)
-        violation(w,
-                  "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64
-                  " are events'",
-                  w->checked_seq + 1, w->committed_seq, result.n_seq_other, n_events - w->n_events);
+        sim_world_violation(
+            w,
+            "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64 " are events'",
+            w->checked_seq + 1, w->committed_seq, result.n_seq_other, n_events - w->n_events);
     w->n_events = n_events;
     w->checked_seq = w->committed_seq;
     trace(w, fault_vfs_hash(w->disk));
@@ -682,13 +687,13 @@ void sim_world_check_day(sim_world *w, int64_t day, uint32_t tag)
     if (have.n > want.n)
         w->invented += have.n - want.n;
     if (have.n != want.n || have.sum != want.sum)
-        violation(w, "%s, day %" PRId64 ": had %u samples, now %u%s", name, day, want.n, have.n,
-                  have.n == want.n ? ", others" : "");
+        sim_world_violation(w, "%s, day %" PRId64 ": had %u samples, now %u%s", name, day, want.n,
+                            have.n, have.n == want.n ? ", others" : "");
 }
 
 static void on_finding(void *data, const char *finding)
 {
-    violation(data, "verify: %s", finding);
+    sim_world_violation(data, "verify: %s", finding);
 }
 
 void sim_world_verify(sim_world *w)
@@ -696,13 +701,14 @@ void sim_world_verify(sim_world *w)
     weir_verify_counts counts;
     weir_error error = WEIR_ERROR_INIT;
     if (weir_store_verify(w->folder, w->vfs_name, on_finding, w, &counts, &error) != WEIR_OK)
-        violation(w, "verify: %s", error.text);
+        sim_world_violation(w, "verify: %s", error.text);
     const uint64_t n = (uint64_t)sim_world_sql(w, "select count(*) from samples");
     const uint64_t want = w->ledger.n_checked + w->ledger.n_committed;
     if (n < want)
         w->lost += want - n;
     if (n != want)
-        violation(w, "%" PRIu64 " samples were found so far, now there are %" PRIu64, want, n);
+        sim_world_violation(w, "%" PRIu64 " samples were found so far, now there are %" PRIu64,
+                            want, n);
 }
 
 int64_t sim_world_sql(sim_world *w, const char *sql)
