@@ -323,16 +323,14 @@ static bool open_store(sim_world *w, weir_error *error)
  * check will show its samples. Less than what was reported is a loss. */
 static void judge_start(sim_world *w, uint64_t seq)
 {
-    if (seq < w->committed_seq) {
-        w->lost += w->committed_seq - seq;
+    const bool is_other = seq != w->committed_seq;
+    if (seq < w->committed_seq)
         sim_world_violation(
             w, "seq %" PRIu64 " was reported as committed, the store begins at %" PRIu64,
             w->committed_seq, seq);
-    }
-    const bool has_more = seq > w->committed_seq;
     w->committed_seq = seq;
     trace(w, seq);
-    if (has_more)
+    if (is_other)
         sim_world_check(w);
     sim_ledger_drop_uncommitted(&w->ledger);
 }
@@ -637,6 +635,10 @@ void sim_world_check(sim_world *w)
     weir_query *query = NULL;
     if (!open_query(w, &query))
         return;
+    if (w->checked_seq > w->committed_seq) { /* what had been there */
+        w->lost += w->checked_seq - w->committed_seq;
+        w->checked_seq = w->committed_seq;
+    }
     sim_check_begin(&w->ledger, w->checked_seq, w->committed_seq);
     check_rows(w, query);
     const sim_check_result result = sim_check_end(&w->ledger, w->is_running);
@@ -704,8 +706,6 @@ void sim_world_verify(sim_world *w)
         sim_world_violation(w, "verify: %s", error.text);
     const uint64_t n = (uint64_t)sim_world_sql(w, "select count(*) from samples");
     const uint64_t want = w->ledger.n_checked + w->ledger.n_committed;
-    if (n < want)
-        w->lost += want - n;
     if (n != want)
         sim_world_violation(w, "%" PRIu64 " samples were found so far, now there are %" PRIu64,
                             want, n);
