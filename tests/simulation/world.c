@@ -33,7 +33,7 @@ static void must(bool holds, const char *what)
     if (holds)
         return;
     (void)fprintf(stderr, "simulation: %s\n", what);
-    abort();
+    exit(EXIT_FAILURE);
 }
 
 void sim_world_violation(sim_world *w, const char *format, ...)
