@@ -136,17 +136,22 @@ def damage(path, dice):
 def test_row_36_a_damaged_store_is_set_aside_salvaged_and_never_stops_the_start(plant, dice):
     p = plant()
     p.start().wait_committed(400)
+    p.daemon.stop()  # so that data.db holds samples
+    seq = p.start().status()["committed_seq"]
+    p.daemon.wait_committed(seq + 200)
     p.daemon.kill()  # so that there is a WAL
     p.daemon.process.wait(10)
     sound = p.weir.tmp_path / "sound"
     shutil.copytree(p.data_dir, sound, ignore=shutil.ignore_patterns("*.sock"))
+    n_sound = p.daemon.sql("select count(*) as n from samples")[0]["n"]
     for _ in range(scaled(15, 500)):
         shutil.rmtree(p.data_dir)
         shutil.copytree(sound, p.data_dir)
         number = dice.randrange(2**32)
         one = random.Random(number)
-        what = damage(p.data_dir / one.choice([f for f in FILES[:2] if (p.data_dir / f).exists()]), one)
-        began = time.monotonic()
+        name = one.choice([f for f in FILES[:2] if (p.data_dir / f).exists()])
+        what = damage(p.data_dir / name, one)
+        began, began_us = time.monotonic(), int(time.time() * 1e6)
         p.start(wait=False)
         try:
             p.daemon.wait_ready(RECOVERY_LIMIT)
@@ -163,7 +168,9 @@ def test_row_36_a_damaged_store_is_set_aside_salvaged_and_never_stops_the_start(
             raise AssertionError(f"{what} (seed {number}): {error}") from error
         verified = p.weir.run("store", "verify", "--data-dir", p.data_dir)
         assert verified.returncode == 0, f"{what} (seed {number}): {verified.stdout}{verified.stderr}"
-        if (p.data_dir / "quarantine").exists():
+        # A WAL that ends early cannot be told from one that was not written further.
+        n_old = p.daemon.sql(f"select count(*) as n from samples where ts < {began_us}")[0]["n"]
+        if (p.data_dir / "quarantine").exists() or (name == "data.db" and n_old < n_sound):
             assert p.daemon.sql("select text from events where kind = 'store'"), f"{what} (seed {number}): no event"
 
 
