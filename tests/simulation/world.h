@@ -122,6 +122,9 @@ void sim_world_step_clock(sim_world *w, int64_t us);
 /* Counts it, keeps the first one's text with seed and simulated time. */
 void sim_world_violation(sim_world *w, const char *format, ...) WEIR_PRINTF(2, 3);
 
+/* Adds to the trace, by which two runs are compared. */
+void sim_world_trace(sim_world *w, uint64_t x);
+
 /* Compares the store, as any reader sees it, with what was produced and reported since the last
  * check. */
 void sim_world_check(sim_world *w);
