@@ -151,11 +151,6 @@ static void sim_open_with(struct sim *s, uint64_t seed, sim_network_faults fault
     s->worker_next = s->now;
 }
 
-static void sim_open(struct sim *s, uint64_t seed, sim_network_faults faults)
-{
-    sim_open_with(s, seed, faults, "", false);
-}
-
 static void sim_run(struct sim *s, int64_t us)
 {
     const weir_mono end = weir_mono_add(s->now, us);
