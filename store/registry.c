@@ -262,11 +262,11 @@ static weir_err registration_write(struct registration *r, weir_wall now, weir_e
         err = tags_retire(r, (size_t)last + 1, error);
     if (err == WEIR_OK)
         err = devices_store(r, now, error);
-    /* Before the commit: after it nothing may fail. */
     if (err == WEIR_OK)
-        err = weir_pending_set_tags(&r->store->pending, (size_t)last + 1,
-                                    (weir_newest){INT64_MIN, 0}, error);
-    return err == WEIR_OK ? weir_db_run(r->store->commit, error) : err;
+        err = weir_db_run(r->store->commit, error);
+    if (err == WEIR_OK)
+        r->store->pending.n_tags = (size_t)last + 1;
+    return err;
 }
 
 weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall now,
