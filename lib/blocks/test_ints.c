@@ -158,7 +158,7 @@ static void little_to_say_takes_little_room(void **state)
     } cases[] = {
         {"always the same", 42, 0, 0, 8},
         {"a clock", 1700000000000000, 1000000, 0, 40},
-        {"a clock that wavers by one of two", 1700000000000000, 1000000, 2, 520},
+        {"a clock that wavers by one of two", 1700000000000000, 1000000, 2, 760},
         {"two values", 0, 0, 2, 520},
         {"four values", 1000, 0, 4, 960},
         {"six values", 1000, 7, 6, 1260},
