@@ -104,6 +104,48 @@ uint64_t weir_fourier_count(const weir_fourier *f)
     return n;
 }
 
+static bool fourier_coincides(const weir_fourier *f)
+{
+    for (size_t i = 1; i < f->n_terms; i++)
+        if (!terms_coincide(&f->terms[i], &f->terms[0]))
+            return false;
+    return f->n_terms > 0;
+}
+
+/* The time of the first sample of the term that is not before ts; INT64_MAX: none. */
+static int64_t term_next(const weir_fourier_term *t, int64_t ts)
+{
+    int64_t i = term_index(t, ts);
+    i = i < t->first ? t->first : i;
+    return i < t->last ? term_ts(t, i) : INT64_MAX;
+}
+
+/* The time of the first sample that is not before ts; INT64_MAX: none. */
+static int64_t fourier_next(const weir_fourier *f, int64_t ts)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < f->n_terms; i++) {
+        const int64_t of_term = term_next(&f->terms[i], ts);
+        next = of_term < next ? of_term : next;
+    }
+    return next;
+}
+
+uint64_t weir_fourier_count_between(const weir_fourier *f, weir_wall from, weir_wall to)
+{
+    uint64_t n = 0;
+    if (fourier_coincides(f)) {
+        const weir_fourier_term *t = &f->terms[0];
+        int64_t first = term_index(t, from.us), last = term_index(t, to.us);
+        first = first < t->first ? t->first : first;
+        last = last > t->last ? t->last : last;
+        return first < last ? (uint64_t)(last - first) : 0;
+    }
+    for (int64_t at = from.us; (at = fourier_next(f, at)) < to.us; at++)
+        n++;
+    return n;
+}
+
 int64_t weir_fourier_step(const weir_fourier *f)
 {
     int64_t step = INT64_MAX;
@@ -185,14 +227,6 @@ void weir_fourier_walk_free(weir_fourier_walk *walk)
     weir_free(walk);
 }
 
-static bool fourier_coincides(const weir_fourier *f)
-{
-    for (size_t i = 1; i < f->n_terms; i++)
-        if (!terms_coincide(&f->terms[i], &f->terms[0]))
-            return false;
-    return f->n_terms > 0;
-}
-
 /* All terms have the same times: term after term, which the compiler makes wide. */
 static size_t fill_together(const weir_fourier_walk *walk, int64_t from, int64_t to,
                             size_t capacity, weir_wall *ret_ts, double *ret_values)
@@ -216,25 +250,13 @@ static size_t fill_together(const weir_fourier_walk *walk, int64_t from, int64_t
     return n;
 }
 
-/* The time of the first sample of the term that is not before ts; INT64_MAX: none. */
-static int64_t term_next(const weir_fourier_term *t, int64_t ts)
-{
-    int64_t i = term_index(t, ts);
-    i = i < t->first ? t->first : i;
-    return i < t->last ? term_ts(t, i) : INT64_MAX;
-}
-
 /* Terms with times of their own: sample after sample, each the sum of those that have it. */
 static size_t fill_merged(const weir_fourier_walk *walk, int64_t from, int64_t to, size_t capacity,
                           weir_wall *ret_ts, double *ret_values)
 {
     size_t n = 0;
     for (int64_t at = from; n < capacity; at++, n++) {
-        int64_t ts = INT64_MAX;
-        for (size_t i = 0; i < walk->fourier->n_terms; i++) {
-            const int64_t next = term_next(walk->turners[i].term, at);
-            ts = next < ts ? next : ts;
-        }
+        const int64_t ts = fourier_next(walk->fourier, at);
         if (ts >= to)
             break;
         ret_ts[n].us = at = ts;

@@ -44,6 +44,9 @@ bool weir_fourier_range(const weir_fourier *fourier, weir_wall *ret_first, weir_
 /* At most: samples of one time in several terms are one sample. */
 uint64_t weir_fourier_count(const weir_fourier *fourier);
 
+/* Exactly, those with from <= ts < to. */
+uint64_t weir_fourier_count_between(const weir_fourier *fourier, weir_wall from, weir_wall to);
+
 /* The shortest step of all terms. */
 int64_t weir_fourier_step(const weir_fourier *fourier);
 

@@ -45,6 +45,9 @@ static void terms_of_one_grid_are_summed_as_the_formula_says(void **state)
     (void)state;
     weir_fourier f = {333014, 3, sawtooth};
     assert_int_equal(weir_fourier_count(&f), 1727);
+    assert_int_equal(
+        weir_fourier_count_between(&f, (weir_wall){START + 1}, (weir_wall){START + 300 * WEIR_S}),
+        2);
     assert_int_equal(fill(&f, 1, INT64_MIN / 4, INT64_MAX / 4, N_MAX), 1727);
     for (size_t i = 0; i < 1727; i++) {
         double want = 0;
@@ -79,6 +82,10 @@ static void terms_of_other_grids_are_summed_where_they_meet(void **state)
         i++;
     }
     assert_int_equal(i, n);
+    assert_int_equal(weir_fourier_count_between(&f, (weir_wall){START}, (weir_wall){INT64_MAX / 4}),
+                     n);
+    assert_int_equal(weir_fourier_count_between(&f, (weir_wall){ts[3].us}, (weir_wall){ts[9].us}),
+                     6);
     assert_true(both > 20);
 }
 
