@@ -253,6 +253,8 @@ static int generate_run(const weir_invocation *in)
         err = generate(in, &generator, &error);
     }
     weir_generator_deinit(&generator);
+    if (err == WEIR_ECANCELED && !*error.text)
+        return WEIR_EXIT_OK;
     if (err == WEIR_EINVAL)
         return weir_command_usage(in, "%s", error.text);
     return err ? weir_command_fail(in, &error) : WEIR_EXIT_OK;

@@ -82,8 +82,10 @@ static weir_err write_tag(struct text_output *o, weir_generator_tag *tag, weir_e
         weir_err err = weir_generator_fill(tag, at, end, SAMPLES, o->samples, &n, error);
         if (err)
             return err;
+        /* Whoever read standard output has gone: that is no failure. */
         if (!write_samples(o, n))
-            return weir_fail(error, WEIR_EIO, "cannot write: %s", strerror(errno));
+            return errno == EPIPE ? weir_fail(error, WEIR_ECANCELED, "")
+                                  : weir_fail(error, WEIR_EIO, "cannot write: %s", strerror(errno));
         if (n)
             at.us = o->samples[n - 1].ts.us + 1;
         job->done += n;
