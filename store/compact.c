@@ -443,23 +443,29 @@ static weir_run run_view(const weir_compact *c, size_t n)
                          : (weir_run){.samples = c->all.samples, .refs = c->all.refs, .n = n};
 }
 
+/* Replies come behind all tags: then the memory for samples goes. */
 static bool run_reserve(weir_compact *c, size_t n)
 {
+    if (is_replies(c) && !c->all.replies)
+        run_free(c);
     if (c->capacity >= n)
         return true;
     n += n / 4;
-    weir_sample *samples = weir_realloc_array(c->all.samples, n, sizeof *samples);
-    if (samples)
-        c->all.samples = samples;
-    weir_reply_ref *refs = weir_realloc_array(c->all.refs, n, sizeof *refs);
-    if (refs)
+    void *first = is_replies(c) ? weir_realloc_array(c->all.replies, n, sizeof *c->all.replies)
+                                : weir_realloc_array(c->all.samples, n, sizeof *c->all.samples);
+    if (!first)
+        return false;
+    if (is_replies(c)) {
+        c->all.replies = first;
+    } else {
+        c->all.samples = first;
+        weir_reply_ref *refs = weir_realloc_array(c->all.refs, n, sizeof *refs);
+        if (!refs)
+            return false;
         c->all.refs = refs;
-    weir_reply *replies =
-        weir_realloc_array(c->all.replies, is_replies(c) ? n : 1, sizeof *replies);
-    if (replies)
-        c->all.replies = replies;
-    c->capacity = samples && refs && replies ? n : c->capacity;
-    return samples && refs && replies;
+    }
+    c->capacity = n;
+    return true;
 }
 
 /* Decodes a segment behind what was read. */

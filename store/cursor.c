@@ -88,7 +88,7 @@ weir_err weir_cursors_load(weir_cursors *c, sqlite3 *db, weir_error *error)
                                (weir_wall){sqlite3_column_int64(rows, 2)},
                                (weir_wall){sqlite3_column_int64(rows, 3)}, error);
     }
-    memset(c->marks, 0, c->n);
+    weir_cursors_folded(c);
     return err;
 }
 
@@ -200,7 +200,8 @@ weir_err weir_cursors_fold(weir_cursors *c, sqlite3 *db, weir_error *error)
 
 void weir_cursors_folded(weir_cursors *c)
 {
-    memset(c->marks, 0, c->n);
+    for (size_t i = 0; i < c->n; i++)
+        c->marks[i] = 0;
 }
 
 uint64_t weir_cursors_passed(const weir_cursors *c, weir_wall now, int64_t detached_after_us)
