@@ -47,6 +47,34 @@ weir_err weir_scan_all_tags(sqlite3 *db, weir_tag_uid **ret, size_t *ret_n, weir
     return WEIR_OK;
 }
 
+struct hull {
+    int64_t min_ts, max_ts;
+};
+
+static void hull_add(struct hull *h, const weir_scan_filter *f, uint64_t first_seq,
+                     uint64_t last_seq, int64_t min_ts, int64_t max_ts)
+{
+    if (last_seq < (uint64_t)f->min_seq || first_seq > (uint64_t)f->max_seq)
+        return;
+    h->min_ts = min_ts < h->min_ts ? min_ts : h->min_ts;
+    h->max_ts = max_ts > h->max_ts ? max_ts : h->max_ts;
+}
+
+/* What is above max_seq can only supersede, so it matters only at the times of what is wanted. */
+static void filter_narrow(weir_scan_filter *f, const weir_view *view)
+{
+    struct hull h = {INT64_MAX, INT64_MIN};
+    size_t n_parts, n_rows;
+    const weir_view_part *parts = weir_view_parts(view, &n_parts);
+    const weir_view_row *rows = weir_view_rows(view, &n_rows);
+    for (size_t i = 0; i < n_parts; i++)
+        hull_add(&h, f, parts[i].first_seq, parts[i].last_seq, parts[i].min_ts, parts[i].max_ts);
+    for (size_t i = 0; i < n_rows; i++)
+        hull_add(&h, f, rows[i].first_seq, rows[i].last_seq, rows[i].min_ts, rows[i].max_ts);
+    f->min_ts = h.min_ts > f->min_ts ? h.min_ts : f->min_ts;
+    f->max_ts = h.max_ts < f->max_ts ? h.max_ts : f->max_ts;
+}
+
 weir_err weir_scan_new(weir_view *view, const weir_scan_filter *filter,
                        const weir_scan_place *behind, weir_scan **ret, weir_error *error)
 {
@@ -55,6 +83,8 @@ weir_err weir_scan_new(weir_view *view, const weir_scan_filter *filter,
         return weir_fail(error, WEIR_ENOMEM, "no memory to read the store");
     scan->view = view;
     scan->filter = *filter;
+    if (filter->min_seq > 0 || filter->max_seq < INT64_MAX)
+        filter_narrow(&scan->filter, view);
     scan->tags = filter->tags;
     scan->n_tags = filter->n_tags;
     if (behind)
@@ -68,7 +98,8 @@ weir_err weir_scan_new(weir_view *view, const weir_scan_filter *filter,
     while (scan->next_tag < scan->n_tags && scan->tags[scan->next_tag] < scan->behind.tag)
         scan->next_tag++;
     if (scan->n_tags > 1) {
-        scan->tail = weir_tail_new(view, filter->min_ts, filter->max_ts, (uint64_t)filter->min_seq);
+        const weir_scan_filter *f = &scan->filter;
+        scan->tail = weir_tail_new(view, f->min_ts, f->max_ts, (uint64_t)f->min_seq);
         if (!scan->tail)
             return weir_fail(error, WEIR_ENOMEM, "no memory to read the store");
     }
