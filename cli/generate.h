@@ -25,7 +25,7 @@ typedef struct weir_generate_job {
 } weir_generate_job;
 
 /* Tag by tag, each ascending in time, in the form of `weir export`. WEIR_ENOMEM; WEIR_EIO: cannot
- * write; WEIR_ECANCELED: stopped, or without a text: nobody reads any more. */
+ * write; WEIR_ECANCELED: stopped, or with no text: nobody reads any more. */
 weir_err weir_generate_text(weir_generate_job *job, weir_generate_format format,
                             weir_error *error) WEIR_MUST_CHECK;
 

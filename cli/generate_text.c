@@ -84,7 +84,7 @@ static weir_err write_tag(struct text_output *o, weir_generator_tag *tag, weir_e
             return err;
         /* Whoever read standard output has gone: that is no failure. */
         if (!write_samples(o, n))
-            return errno == EPIPE ? weir_fail(error, WEIR_ECANCELED, "")
+            return errno == EPIPE ? WEIR_ECANCELED
                                   : weir_fail(error, WEIR_EIO, "cannot write: %s", strerror(errno));
         if (n)
             at.us = o->samples[n - 1].ts.us + 1;

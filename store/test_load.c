@@ -185,8 +185,15 @@ static void of_two_samples_of_one_time_the_loaded_one_is_shown_also_after_merges
     weir_load_end(load);
     const char *sql = "SELECT value FROM samples WHERE tag='d0/p0' ORDER BY ts LIMIT 3";
     check(f.dir, sql, "-2\n100\n101");
-    /* Something later of that day: merges it with what was there first. */
-    testing_append(f.store, 1, ts + WEIR_S, 0, weir_value_i64(7));
+    /* Something later of that day, read today: it merges with what was there first. */
+    const weir_sample late = {1, 0, {ts + WEIR_S}, weir_value_i64(7)};
+    const weir_batch batch = {.catalog_revision = 1,
+                              .flags = WEIR_BATCH_SOURCE_TIME,
+                              .due = {T0},
+                              .received = {T0},
+                              .n_samples = 1,
+                              .samples = &late};
+    assert_int_equal(weir_store_append(f.store, &batch, NULL), WEIR_OK);
     testing_commit(f.store);
     check(f.dir, sql, "-2\n100\n7");
     maintain(f.store, T0 + WEIR_DAY);
