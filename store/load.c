@@ -133,7 +133,7 @@ static weir_err key_next(const weir_load *load, uint32_t uid, int64_t *ret, weir
 static weir_err segment_insert(weir_load *load, uint32_t uid, const weir_segment_bytes *b,
                                weir_error *error)
 {
-    int64_t key;
+    int64_t key = 0;
     sqlite3_stmt *s = load->insert_segment;
     weir_err err = key_next(load, uid, &key, error);
     if (err != WEIR_OK)
