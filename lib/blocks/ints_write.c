@@ -296,9 +296,10 @@ static struct form form_near(const struct histogram *h, size_t n, unsigned packi
                      .filler = mode,
                      .high = packing,
                      .n_exceptions = n - most};
-    /* A byte takes at least a bit, unless it is found again with others. */
+    /* A byte takes at least a bit, unless it is found again with others; even then it is not for
+     * nothing. */
     f.bits = entropy > bytes ? entropy : (bytes < 2 * entropy ? bytes : 2 * entropy);
-    f.bits += (double)f.n_exceptions * EXCEPTION_BITS;
+    f.bits += bytes / 64 + (double)f.n_exceptions * EXCEPTION_BITS;
     return f;
 }
 
@@ -355,7 +356,7 @@ static bool plane_pack(weir_column *to, const struct form *f, const uint64_t *r,
         return false;
     uint8_t *bytes = to->at;
     size_t n = 0;
-    for (size_t k = 0; k < s->n; k++) {
+    for (size_t k = 0; per_byte && k < s->n; k++) {
         size_t end = slice_end(s, k);
         for (size_t i = s->starts[k]; i < end;) {
             unsigned byte = 0;
