@@ -235,7 +235,7 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
         err = store_read_states(store, error);
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
-    store->merge_began = store->archive_began = now;
+    store->merge_began = store->archive_began = store->vacuum.began = now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 
