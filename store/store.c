@@ -196,6 +196,8 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
     if (err == WEIR_OK)
         err = store_read_position(store, error);
     if (err == WEIR_OK)
+        err = weir_epochs_load(store, error);
+    if (err == WEIR_OK)
         err = store_read_tags(store, error);
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
@@ -256,6 +258,7 @@ void weir_store_close(weir_store *store)
     (void)sqlite3_close(store->db);
     weir_lock_release(store->lock_fd);
     weir_pending_deinit(&store->pending);
+    weir_epochs_deinit(&store->epochs);
     weir_free(store);
 }
 
@@ -379,6 +382,8 @@ static weir_err pending_write(weir_store *store, struct progress *p, weir_error 
         err = row_insert(store, &store->pending.rows[i], p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
+    if (err == WEIR_OK)
+        err = weir_epochs_write(store, error);
     if (err == WEIR_OK && store->memory)
         err = memory_trim(store, p, error);
     return err;
@@ -419,6 +424,7 @@ weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
     store->epoch_ts = p.epoch_ts;
     store->memory_bytes = p.bytes;
     weir_pending_clear(&store->pending);
+    weir_epochs_clear(&store->epochs);
     store_checkpoint(store);
     return WEIR_OK;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include <sqlite3.h>
 
+#include "store/epoch.h"
 #include "store/pending.h"
 #include "store/store.h"
 
@@ -16,6 +17,7 @@ struct weir_store {
     int64_t newest_ts; /* of all samples; INT64_MIN: none */
     int64_t epoch_ts;  /* newest ts of position.max_epoch */
     weir_pending pending;
+    weir_epochs epochs; /* likewise waiting */
 
     sqlite3_stmt *begin, *commit, *insert_log, *insert_event, *drop_oldest;
     int wal_pages;        /* in the WAL after the last commit */
