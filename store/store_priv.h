@@ -8,6 +8,7 @@
 #include "store/archive.h"
 #include "store/compact.h"
 #include "store/cursor.h"
+#include "store/epoch.h"
 #include "store/fresh.h"
 #include "store/pending.h"
 #include "store/snapshot.h"
@@ -23,6 +24,7 @@ struct weir_store {
     int64_t newest_ts; /* of all samples; INT64_MIN: none */
     int64_t epoch_ts;  /* newest ts of position.max_epoch */
     weir_pending pending;
+    weir_epochs epochs; /* likewise waiting */
     weir_fresh fresh;
     weir_cursors cursors;
     weir_store_current current;
