@@ -230,12 +230,14 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
     if (err == WEIR_OK)
         err = store_read_position(store, error);
     if (err == WEIR_OK)
+        err = weir_epochs_load(store, error);
+    if (err == WEIR_OK)
         err = weir_fresh_init(&store->fresh, store->db, error);
     if (err == WEIR_OK)
         err = store_read_states(store, error);
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
-    store->merge_began = store->archive_began = now;
+    store->merge_began = store->archive_began = store->vacuum.began = now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 
@@ -298,6 +300,7 @@ void weir_store_close(weir_store *store)
     (void)sqlite3_close(store->db);
     weir_lock_release(store->lock_fd);
     weir_pending_deinit(&store->pending);
+    weir_epochs_deinit(&store->epochs);
     weir_cursors_deinit(&store->cursors);
     weir_store_current_deinit(&store->current);
     weir_free(store);
@@ -390,6 +393,8 @@ static weir_err pending_write(weir_store *store, struct progress *p, weir_error 
         err = row_put(store, &store->pending.rows[i], i == 0, p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
+    if (err == WEIR_OK)
+        err = weir_epochs_write(store, error);
     return err;
 }
 
@@ -431,6 +436,7 @@ weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
     if (store->pending.n_rows > 0)
         weir_cursors_committed(&store->cursors);
     weir_pending_clear(&store->pending);
+    weir_epochs_clear(&store->epochs);
     weir_store_checkpoint(store);
     return WEIR_OK;
 }

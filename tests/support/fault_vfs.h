@@ -76,6 +76,9 @@ int64_t fault_vfs_free_bytes(fault_vfs *vfs); /* INT64_MAX: without end */
 /* Each xSync takes so long. */
 void fault_vfs_set_sync_time(fault_vfs *vfs, int64_t us);
 
+/* A disk that lies: it reports each sync as done and does nothing. */
+void fault_vfs_ignore_syncs(fault_vfs *vfs, bool ignore);
+
 /* As after a remount: nothing can be written or made. */
 void fault_vfs_set_read_only(fault_vfs *vfs, bool read_only);
 
