@@ -22,6 +22,7 @@
 #include "model/sample.h"
 #include "store/cursor.h"
 #include "store/database.h"
+#include "store/row.h"
 #include "store/salvage_priv.h"
 #include "store/schema.h"
 
@@ -112,18 +113,14 @@ static weir_err settle_fresh(weir_salvage *s, int64_t history_seq, weir_error *e
     return err;
 }
 
-static int64_t block_span(sqlite3_stmt *row, int head, int body)
+static int64_t block_span(sqlite3_stmt *row)
 {
     WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
-    weir_block_head h;
-    if (weir_block_head_parse(sqlite3_column_blob(row, head),
-                              (size_t)sqlite3_column_bytes(row, head), &h, NULL) != WEIR_OK ||
-        (size_t)sqlite3_column_bytes(row, body) < h.body_size ||
-        weir_block_decode(&h, sqlite3_column_blob(row, body), h.body_size, &block, NULL) !=
-            WEIR_OK)
+    weir_block_head head;
+    if (weir_row_decode(weir_row_of(row, 0, 1, 2), &head, &block, NULL) != WEIR_OK)
         return 0;
-    if (h.codec == WEIR_BLOCK_CODEC)
-        return h.count;
+    if (head.codec == WEIR_BLOCK_CODEC)
+        return head.count;
     return (int64_t)block->offsets[block->n_batches - 1] +
            block->batches[block->n_batches - 1].n_samples;
 }
@@ -138,7 +135,7 @@ static weir_err settle_homeless(weir_salvage *s, int64_t *at, weir_error *error)
                         "SELECT slot, head, body FROM fresh WHERE first_seq=0 ORDER BY min_ts",
                         &rows, error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
-        const int64_t span = block_span(rows, 1, 2);
+        const int64_t span = block_span(rows);
         if (span > 0)
             err = log_take(s, sqlite3_column_int64(rows, 0), *at, span, error);
         *at += span;
@@ -146,36 +143,69 @@ static weir_err settle_homeless(weir_salvage *s, int64_t *at, weir_error *error)
     return err;
 }
 
-/* newest_ts, trusted_ts and epoch never fall from row to row; what stands at the end of the log is
- * what the next start goes on from. */
-static weir_err settle_running(weir_salvage *s, weir_error *error)
+/* What the rows up to one come to. */
+struct running {
+    int64_t newest_ts, trusted_ts, epoch, epoch_ts;
+};
+
+static void running_add(struct running *r, const weir_block *block)
+{
+    for (size_t i = 0; i < block->n_batches; i++) {
+        const weir_batch *batch = &block->batches[i];
+        const bool trusted = !(batch->flags & WEIR_BATCH_CLOCK_UNTRUSTED);
+        if (batch->n_samples > 0 && batch->epoch > r->epoch) {
+            r->epoch = batch->epoch;
+            r->epoch_ts = INT64_MIN;
+        }
+        for (size_t k = 0; k < batch->n_samples; k++) {
+            const int64_t ts = batch->samples[k].ts.us;
+            r->newest_ts = ts > r->newest_ts ? ts : r->newest_ts;
+            r->trusted_ts = trusted && (r->trusted_ts == 0 || ts > r->trusted_ts) ? ts
+                                                                                  : r->trusted_ts;
+            r->epoch_ts = batch->epoch == r->epoch && ts > r->epoch_ts ? ts : r->epoch_ts;
+        }
+    }
+}
+
+static weir_err running_write(sqlite3_stmt *put, int64_t first_seq, const struct running *r,
+                              weir_error *error)
+{
+    const int64_t numbers[5] = {first_seq, r->newest_ts, r->trusted_ts, r->epoch, r->epoch_ts};
+    for (int i = 0; i < 5; i++)
+        (void)sqlite3_bind_int64(put, i + 1, numbers[i]);
+    return weir_db_run(put, error);
+}
+
+/* newest_ts and the like are of all rows up to one: what lost rows added to them is not known of
+ * those that remain, and what stands at the end is where the next start goes on. The first row's
+ * own are of rows that are long gone, unless the log was never trimmed. */
+static weir_err settle_running(weir_salvage *s, int64_t history_seq, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL, *put = NULL;
-    int64_t newest = INT64_MIN, trusted = 0, epoch = 0, epoch_ts = INT64_MIN;
-    bool row;
-    weir_err err = weir_db_prepare(
-        s->db, "SELECT first_seq, newest_ts, trusted_ts, epoch, epoch_ts FROM log ORDER BY 1",
-        &rows, error);
+    struct running r = {INT64_MIN, 0, -1, INT64_MIN};
+    bool row, started = history_seq == 0;
+    weir_err err = weir_db_prepare(s->db,
+                                   "SELECT first_seq, newest_ts, trusted_ts, epoch, epoch_ts, head,"
+                                   " body FROM log ORDER BY 1",
+                                   &rows, error);
     if (err == WEIR_OK)
         err = weir_db_prepare(s->db,
                               "UPDATE log SET newest_ts=?2, trusted_ts=?3, epoch=?4, epoch_ts=?5"
                               " WHERE first_seq=?1",
                               &put, error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
-        const int64_t was[4] = {sqlite3_column_int64(rows, 1), sqlite3_column_int64(rows, 2),
-                                sqlite3_column_int64(rows, 3), sqlite3_column_int64(rows, 4)};
-        newest = was[0] > newest ? was[0] : newest;
-        trusted = was[1] != 0 && (trusted == 0 || was[1] > trusted) ? was[1] : trusted;
-        if (was[2] > epoch || (was[2] == epoch && was[3] > epoch_ts)) {
-            epoch = was[2];
-            epoch_ts = was[3];
-        }
-        if (newest == was[0] && trusted == was[1] && epoch == was[2] && epoch_ts == was[3])
-            continue;
-        const int64_t is[5] = {sqlite3_column_int64(rows, 0), newest, trusted, epoch, epoch_ts};
-        for (int i = 0; i < 5; i++)
-            (void)sqlite3_bind_int64(put, i + 1, is[i]);
-        err = weir_db_run(put, error);
+        WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
+        weir_block_head head;
+        const struct running was = {sqlite3_column_int64(rows, 1), sqlite3_column_int64(rows, 2),
+                                    sqlite3_column_int64(rows, 3), sqlite3_column_int64(rows, 4)};
+        r = started ? r : was;
+        started = true;
+        err = weir_row_decode(weir_row_of(rows, 0, 5, 6), &head, &block, error);
+        if (err != WEIR_OK)
+            break;
+        running_add(&r, block);
+        if (memcmp(&r, &was, sizeof r) != 0)
+            err = running_write(put, sqlite3_column_int64(rows, 0), &r, error);
     }
     return err;
 }
@@ -223,15 +253,26 @@ static void orphan_add(struct orphan *o, sqlite3_stmt *row)
         o->samples += head.count;
 }
 
+/* A sample's number is its reply's and its place in it: below the next reply's, if that is known.
+ * Numbers of history end with history_seq. */
 static weir_err orphan_write(weir_salvage *s, const struct orphan *o, weir_error *error)
 {
     char sql[300];
+    int64_t history_seq;
     if (o->segments == 0)
         return WEIR_OK;
+    weir_err err = weir_db_int(s->db, "SELECT value FROM meta WHERE key='history_seq'",
+                               o->last_seq + WEIR_BLOCK_BATCH_MAX, &history_seq, error);
+    if (err != WEIR_OK)
+        return err;
+    const int64_t last =
+        o->last_seq == 0 || o->last_seq + WEIR_BLOCK_BATCH_MAX > history_seq
+            ? history_seq
+            : o->last_seq + WEIR_BLOCK_BATCH_MAX;
     (void)snprintf(sql, sizeof sql,
                    "INSERT INTO part VALUES(%" PRId64 ",0,0,%d,%" PRId64 ",%" PRId64 ",%" PRId64
                    ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ")",
-                   o->id, PART_LIVE, o->min_ts, o->max_ts, o->first_seq, o->last_seq, o->segments,
+                   o->id, PART_LIVE, o->min_ts, o->max_ts, o->first_seq, last, o->segments,
                    o->samples, o->bytes);
     return weir_db_exec(s->db, sql, error);
 }
@@ -361,23 +402,29 @@ struct seen {
     int64_t max_ts; /* of the last row of samples; INT64_MIN: none */
 };
 
-static weir_err range_add(weir_salvage *s, int64_t first, int64_t last, int64_t from, int64_t to,
+/* A row of `quarantine` without a block: what verifies the store knows of the hole. */
+static weir_err hole_note(weir_salvage *s, int64_t first, int64_t last, weir_wall now,
                           weir_error *error)
 {
-    char sql[200];
+    char sql[240];
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO quarantine(ts,origin,key,count,error)"
+                   " VALUES(%" PRId64 ",'log',%" PRId64 ",%" PRId64 ",'lost in a repair')",
+                   now.us, first, last - first + 1);
+    return weir_db_exec(s->db, sql, error);
+}
+
+static void range_add(weir_salvage *s, int64_t first, int64_t last, int64_t from, int64_t to)
+{
     s->counts.lost_seqs += (uint64_t)(last - first + 1);
     if (s->counts.n_ranges < WEIR_LOST_RANGES_MAX)
         s->counts.ranges[s->counts.n_ranges++] = (weir_lost_range){
             (uint64_t)first, (uint64_t)last, {from == INT64_MIN ? 0 : from}, {to}};
-    (void)snprintf(sql, sizeof sql,
-                   "INSERT OR REPLACE INTO meta VALUES('lost:%" PRId64 "',%" PRId64 ")", first,
-                   last);
-    return weir_db_exec(s->db, sql, error);
 }
 
 /* Numbers above history_seq that neither the log nor events have. A merged row spans events. */
 static weir_err settle_lost(weir_salvage *s, int64_t history_seq, struct seen *seen,
-                            weir_error *error)
+                            weir_wall now, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
     bool row;
@@ -391,9 +438,11 @@ static weir_err settle_lost(weir_salvage *s, int64_t history_seq, struct seen *s
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
         const int64_t first = sqlite3_column_int64(rows, 0), last = sqlite3_column_int64(rows, 1);
         const bool samples = sqlite3_column_type(rows, 2) != SQLITE_NULL;
-        if (first > seen->last + 1)
-            err = range_add(s, seen->last + 1, first - 1, seen->max_ts,
-                            samples ? sqlite3_column_int64(rows, 2) : 0, error);
+        if (first > seen->last + 1) {
+            range_add(s, seen->last + 1, first - 1, seen->max_ts,
+                      samples ? sqlite3_column_int64(rows, 2) : 0);
+            err = hole_note(s, seen->last + 1, first - 1, now, error);
+        }
         seen->last = last > seen->last ? last : seen->last;
         if (samples)
             seen->max_ts = sqlite3_column_int64(rows, 3);
@@ -481,10 +530,12 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
     if (err == WEIR_OK)
         err = settle_fresh(s, history_seq, error);
     if (err == WEIR_OK)
-        err = settle_lost(s, history_seq, &seen, error);
+        err = settle_lost(s, history_seq, &seen, now, error);
+    if (known_seq >= (uint64_t)SALVAGE_SEQ_MAX)
+        known_seq = 0;
     s->counts.last_seq = (uint64_t)seen.last > known_seq ? (uint64_t)seen.last : known_seq;
-    if (err == WEIR_OK && known_seq > (uint64_t)seen.last && known_seq < (uint64_t)SALVAGE_SEQ_MAX)
-        err = range_add(s, seen.last + 1, (int64_t)known_seq, seen.max_ts, 0, error);
+    if (known_seq > (uint64_t)seen.last)
+        range_add(s, seen.last + 1, (int64_t)known_seq, seen.max_ts, 0);
     if (err == WEIR_OK)
         err = count_all(s, error);
     const int64_t jump = ((int64_t)(s->counts.last_seq >> 32) + 1) << 32;
@@ -492,18 +543,19 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
     if (err == WEIR_OK)
         err = settle_homeless(s, &at, error);
     if (err == WEIR_OK)
-        err = settle_running(s, error);
+        err = settle_running(s, history_seq, error);
     if (err == WEIR_OK)
         err = settle_tags(s, error);
     if (err == WEIR_OK)
         err = count_all(s, error);
     if (err == WEIR_OK)
         err = settle_report(s, at, now, error);
-    char sql[200]; /* not lost: never given */
+    /* Behind the last one that is known: lost, or never given. */
+    if (err == WEIR_OK)
+        err = hole_note(s, seen.last + 1, jump - 1, now, error);
+    char sql[120];
     (void)snprintf(sql, sizeof sql,
-                   "DELETE FROM fresh; INSERT INTO meta VALUES('lost:%" PRIu64 "',%" PRId64 ");"
-                   "UPDATE snapshot SET seq=min(seq,%" PRId64 ");",
-                   s->counts.last_seq + 1, jump - 1, history_seq);
+                   "DELETE FROM fresh; UPDATE snapshot SET seq=min(seq,%" PRId64 ");", history_seq);
     if (err == WEIR_OK)
         err = weir_db_exec(s->db, sql, error);
     s->counts.next_seq = (uint64_t)at;
