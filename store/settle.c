@@ -25,6 +25,7 @@
 #include "store/row.h"
 #include "store/salvage_priv.h"
 #include "store/schema.h"
+#include "store/store_priv.h"
 
 /* Random by SQLite's VFS. RFC 9562, version 4. */
 static const char uuid_sql[] =
@@ -387,12 +388,10 @@ static weir_err settle_tags(weir_salvage *s, weir_error *error)
         " WHERE seq=(SELECT max(seq) FROM tag_version w WHERE w.uid=v.uid);"
         "WITH RECURSIVE u(uid) AS (SELECT 1 UNION ALL SELECT uid+1 FROM u WHERE uid<%" PRId64 ")"
         " INSERT OR IGNORE INTO tag(uid,name,active) SELECT uid, 'salvaged/'||uid, 0 FROM u"
-        " WHERE uid<=%" PRId64 " AND uid NOT IN (SELECT uid FROM tag);"
-        "INSERT OR IGNORE INTO tag_version(uid,seq,name,device,unit,type,scale,offset,description,"
-        "labels,address) SELECT uid, 1, name, substr(name,1,instr(name||'/','/')-1), '', 'raw', 1,"
-        " 0, '', '{}', '' FROM tag WHERE uid NOT IN (SELECT uid FROM tag_version);",
+        " WHERE uid<=%" PRId64 " AND uid NOT IN (SELECT uid FROM tag);",
         highest, highest);
-    return weir_db_exec(s->db, sql, error);
+    err = weir_db_exec(s->db, sql, error);
+    return err == WEIR_OK ? weir_registry_complete(s->db, error) : err;
 }
 
 /* --- what is lost ------------------------------------------------------------------------- */
