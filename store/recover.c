@@ -97,10 +97,11 @@ weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now, weir_er
     if (err != WEIR_OK)
         return err;
     weir_salvage_say(&report.counts, &text);
-    (void)snprintf(store->notice, sizeof store->notice,
-                   "the store was damaged (%.80s): %.200s. The damaged file is in %.80s",
-                   report.why[0] ? report.why : "rows cannot be read", weir_text_get(&text),
-                   report.quarantine);
+    const int n = snprintf(store->notice, sizeof store->notice,
+                           "the store was damaged (%s): %s. The damaged file is in %s",
+                           report.why[0] ? report.why : "rows cannot be read", weir_text_get(&text),
+                           report.quarantine);
+    (void)n; /* cut where it is too long */
     return WEIR_OK;
 }
 

@@ -94,9 +94,10 @@ static weir_err database_look(const char *path, const char *vfs, bool *ret_named
     *ret_named = false;
     weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &db, error);
     if (err == WEIR_OK)
-        err = weir_db_int(db, "PRAGMA user_version", 0, &version, error);
-    if (err == WEIR_OK)
         err = weir_db_identify(db, path, &content, error);
+    if ((err == WEIR_OK || err == WEIR_EUNSUPPORTED) &&
+        weir_db_int(db, "PRAGMA user_version", 0, &version, NULL) != WEIR_OK)
+        version = 0;
     if (err == WEIR_EUNSUPPORTED && (version < 0 || version > VERSION_MAX))
         err = weir_fail(error, WEIR_EDAMAGED, "the head of the file is damaged");
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)

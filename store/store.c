@@ -412,12 +412,12 @@ void weir_store_rollback(weir_store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static void commit_failed(weir_store *store, const struct progress *p, bool ending)
+static void commit_failed(weir_store *store, const struct progress *p, bool reopening)
 {
     weir_store_rollback(store);
     weir_fresh_rolled_back(&store->fresh);
     /* An fsync that failed may have left all of it on the disk, where a reopening would find it. */
-    if (ending) {
+    if (reopening) {
         store->attempt_seq = p->position.committed_seq;
         weir_pending_seal(&store->pending);
     }
@@ -425,6 +425,9 @@ static void commit_failed(weir_store *store, const struct progress *p, bool endi
 
 static weir_err commit_write(weir_store *store, struct progress *p, weir_error *error)
 {
+    /* Writes over what an earlier attempt has left. */
+    weir_pending_unseal(&store->pending, false);
+    store->attempt_seq = 0;
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
         err = pending_write(store, p, error);
@@ -432,7 +435,7 @@ static weir_err commit_write(weir_store *store, struct progress *p, weir_error *
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
     if (err != WEIR_OK)
-        commit_failed(store, p, ending);
+        commit_failed(store, p, ending && err != WEIR_ELIMIT && err != WEIR_EINUSE);
     return err;
 }
 
