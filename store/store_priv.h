@@ -4,6 +4,7 @@
 #pragma once
 #include <sqlite3.h>
 
+#include "store/identity.h"
 #include "store/pending.h"
 #include "store/store.h"
 
@@ -12,6 +13,7 @@ struct weir_store {
     bool memory;
     int lock_fd; /* -1: none */
     char uuid[37];
+    weir_identity identity;
     weir_store_position position;
     int64_t newest_ts; /* of all samples; INT64_MIN: none */
     int64_t epoch_ts;  /* newest ts of position.max_epoch */
