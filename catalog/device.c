@@ -333,6 +333,19 @@ static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
                             first, n_without - 1);
 }
 
+/* A device's max_unchanged_interval that serves none of its points was meant otherwise. */
+static void entry_check_max_unchanged(struct entry *e, const weir_point *points, size_t n)
+{
+    const weir_node node = weir_node_get(e->mapping, "max_unchanged_interval");
+    for (size_t i = 0; i < n; i++)
+        if (points[i].deadband.kind != WEIR_KIND_NULL)
+            return;
+    if (node.id && n == e->n_ins && !weir_node_get(e->mapping, "deadband").id)
+        weir_loader_problem(e->l, node,
+                            "max_unchanged_interval is for points with a deadband, and there is "
+                            "none: give one (0: stored when it changes)");
+}
+
 static void entry_keep_points(struct entry *e, weir_point *points, size_t n)
 {
     uint32_t *tag = weir_loader_scratch(e->l, n, sizeof *tag);
@@ -369,7 +382,9 @@ static bool entry_merge(struct entry *e, bool *ret_good)
 static void entry_points(struct entry *e)
 {
     weir_loader *l = e->l;
-    weir_point_rules rules = {.registers_max = (unsigned)e->in.max_registers_per_request};
+    weir_point_rules rules = {
+        .registers_max = (unsigned)e->in.max_registers_per_request,
+        .deadband = weir_deadband_read(l, e->in.deadband, e->in.max_unchanged_interval)};
     bool good = true;
     const bool ordered = entry_order(e, &rules.order);
     if (!entry_merge(e, &good))
@@ -387,6 +402,7 @@ static void entry_points(struct entry *e)
         n += weir_point_build(l, &e->ins[i], &rules, &points[n]);
     }
     entry_set_intervals(e, points, n);
+    entry_check_max_unchanged(e, points, n);
     if (!weir_points_check_overlap(l, points, ins, n) || !good || !ordered || n != e->n_ins)
         return;
     entry_keep_intervals(e, points, n);

@@ -17,6 +17,7 @@ struct build {
     const weir_point_rules *rules;
     weir_point *p;
     bool good;
+    size_t problems_before;
 };
 
 void weir_point_in_init(weir_point_in *in)
@@ -406,6 +407,14 @@ static void build_limits(struct build *b)
               p->min, p->max);
 }
 
+static void build_deadband(struct build *b)
+{
+    const weir_deadband own =
+        weir_deadband_read(b->l, b->in->deadband, b->in->max_unchanged_interval);
+    if (b->good && b->l->problems->n == b->problems_before)
+        b->good = weir_deadband_set(b->l, &own, &b->rules->deadband, at_point(b->in), b->p);
+}
+
 /* ---- simulate ---- */
 
 /* Keys that were given change the usual form; one limit alone takes the other along. */
@@ -488,8 +497,7 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     /* Copied byte by byte, and field by field below: equal points are then equal also between
      * their fields, where they are compared to be shared. */
     static const weir_point plain = WEIR_POINT_INIT;
-    struct build b = {l, in, rules, ret, true};
-    const size_t before = l->problems->n;
+    struct build b = {l, in, rules, ret, true, l->problems->n};
     const weir_where where = weir_node_where(in->layers[in->n_layers - 1]);
     memcpy(ret, &plain, sizeof *ret);
     ret->name = in->name;
@@ -511,10 +519,11 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     build_na(&b);
     build_limits(&b);
     build_enum(&b);
+    build_deadband(&b);
     build_simulate(&b);
     if (in->interval.id)
         ret->interval_us = weir_loader_interval(l, in->interval);
-    return b.good && l->problems->n == before;
+    return b.good && l->problems->n == b.problems_before;
 }
 
 /* ---- overlap ---- */

@@ -2,6 +2,7 @@
 /* Points: from what was written to what it means. */
 
 #pragma once
+#include "catalog/deadband.h"
 #include "catalog/loader.h"
 #include "model/point.h"
 
@@ -19,6 +20,7 @@ typedef struct weir_point_rules {
     unsigned registers_max; /* per request */
     const char *multiply;   /* exact text, NULL: none */
     weir_node multiply_at;  /* for messages */
+    weir_deadband deadband;
 } weir_point_rules;
 
 /* False, with every mistake said, when it cannot be a point. */

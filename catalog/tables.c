@@ -243,6 +243,19 @@ const weir_option weir_connection_table[] = {
          .max = WEIR_DAY,                                                                          \
          .fallback = "60s",                                                                        \
          .text = "The longest pause between two attempts to reach an offline device."},            \
+        {.name = "deadband",                                                                       \
+         .type = WEIR_OPTION_CUSTOM,                                                               \
+         AT(weir_device_in, deadband),                                                             \
+         .metavar = "NUMBER|PERCENT",                                                              \
+         .fallback = "none",                                                                       \
+         .text = "The deadband of its points that give none. Those that are no numbers (bools, "   \
+                 "enums, bitfields, texts) are then stored when they change."},                    \
+        {.name = "max_unchanged_interval",                                                         \
+         .type = WEIR_OPTION_CUSTOM,                                                               \
+         AT(weir_device_in, max_unchanged_interval),                                               \
+         .metavar = "DURATION",                                                                    \
+         .fallback = "1h",                                                                         \
+         .text = "The max_unchanged_interval of its points that give none."},                      \
         LATER("discard_writes_when_demoted", WEIR_OPTION_BOOL,                                     \
               "Refuse writes to an offline device."),                                              \
         LATER("read_coils_starting_at_zero", WEIR_OPTION_BOOL, "Read coils from address 0 on.")
@@ -524,6 +537,20 @@ const weir_option weir_point_table[] = {
      AT(weir_point_in, interval),
      .metavar = "DURATION",
      .text = "How often it is read (10ms to 366d), or on_demand. When left out, the device's."},
+    {.name = "deadband",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, deadband),
+     .metavar = "NUMBER|PERCENT",
+     .text = "Only changes above this, against the last stored value, are stored; live views see "
+             "every value. In the value's unit (0.5), in percent of max - min (\"1%\"), 0: every "
+             "change; none: every sample, changed or not. Bad samples and changes of quality are "
+             "always stored. When left out, the device's, or else none."},
+    {.name = "max_unchanged_interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_point_in, max_unchanged_interval),
+     .metavar = "DURATION",
+     .text = "With a deadband: at least this often a sample is stored, however little it changed "
+             "(10ms to 366d); none: only changes. When left out, the device's, or else 1h."},
     {.name = "group",
      .type = WEIR_OPTION_INT,
      AT(weir_point_in, group),
@@ -549,10 +576,6 @@ const weir_option weir_point_table[] = {
      .text = "What a simulator shows; see below."},
     LATER("scale_from", WEIR_OPTION_STRING, "The point that holds the power of ten."),
     LATER("decimals", WEIR_OPTION_INT, "Digits behind the point."),
-    LATER("deadband", WEIR_OPTION_STRING, "Changes smaller than this are not stored."),
-    LATER("max_unchanged_interval", WEIR_OPTION_DURATION,
-          "An unchanged value is stored this "
-          "often."),
     LATER("was", WEIR_OPTION_STRING, "Its former name."),
     LATER("write_range", WEIR_OPTION_STRING, "The limits of what may be written."),
     LATER("verify", WEIR_OPTION_BOOL, "Read back what was written."),

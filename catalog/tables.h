@@ -45,6 +45,7 @@ typedef struct weir_device_in {
     weir_option_strings only;
     weir_option_map labels;
     weir_node multiply, points, forbidden_ranges, interval, order;
+    weir_node deadband, max_unchanged_interval; /* of points that say nothing of it */
     bool enabled, one_point_per_request;
     int64_t max_registers_per_request, max_bits_per_request, max_hole_registers, max_hole_bits;
     int64_t demote_after_failures, demote_period;
@@ -68,6 +69,7 @@ enum { WEIR_LAYERS_MAX = 9 };
 typedef struct weir_point_in {
     const char *name, *unit, *description;
     weir_node registers, address, type, order, scale, offset, na, enumeration, interval, simulate;
+    weir_node deadband, max_unchanged_interval;
     int64_t function, length, bit, bit_width, count, group;
     double min, max;
     int access; /* weir_access */

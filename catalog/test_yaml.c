@@ -375,6 +375,88 @@ static void na_words_have_the_width_of_their_type(void **state)
     }
 }
 
+static void check_deadband(const weir_catalog *c, const char *tag, const char *want,
+                           int64_t want_max_unchanged_us)
+{
+    const weir_point *p = point_of(c, tag);
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_value_format(&p->deadband, &text);
+    if (p->deadband.kind != (*want ? WEIR_KIND_DECIMAL : WEIR_KIND_NULL) ||
+        strcmp(weir_text_get(&text), want) != 0)
+        fail_msg("%s: %s", tag, weir_text_get(&text));
+    assert_int_equal(p->max_unchanged_us, want_max_unchanged_us);
+}
+
+static void a_deadband_is_in_the_values_unit_or_a_share_of_its_span(void **state)
+{
+    (void)state;
+    weir_catalog *c = load_good(
+        LINE "devices: [{name: d, connection: line, unit_id: 1, interval: 1s, points: [\n"
+             "  {name: all, register: input, address: 0, type: uint16},\n"
+             "  {name: change, register: input, address: 1, type: uint16, deadband: 0},\n"
+             "  {name: half, register: input, address: 2, type: int64, deadband: 0.5, "
+             "max_unchanged_interval: 15m},\n"
+             "  {name: share, register: input, address: 6, type: float32, deadband: 1%, "
+             "min: 0, max: 10, max_unchanged_interval: none},\n"
+             "  {name: part, register: input, address: 8, type: int16, deadband: '0.25%', "
+             "min: -200, max: 1000},\n"
+             "  {name: point, register: input, address: 9, type: int16, deadband: 50%, "
+             "min: 7, max: 7},\n"
+             "  {name: bit, register: coil, address: 0, deadband: 0},\n"
+             "  {name: none, register: input, address: 10, type: int16, deadband: none},\n"
+             "  {name: row, register: input, address: 20, type: int16, count: 3, "
+             "deadband: 2}]}]\n");
+    check_deadband(c, "d/all", "", 0);
+    check_deadband(c, "d/change", "0", WEIR_HOUR);
+    check_deadband(c, "d/half", "0.5", 15 * WEIR_MINUTE);
+    check_deadband(c, "d/share", "0.1", 0);
+    check_deadband(c, "d/part", "3", WEIR_HOUR);
+    check_deadband(c, "d/point", "0", WEIR_HOUR);
+    check_deadband(c, "d/bit", "0", WEIR_HOUR);
+    check_deadband(c, "d/none", "", 0);
+    check_deadband(c, "d/row[2]", "2", WEIR_HOUR);
+    weir_catalog_free(c);
+}
+
+static void a_devices_deadband_is_for_its_points_that_give_none(void **state)
+{
+    (void)state;
+    weir_catalog *c = load_good(
+        LINE
+        "devices:\n"
+        "  - {name: d, connection: line, unit_id: 1, interval: 1s, deadband: 2, "
+        "max_unchanged_interval: 5m, points: [\n"
+        "      {name: number, register: input, address: 0, type: uint16},\n"
+        "      {name: own, register: input, address: 1, type: uint16, deadband: 7},\n"
+        "      {name: often, register: input, address: 2, type: uint16, max_unchanged_interval: "
+        "1m},\n"
+        "      {name: all, register: input, address: 3, type: uint16, deadband: none},\n"
+        "      {name: flags, register: input, address: 4, type: bitfield},\n"
+        "      {name: alarm, register: input, address: 5, bit: 3},\n"
+        "      {name: bit, register: input, address: 5, type: uint16, bit: 4},\n"
+        "      {name: state, register: input, address: 6, type: uint16, enum: {0: off}},\n"
+        "      {name: coil, register: coil, address: 0},\n"
+        "      {name: serial, register: input, address: 10, type: string, length: 8}]}\n"
+        "  - {name: e, connection: line, unit_id: 2, interval: 1s, deadband: 1%, profile: meter, "
+        "points: [{name: voltage, min: 0, max: 250}, {name: current_l1, deadband: 0.25}, {name: "
+        "current_l2, deadband: none}, {name: energy, deadband: 0}]}\n");
+    check_deadband(c, "d/number", "2", 5 * WEIR_MINUTE);
+    check_deadband(c, "d/own", "7", 5 * WEIR_MINUTE);
+    check_deadband(c, "d/often", "2", WEIR_MINUTE);
+    check_deadband(c, "d/all", "", 0);
+    static const char *const flags[] = {"flags", "alarm", "bit", "state", "coil", "serial"};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        char tag[32];
+        (void)snprintf(tag, sizeof tag, "d/%s", flags[i]);
+        check_deadband(c, tag, "0", 5 * WEIR_MINUTE);
+    }
+    check_deadband(c, "e/voltage", "2.5", WEIR_HOUR);
+    check_deadband(c, "e/current_l1", "0.25", WEIR_HOUR);
+    check_deadband(c, "e/current_l2", "", 0);
+    check_deadband(c, "e/energy", "0", WEIR_HOUR);
+    weir_catalog_free(c);
+}
+
 static void a_point_has_all_it_was_given(void **state)
 {
     (void)state;
@@ -653,6 +735,8 @@ int main(void)
         cmocka_unit_test(patterns_that_overlap_are_refused),
         cmocka_unit_test(numbers_are_decimal_and_quoted_modicon_addresses_name_their_table),
         cmocka_unit_test(na_words_have_the_width_of_their_type),
+        cmocka_unit_test(a_deadband_is_in_the_values_unit_or_a_share_of_its_span),
+        cmocka_unit_test(a_devices_deadband_is_for_its_points_that_give_none),
         cmocka_unit_test(a_point_has_all_it_was_given),
         cmocka_unit_test(every_point_can_be_simulated_within_its_type),
         cmocka_unit_test(overlapping_points_may_be_equal_contained_or_allowed),

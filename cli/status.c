@@ -75,8 +75,11 @@ static void print_summary(const json_t *result)
            text_of(result, "data_dir"));
     printf("store: %s; %lld samples and events committed, the newest %s\n",
            text_of(result, "store"), integer_of(result, "committed_seq"), weir_text_get(&age));
-    printf("tags: %lld, devices: %zu, overruns: %lld\n\n", integer_of(result, "tags"),
+    printf("tags: %lld, devices: %zu, overruns: %lld", integer_of(result, "tags"),
            json_array_size(json_object_get(result, "devices")), integer_of(result, "overruns"));
+    if (integer_of(result, "filtered"))
+        printf(", filtered: %lld", integer_of(result, "filtered"));
+    printf("\n\n");
 }
 
 static int print_devices(const json_t *result, weir_format format)

@@ -138,6 +138,7 @@ static json_t *control_status(weir_control *c)
     (void)json_object_set_new(o, "store", json_text(store.failing ? store.error : "ok"));
     (void)json_object_set_new(o, "refused", json_integer((json_int_t)store.refused));
     (void)json_object_set_new(o, "overruns", json_integer(s ? (json_int_t)s->overruns : 0));
+    (void)json_object_set_new(o, "filtered", json_integer(s ? (json_int_t)s->filtered : 0));
     (void)json_object_set_new(o, "tags", json_integer((json_int_t)c->catalog->n_tags));
     for (size_t i = 0; s && i < s->n_devices; i++)
         (void)json_array_append_new(devices, json_device(c, s, i));

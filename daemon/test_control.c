@@ -107,6 +107,7 @@ static void assert_answers(const struct daemon *d)
     if (weir_control_ask(path, "{\"method\": \"status\"}", &reply, &error))
         fail_msg("%s", error.text);
     assert_non_null(strstr(reply.text, "\"committed_seq\":"));
+    assert_non_null(strstr(reply.text, "\"filtered\":0,"));
     assert_non_null(strstr(reply.text, "\"name\":\"d50\""));
 }
 

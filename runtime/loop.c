@@ -2,11 +2,12 @@
 /* The loop: engine and sources of one collector, as a step function over a platform.
  *
  * The happy path: the engine says what is due -> the source of the device's connection reads it ->
- * batches come back through on_batch to the engine, which stamps them, keeps current values and
- * hands them to the inbox -> on_read_done closes the poll.
+ * batches come back through on_batch to the engine, which stamps them and keeps current values ->
+ * the filter leaves out what did not change enough -> the inbox takes the rest -> on_read_done
+ * closes the poll.
  *
  * What can fail here: nothing that stops the loop. A source that cannot read answers with bad
- * samples; a full inbox refuses and counts (runtime/inbox.h). */
+ * samples; a full inbox refuses and counts (runtime/inbox.h), and the filter is told. */
 
 #include "runtime/loop.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/filter.h"
 #include "runtime/wake.h"
 
 /* Current values are published at most this often, and only when somebody asks. */
@@ -29,6 +31,7 @@ struct slot {
 struct weir_loop {
     weir_loop_config config;
     weir_engine *engine; /* NULL when once */
+    weir_filter *filter; /* NULL when nothing is stored */
     weir_mono engine_next;
     size_t n_slots; /* one for each connection */
     struct slot *slots;
@@ -67,11 +70,18 @@ static void engine_read(void *data, const weir_read *read)
     slot->type->read(slot->state, read);
 }
 
+static void loop_archive(weir_loop *loop, const weir_batch *batch)
+{
+    const weir_batch *selected = weir_filter_select(loop->filter, batch);
+    if (selected)
+        weir_filter_settle(loop->filter, weir_inbox_put_batch(loop->config.inbox, selected));
+}
+
 static void engine_batch(void *data, const weir_batch *batch)
 {
     weir_loop *loop = data;
     if (loop->config.inbox)
-        (void)weir_inbox_put_batch(loop->config.inbox, batch);
+        loop_archive(loop, batch);
     if (loop->config.on_batch)
         loop->config.on_batch(loop->config.data, batch);
 }
@@ -197,7 +207,7 @@ static weir_err loop_open_source(weir_loop *loop, uint32_t index, weir_error *er
     return type->init(slot->state, &slot->host, error);
 }
 
-static weir_err loop_open(weir_loop *loop, weir_error *error)
+static weir_err loop_open_sources(weir_loop *loop, weir_error *error)
 {
     const weir_catalog *catalog = loop->config.catalog;
     loop->slots = weir_alloc_zero(catalog->n_connections, sizeof *loop->slots);
@@ -209,10 +219,13 @@ static weir_err loop_open(weir_loop *loop, weir_error *error)
         if (err)
             return err;
     }
-    if (loop->config.once)
-        return WEIR_OK;
+    return WEIR_OK;
+}
+
+static weir_err loop_open_engine(weir_loop *loop, weir_error *error)
+{
     const weir_engine_config engine = {
-        .catalog = catalog,
+        .catalog = loop->config.catalog,
         .host = {loop, engine_read, engine_batch, engine_event},
         .seed = loop->config.platform->seed,
         .timer_slack_us = 10 * WEIR_MS,
@@ -221,6 +234,16 @@ static weir_err loop_open(weir_loop *loop, weir_error *error)
         .built = loop->config.platform->built,
     };
     return weir_engine_new(&engine, loop_now(loop), loop_wall(loop), &loop->engine, error);
+}
+
+static weir_err loop_open(weir_loop *loop, weir_error *error)
+{
+    weir_err err = loop_open_sources(loop, error);
+    if (!err && !loop->config.once)
+        err = loop_open_engine(loop, error);
+    if (!err && loop->config.inbox)
+        err = weir_filter_new(loop->config.catalog, &loop->filter, error);
+    return err;
 }
 
 weir_err weir_loop_new(const weir_loop_config *config, weir_loop **ret, weir_error *error)
@@ -249,6 +272,7 @@ void weir_loop_free(weir_loop *loop)
         weir_free(slot->state);
     }
     weir_engine_free(loop->engine);
+    weir_filter_free(loop->filter);
     weir_snapshot_unref(loop->snapshot);
     weir_wake_deinit(&loop->wake);
     weir_free(loop->slots);
@@ -357,6 +381,7 @@ static void loop_fill_snapshot(const weir_loop *loop, weir_snapshot *snapshot)
     for (uint32_t i = 0; i < snapshot->n_devices; i++)
         weir_loop_device(loop, i, &snapshot->status[i], &snapshot->counters[i]);
     snapshot->overruns = weir_engine_overruns(loop->engine);
+    snapshot->filtered = loop->filter ? weir_filter_dropped(loop->filter) : 0;
 }
 
 weir_snapshot *weir_loop_snapshot(weir_loop *loop)

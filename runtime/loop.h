@@ -22,7 +22,7 @@ typedef struct weir_loop_config {
     uint32_t first_epoch;                   /* of the store */
     weir_wall newest_committed;
     bool once; /* no schedule: every point is read once, at the first step */
-    /* Sees every batch after the engine. Loop thread. May be NULL. */
+    /* Sees every batch after the engine, before the filter. Loop thread. May be NULL. */
     void (*on_batch)(void *data, const weir_batch *batch);
     void *data;
 } weir_loop_config;

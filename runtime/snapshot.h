@@ -21,6 +21,7 @@ typedef struct weir_snapshot {
     weir_device_status *status;     /* [n_devices] */
     weir_device_counters *counters; /* [n_devices] */
     uint64_t overruns;
+    uint64_t filtered; /* samples left out of the store */
 } weir_snapshot;
 
 weir_snapshot *weir_snapshot_new(size_t n_tags,

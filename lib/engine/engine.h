@@ -46,7 +46,7 @@ typedef struct weir_current {
 typedef struct weir_engine_host {
     void *data;
     void (*read)(void *data, const weir_read *read);    /* to the device's source */
-    void (*batch)(void *data, const weir_batch *batch); /* to the store: every sample */
+    void (*batch)(void *data, const weir_batch *batch); /* every sample, to be stored */
     void (*event)(void *data, const weir_event *event); /* to the store, and the log */
 } weir_engine_host;
 

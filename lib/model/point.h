@@ -82,7 +82,7 @@ typedef enum weir_access {
     WEIR_ACCESS_READ_WRITE
 } weir_access;
 
-/* What is not of use in this version but kept: deadband and so on are refused by the catalog. */
+/* What a profile or a device says of it, understood. */
 typedef struct weir_point {
     const char *name;
     const char *unit;        /* "" : none */
@@ -118,6 +118,10 @@ typedef struct weir_point {
     size_t n_enum;
     const weir_enum_item *enum_items; /* integers and bools: the value becomes the text (no scale,
                                          no min and max); unknown raw: the number */
+
+    weir_value deadband;      /* a decimal of 0 or more: what engine/filter.h leaves out of the
+                                 archive; null: every sample is archived */
+    int64_t max_unchanged_us; /* with a deadband: archived at least this often; 0: no limit */
 
     int64_t interval_us; /* 0: the device's; WEIR_INTERVAL_ON_DEMAND */
     weir_simulate simulate;

@@ -103,7 +103,14 @@ static void each_kind_has_its_payload(void **state)
             fail_msg("%s", cases[i].name);
         if (n > 0)
             assert_int_equal(weir_value_payload(&cases[i].value, got, (size_t)n - 1), 0);
+        weir_value back;
+        assert_true(weir_value_of_payload(cases[i].value.kind, want, (size_t)n, &back));
+        assert_true(weir_value_identical(&back, &cases[i].value));
+        if (cases[i].value.kind < WEIR_KIND_STRING)
+            assert_false(weir_value_of_payload(cases[i].value.kind, want, (size_t)n + 1, &back));
     }
+    weir_value none;
+    assert_false(weir_value_of_payload(WEIR_KIND_COUNT, NULL, 0, &none));
 }
 
 static void a_value_is_identical_to_itself_alone(void **state)

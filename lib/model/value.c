@@ -197,3 +197,42 @@ size_t weir_value_payload(const weir_value *v, uint8_t *ret, size_t capacity)
     }
     return w.failed ? 0 : weir_writer_length(&w);
 }
+
+static weir_value number_of_payload(uint8_t kind, weir_reader *r)
+{
+    weir_value v = {.kind = kind};
+    if (kind == WEIR_KIND_BOOL)
+        v.as.bits = weir_read_u8(r) != 0;
+    else if (kind == WEIR_KIND_F32)
+        v.as.bits = weir_read_u32(r);
+    else if (kind == WEIR_KIND_DECIMAL)
+        v.exponent = (int8_t)weir_read_u8(r);
+    if (kind == WEIR_KIND_I64 || kind == WEIR_KIND_U64 || kind == WEIR_KIND_F64 ||
+        kind == WEIR_KIND_DECIMAL)
+        v.as.bits = weir_read_u64(r);
+    if (kind == WEIR_KIND_F32) {
+        const uint32_t bits = (uint32_t)v.as.bits;
+        float f;
+        memcpy(&f, &bits, sizeof f);
+        v = weir_value_f32(f);
+    }
+    return v;
+}
+
+bool weir_value_of_payload(uint8_t kind, const uint8_t *payload, size_t n, weir_value *ret)
+{
+    weir_reader r = weir_reader_of(payload, n);
+    if (kind >= WEIR_KIND_COUNT)
+        return false;
+    if (kind >= WEIR_KIND_STRING) {
+        if (n > WEIR_VALUE_LENGTH_MAX)
+            return false;
+        *ret = (weir_value){.kind = kind, .length = (uint32_t)n, .as.bytes = payload};
+        return true;
+    }
+    weir_value v = number_of_payload(kind, &r);
+    if (r.failed || weir_reader_left(&r) > 0)
+        return false;
+    *ret = v;
+    return true;
+}

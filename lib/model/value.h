@@ -119,3 +119,7 @@ void weir_value_format_json(const weir_value *v, weir_text *t);
  * exponent byte, then 8), string and bytes as they are. Returns the length written, 0 for null or
  * when ret is too small. */
 size_t weir_value_payload(const weir_value *v, uint8_t *ret, size_t capacity);
+
+/* The reverse. False: a length the kind cannot have, or no such kind. Strings and bytes are
+ * borrowed from payload. */
+bool weir_value_of_payload(uint8_t kind, const uint8_t *payload, size_t n, weir_value *ret);

@@ -151,7 +151,7 @@ def test_status_for_programs(polled):
     assert status["pid"] == polled.process.pid
     assert status["data_dir"] and status["version"]
     assert status["committed_seq"] > 0 and status["committed_ts"] > 0
-    assert status["overruns"] == 0
+    assert status["overruns"] == 0 and status["filtered"] == 0
     assert {device["name"]: device["state"] for device in status["devices"]} == {"u1": "online", "u2": "online"}
 
 

@@ -37,6 +37,9 @@ struct sim {
     weir_loop *loop;
     weir_mono worker_next;
     char folder[64];
+    const char *keys; /* of every point */
+    bool drifts;      /* every register grows by 1 each minute */
+    weir_slave_host slave;
     uint64_t digest; /* of every sample, in order */
     uint64_t n_samples, n_good, n_wrong;
 };
@@ -53,17 +56,20 @@ static weir_wall sim_wall(void *data)
 }
 
 /* A register holds its unit and address: a value that was read for another is seen at once. */
+static uint16_t register_at(const struct sim *s, uint8_t unit, uint32_t address, int64_t wall_us)
+{
+    const int64_t minutes = (wall_us - start_wall_us + WEIR_S / 2) / WEIR_MINUTE;
+    return (uint16_t)(unit << 8 | (uint8_t)(address + (s->drifts ? (uint32_t)minutes : 0)));
+}
+
 static int slave_read(void *data, uint8_t unit, weir_register table, uint16_t address, uint16_t n,
                       uint16_t *ret)
 {
-    (void)data;
     (void)table;
     for (uint16_t i = 0; i < n; i++)
-        ret[i] = (uint16_t)(unit << 8 | (uint8_t)(address + i));
+        ret[i] = register_at(data, unit, address + i, sim_wall(data).us);
     return 0;
 }
-
-static const weir_slave_host slave_host = {NULL, slave_read};
 
 static void on_batch(void *data, const weir_batch *batch)
 {
@@ -81,7 +87,8 @@ static void on_batch(void *data, const weir_batch *batch)
         }
         s->n_good += sample->quality == 0;
         const uint32_t point = (sample->tag - 1) % POINTS;
-        s->n_wrong += sample->value.as.u != (uint64_t)(device->unit_id << 8 | point * 10);
+        s->n_wrong +=
+            sample->value.as.u != register_at(s, device->unit_id, point * 10, sample->ts.us);
     }
 }
 
@@ -97,23 +104,25 @@ static void sim_make_catalog(struct sim *s)
                      s->folder, DEVICES);
     for (int p = 0; p < POINTS; p++)
         weir_text_format(&yaml,
-                         "      - {name: p%d, register: holding, address: %d, type: uint16}\n", p,
-                         p * 10);
+                         "      - {name: p%d, register: holding, address: %d, type: uint16%s}\n", p,
+                         p * 10, s->keys);
     assert_int_equal(
         weir_yaml_load_text(yaml.text, yaml.length, "sim.yaml", NULL, &s->catalog, &problems),
         WEIR_OK);
     weir_problems_deinit(&problems);
 }
 
-static void sim_open(struct sim *s, uint64_t seed, sim_network_faults faults)
+static void sim_open_with(struct sim *s, uint64_t seed, sim_network_faults faults, const char *keys,
+                          bool drifts)
 {
     static const weir_source_type *const sources[] = {&weir_source_modbus, NULL};
     weir_error error = WEIR_ERROR_INIT;
-    *s = (struct sim){.now = {1000 * WEIR_S}};
+    *s = (struct sim){.now = {1000 * WEIR_S}, .keys = keys, .drifts = drifts};
+    s->slave = (weir_slave_host){s, slave_read};
     s->wall_offset = start_wall_us - s->now.us;
     (void)snprintf(s->folder, sizeof s->folder, "/tmp/weir-sim-XXXXXX");
     assert_non_null(mkdtemp(s->folder));
-    sim_network_init(&s->network, seed, &slave_host);
+    sim_network_init(&s->network, seed, &s->slave);
     s->network.now = s->now;
     s->network.faults = faults;
     s->platform = (weir_platform){.data = s,
@@ -140,6 +149,11 @@ static void sim_open(struct sim *s, uint64_t seed, sim_network_faults faults)
     };
     assert_int_equal(weir_loop_new(&config, &s->loop, &error), WEIR_OK);
     s->worker_next = s->now;
+}
+
+static void sim_open(struct sim *s, uint64_t seed, sim_network_faults faults)
+{
+    sim_open_with(s, seed, faults, "", false);
 }
 
 static void sim_run(struct sim *s, int64_t us)
@@ -245,12 +259,103 @@ static void the_same_seed_gives_the_same_run_and_another_does_not(void **state)
     assert_true(digests[0] != digests[2]);
 }
 
+/* The current value of every tag is that of the slot; nothing was overrun. */
+static uint64_t sim_check_live(struct sim *s, int64_t slot_us)
+{
+    weir_snapshot *snapshot = weir_loop_snapshot(s->loop);
+    assert_non_null(snapshot);
+    for (uint32_t i = 0; i < snapshot->n_tags; i++) {
+        const weir_sample *sample = &snapshot->current[i].sample;
+        assert_int_equal(sample->ts.us, slot_us);
+        assert_int_equal(sample->quality, 0);
+        assert_int_equal(sample->value.as.u,
+                         register_at(s, (uint8_t)(i / POINTS + 1), i % POINTS * 10, slot_us));
+    }
+    assert_int_equal(snapshot->overruns, 0);
+    const uint64_t filtered = snapshot->filtered;
+    weir_snapshot_unref(snapshot);
+    return filtered;
+}
+
+static void a_deadband_stores_less_and_shows_all(void **state)
+{
+    static const struct {
+        const char *keys;
+        bool drifts;
+        uint64_t stored; /* of each tag, in two hours: 720 slots, the first 10 s after midnight */
+    } cases[] = {
+        {", deadband: 0", true, 121}, /* minutes 0 to 120 */
+        {", deadband: 2", true, 41},  /* each third of them */
+        {", deadband: 0", false, 2},  /* the first, and one an hour later */
+        {", deadband: 0, max_unchanged_interval: none", false, 1},
+        {", deadband: 0, max_unchanged_interval: 10m", false, 12},
+        {", deadband: \"1%\", min: 0, max: 4000", true, 3}, /* 40: at 0, 41, 82 */
+        {", deadband: none", false, 720},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sim s;
+        sim_open_with(&s, 1, (sim_network_faults){0}, cases[i].keys, cases[i].drifts);
+        sim_run(&s, 2 * WEIR_HOUR);
+        assert_int_equal(s.n_samples, 720 * DEVICES * POINTS); /* who looks sees every value */
+        assert_int_equal(s.n_wrong, 0);
+        const uint64_t stored = cases[i].stored * DEVICES * POINTS;
+        const int64_t last_slot_us = start_wall_us - WEIR_S / 2 + 2 * WEIR_HOUR;
+        assert_int_equal(sim_check_live(&s, last_slot_us), s.n_samples - stored);
+        sim_close(&s);
+        assert_int_equal(sim_sql(&s, "select count(*) from samples"), stored);
+        assert_int_equal(sim_sql(&s, "select count(*) from events"), 0);
+        sim_remove(&s);
+    }
+}
+
+static void a_deadband_keeps_every_bad_sample(void **state)
+{
+    const sim_network_faults faults = {0.05, 0.05, 0.3, 0.002, 500 * WEIR_MS};
+    struct sim s;
+    (void)state;
+    sim_open_with(&s, 7, faults, ", deadband: 0", false);
+    sim_run(&s, 2 * WEIR_HOUR);
+    sim_close(&s);
+    assert_int_equal(s.n_samples, 720 * DEVICES * POINTS);
+    assert_int_equal(sim_sql(&s, "select count(*) from samples where quality <> 'good'"),
+                     s.n_samples - s.n_good);
+    const int64_t good = sim_sql(&s, "select count(*) from samples where quality = 'good'");
+    assert_true(good > DEVICES * POINTS && good < (int64_t)s.n_good / 2);
+    sim_remove(&s);
+}
+
+static void a_change_that_a_full_inbox_refused_is_stored_when_there_is_room(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open_with(&s, 1, (sim_network_faults){0}, ", deadband: 0", true);
+    sim_run(&s, 10 * WEIR_MINUTE + 25 * WEIR_S);
+    const size_t limit = s.inbox.limit;
+    s.inbox.limit = 0; /* full from 10:25 to 11:25: the change at 11:00 is refused, three times */
+    sim_run(&s, WEIR_MINUTE);
+    s.inbox.limit = limit;
+    assert_int_equal(weir_inbox_refused(&s.inbox), 3 * DEVICES * POINTS);
+    sim_run(&s, 4 * WEIR_MINUTE);
+    sim_close(&s);
+    /* Minutes 0 to 15, each once; that of minute 11 at its fourth slot. */
+    assert_int_equal(sim_sql(&s, "select count(*) from samples"), 16 * DEVICES * POINTS);
+    char sql[128];
+    (void)snprintf(sql, sizeof sql, "select count(*) from samples where ts = %lld",
+                   (long long)(start_wall_us - WEIR_S / 2 + 11 * WEIR_MINUTE + 30 * WEIR_S));
+    assert_int_equal(sim_sql(&s, sql), DEVICES * POINTS);
+    sim_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_hours_without_faults_store_every_slot_once),
         cmocka_unit_test(two_hours_of_faults_lose_and_invent_nothing),
         cmocka_unit_test(the_same_seed_gives_the_same_run_and_another_does_not),
+        cmocka_unit_test(a_deadband_stores_less_and_shows_all),
+        cmocka_unit_test(a_deadband_keeps_every_bad_sample),
+        cmocka_unit_test(a_change_that_a_full_inbox_refused_is_stored_when_there_is_room),
     };
     return cmocka_run_group_tests_name("collector", tests, NULL, NULL);
 }

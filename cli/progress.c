@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* A progress line on a terminal: how much, how fast, how long still. */
+
+#include "cli/progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cli/output.h"
+#include "runtime/clock.h"
+
+enum { BAR = 24 };
+
+static const int64_t appear_us = 2 * WEIR_S, redraw_us = 200 * WEIR_MS;
+
+void weir_progress_start(weir_progress *progress, const char *doing, const char *unit)
+{
+    *progress = (weir_progress){.doing = doing,
+                                .unit = unit,
+                                .shows = weir_terminal_colour(stderr),
+                                .started_us = weir_system_mono().us};
+}
+
+/* "12 s", "3 min 20 s", "2 h 05 min". */
+static void duration_format(double seconds, char ret[32])
+{
+    const int64_t s = seconds > 1e9 ? 1000000000 : (int64_t)(seconds + 0.5);
+    if (s < 60)
+        (void)snprintf(ret, 32, "%" PRId64 " s", s);
+    else if (s < 3600)
+        (void)snprintf(ret, 32, "%" PRId64 " min %02" PRId64 " s", s / 60, s % 60);
+    else
+        (void)snprintf(ret, 32, "%" PRId64 " h %02" PRId64 " min", s / 3600, s / 60 % 60);
+}
+
+static void count_format(double n, char ret[32])
+{
+    static const char *const units[] = {"", " k", " M", " G"};
+    unsigned u = 0;
+    for (; n >= 9999.5 && u < 3; u++)
+        n /= 1000;
+    (void)snprintf(ret, 32, u ? "%.1f%s" : "%.0f%s", n, units[u]);
+}
+
+void weir_progress_set(weir_progress *progress, uint64_t done, double fraction)
+{
+    if (!progress->shows)
+        return;
+    const int64_t now = weir_system_mono().us;
+    if (now - progress->started_us < appear_us || now - progress->drawn_us < redraw_us)
+        return;
+    const double elapsed = (double)(now - progress->started_us) / 1e6;
+    char bar[BAR + 1], count[32], rate[32], left[32];
+    fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
+    for (int i = 0; i < BAR; i++)
+        bar[i] = (double)i < fraction * BAR ? '#' : '.';
+    bar[BAR] = '\0';
+    count_format((double)done, count);
+    count_format((double)done / elapsed, rate);
+    duration_format(fraction > 0 ? elapsed / fraction - elapsed : 0, left);
+    (void)fprintf(stderr, "\r\033[K%s [%s] %3.0f %%  %s %s, %s/s, %s left", progress->doing, bar,
+                  fraction * 100, count, progress->unit, rate, fraction > 0 ? left : "?");
+    (void)fflush(stderr);
+    progress->drawn = true;
+    progress->drawn_us = now;
+}
+
+void weir_progress_end(weir_progress *progress)
+{
+    if (progress->drawn)
+        (void)fputs("\r\033[K", stderr);
+    (void)fflush(stderr);
+    progress->shows = progress->drawn = false;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Samples as lines of the line protocol that InfluxDB and VictoriaMetrics take. */
+
+#pragma once
+#include "base/text.h"
+#include "model/sample.h"
+
+/* What stays the same from sample to sample of one tag; texts borrowed. */
+typedef struct weir_line_tag {
+    const char *measurement;
+    const char *name;   /* the tag's */
+    const char *device; /* "": left out, like unit */
+    const char *unit;
+} weir_line_tag;
+
+/*
+ * Adds "MEASUREMENT,device=D,tag=T,unit=U FIELDS NANOSECONDS\n".
+ *
+ * One field name for each kind of value, because a field has one type for ever: `value` for f32,
+ * f64 and decimal, `integer` for i64 and u64, `boolean`, `text` for strings, for bytes (hex), and
+ * for a u64 above 2^63-1, which older servers cannot hold. A sample that is not plain good also
+ * has `quality` and `cause`; a bad one has only these. NaN and infinities cannot be written: such a
+ * sample has only quality and cause as well. An epoch above 0 becomes the tag `epoch`, so that
+ * nothing is overwritten. Line breaks in names and texts are kept in texts and become blanks in
+ * names, as the protocol has no way to write them there.
+ */
+void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
+                   uint32_t epoch);
