@@ -487,3 +487,8 @@ weir_worker_view weir_collector_store(weir_collector *collector)
 {
     return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
 }
+
+const weir_identity *weir_collector_identity(const weir_collector *collector)
+{
+    return collector->store ? weir_store_identity(collector->store) : NULL;
+}

@@ -55,3 +55,6 @@ weir_snapshot *weir_collector_snapshot(weir_collector *collector) WEIR_MUST_CHEC
 
 /* How far the store is. Any thread. Zero when once. */
 weir_worker_view weir_collector_store(weir_collector *collector);
+
+/* Which store this is; NULL when once. Any thread. */
+const struct weir_identity *weir_collector_identity(const weir_collector *collector);

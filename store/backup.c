@@ -144,12 +144,15 @@ static weir_err spool_open(struct backup *b, weir_error *error)
 {
     const char *folder = getenv("TMPDIR");
     (void)snprintf(b->folder, sizeof b->folder, "%s", folder && *folder ? folder : "/var/tmp");
-    (void)snprintf(b->part, sizeof b->part, "%s", b->folder);
     weir_err err = weir_transfer_space(b->folder, b->size, b->options->data_dir, error);
     if (err)
         return err;
-    b->fd = open(b->folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    return b->fd >= 0 ? WEIR_OK : weir_transfer_fail(error, "make a temporary file in", b->folder);
+    (void)snprintf(b->part, sizeof b->part, "%s/weir-backup-XXXXXX", b->folder);
+    b->fd = mkostemp(b->part, O_CLOEXEC);
+    if (b->fd < 0)
+        return weir_transfer_fail(error, "make a temporary file in", b->folder);
+    (void)unlink(b->part);
+    return WEIR_OK;
 }
 
 static weir_err target_open(struct backup *b, weir_error *error)
