@@ -56,7 +56,7 @@ struct backup {
     uint64_t wal_limit;
 
     char target[PATH_MAX]; /* where the rename goes: symbolic links followed */
-    char part[PATH_MAX + 8];
+    char part[PATH_MAX + 32];
     char folder[PATH_MAX];
     int fd;             /* of the part; -1: none */
     bool linked;        /* the part has a name */

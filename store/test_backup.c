@@ -535,7 +535,7 @@ static void a_part_left_behind_is_taken_over(void **state)
 {
     (void)state;
     struct bench b;
-    char part[400];
+    char part[500];
     weir_error error = WEIR_ERROR_INIT;
     static const char litter[600000] = "litter";
     bench_init(&b);
