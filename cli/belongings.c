@@ -18,7 +18,7 @@
 #include "catalog/files.h"
 #include "catalog/yaml.h"
 #include "daemon/problems.h"
-#include "store/archive.h"
+#include "store/tar.h"
 
 enum {
     FILES_MAX = 1024,
@@ -49,7 +49,7 @@ static const char *base_name(const char *path)
 static const char *archive_name(struct collector *c, const char *folder, const char *path)
 {
     const char *name = weir_arena_format(c->arena, "%s/%s", folder, base_name(path));
-    bool usable = name && weir_archive_name_safe(name);
+    bool usable = name && weir_tar_name_safe(name);
     for (size_t i = 0; usable && i < c->found->n_files; i++)
         usable = strcmp(c->found->files[i].name, name) != 0;
     if (!usable)

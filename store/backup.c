@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include "base/crc.h"
-#include "store/archive.h"
+#include "store/tar.h"
 #include "store/database.h"
 #include "store/manifest.h"
 #include "store/member.h"
@@ -40,7 +40,7 @@ enum {
     WAL_GROWTH_MAX = 256 * 1000 * 1000, /* hours of an ordinary plant */
     BUSY_MS = 2000,                     /* for somebody who edits config.db */
     CHECK_SIZE = 9,                     /* of WEIR_MANIFEST_CHECK */
-    END_SIZE = 2 * WEIR_ARCHIVE_BLOCK,
+    END_SIZE = 2 * WEIR_TAR_BLOCK,
 };
 
 struct backup {
@@ -69,12 +69,12 @@ struct backup {
 /* Whoever mistypes shall not lose a database or a configuration. */
 static weir_err target_is_ours(const char *path, int fd, weir_error *error)
 {
-    uint8_t block[WEIR_ARCHIVE_BLOCK];
-    weir_archive_header header = {0};
+    uint8_t block[WEIR_TAR_BLOCK];
+    weir_tar_header header = {0};
     const ssize_t n = pread(fd, block, sizeof block, 0);
     if (n == 0)
         return WEIR_OK;
-    if (n == sizeof block && weir_archive_read(block, &header, NULL) == WEIR_OK &&
+    if (n == sizeof block && weir_tar_read(block, &header, NULL) == WEIR_OK &&
         !strcmp(header.name, WEIR_MANIFEST_NAME))
         return WEIR_OK;
     return weir_fail(error, WEIR_EPERM,
@@ -282,10 +282,10 @@ static weir_err layout_make(struct backup *b, weir_error *error)
     if (err)
         return err;
     b->list_size = list.length;
-    b->size = 2 * WEIR_ARCHIVE_BLOCK + weir_archive_padded(list.length) +
-              weir_archive_padded(CHECK_SIZE) + END_SIZE;
+    b->size =
+        2 * WEIR_TAR_BLOCK + weir_tar_padded(list.length) + weir_tar_padded(CHECK_SIZE) + END_SIZE;
     for (size_t i = 0; i < m->n_members; i++) {
-        b->size += WEIR_ARCHIVE_BLOCK + weir_archive_padded(m->members[i].size);
+        b->size += WEIR_TAR_BLOCK + weir_tar_padded(m->members[i].size);
         b->transfer.total += 2 * m->members[i].size; /* written, and read again */
     }
     return WEIR_OK;
@@ -297,11 +297,11 @@ static weir_err layout_make(struct backup *b, weir_error *error)
 static weir_err member_begin(struct backup *b, const char *name, uint64_t size, int64_t *at,
                              int64_t *ret_content, weir_error *error)
 {
-    uint8_t block[WEIR_ARCHIVE_BLOCK];
-    weir_archive_write(name, size, b->options->now.us / WEIR_S, block);
+    uint8_t block[WEIR_TAR_BLOCK];
+    weir_tar_write(name, size, b->options->now.us / WEIR_S, block);
     weir_err err = weir_transfer_write(b->fd, b->part, block, sizeof block, *at, error);
-    *ret_content = *at + WEIR_ARCHIVE_BLOCK;
-    *at = *ret_content + (int64_t)weir_archive_padded(size);
+    *ret_content = *at + WEIR_TAR_BLOCK;
+    *at = *ret_content + (int64_t)weir_tar_padded(size);
     return err;
 }
 
@@ -422,8 +422,8 @@ static weir_err list_write(struct backup *b, weir_error *error)
 
 static weir_err archive_write(struct backup *b, weir_error *error)
 {
-    int64_t at = 2 * WEIR_ARCHIVE_BLOCK + (int64_t)weir_archive_padded(b->list_size) +
-                 (int64_t)weir_archive_padded(CHECK_SIZE);
+    int64_t at = 2 * WEIR_TAR_BLOCK + (int64_t)weir_tar_padded(b->list_size) +
+                 (int64_t)weir_tar_padded(CHECK_SIZE);
     weir_err err = WEIR_OK;
     if (ftruncate(b->fd, (off_t)b->size) != 0) /* padding and end are zeros */
         return weir_transfer_fail(error, "write", b->part);

@@ -13,7 +13,7 @@
 
 /* A file that goes into the backup as it is. */
 typedef struct weir_backup_file {
-    const char *name; /* in the archive: weir_archive_name_safe */
+    const char *name; /* in the archive: weir_tar_name_safe */
     const char *path; /* where it was */
     const void *bytes;
     size_t n;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/archive.h"
+#include "store/tar.h"
 
 /* Paths are bytes, JSON is UTF-8: what is not stays out rather than breaking the whole. */
 static json_t *json_text(const char *text)
@@ -89,7 +89,7 @@ static bool member_parse(const json_t *o, weir_arena *arena, weir_manifest_membe
     *ret = (weir_manifest_member){.name = text_of(o, "name", arena),
                                   .path = text_of(o, "path", arena),
                                   .size = (uint64_t)size};
-    return ret->name && weir_archive_name_safe(ret->name) && size >= 0 &&
+    return ret->name && weir_tar_name_safe(ret->name) && size >= 0 &&
            strcmp(ret->name, WEIR_MANIFEST_NAME) != 0 &&
            strcmp(ret->name, WEIR_MANIFEST_CHECK) != 0 &&
            crc_parse(json_string_value(json_object_get(o, "crc32c")), &ret->crc);

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "base/crc.h"
-#include "store/archive.h"
+#include "store/tar.h"
 #include "store/database.h"
 #include "store/lock.h"
 #include "store/member.h"
@@ -46,7 +46,7 @@ enum { KEPT = sizeof kept / sizeof *kept };
 /* --- the archive -------------------------------------------------------------------------- */
 
 struct entry {
-    weir_archive_header header;
+    weir_tar_header header;
     int64_t at; /* of the content */
 };
 
@@ -67,7 +67,7 @@ static weir_err archive_cut(const struct archive *a, weir_error *error)
                      a->path);
 }
 
-static weir_err archive_add(struct archive *a, const weir_archive_header *header, int64_t at,
+static weir_err archive_add(struct archive *a, const weir_tar_header *header, int64_t at,
                             weir_error *error)
 {
     for (size_t i = 0; i < a->n_entries; i++)
@@ -85,23 +85,23 @@ static weir_err archive_walk(struct archive *a, weir_error *error)
 {
     uint64_t at = 0;
     for (;;) {
-        uint8_t block[WEIR_ARCHIVE_BLOCK];
-        weir_archive_header header;
+        uint8_t block[WEIR_TAR_BLOCK];
+        weir_tar_header header;
         if (a->size - at < sizeof block)
             return archive_cut(a, error);
         weir_err err = weir_transfer_read(a->fd, a->path, block, sizeof block, (int64_t)at, error);
-        if (!err && (err = weir_archive_read(block, &header, error)))
+        if (!err && (err = weir_tar_read(block, &header, error)))
             (void)weir_fail_prefix(error, "%s: ", a->path);
-        if (err || header.kind == WEIR_ARCHIVE_END)
+        if (err || header.kind == WEIR_TAR_END)
             return err;
         at += sizeof block;
-        if (header.size > a->size - at || weir_archive_padded(header.size) > a->size - at)
+        if (header.size > a->size - at || weir_tar_padded(header.size) > a->size - at)
             return archive_cut(a, error);
-        if (header.kind == WEIR_ARCHIVE_FILE)
+        if (header.kind == WEIR_TAR_FILE)
             err = archive_add(a, &header, (int64_t)at, error);
         if (err)
             return err;
-        at += weir_archive_padded(header.size);
+        at += weir_tar_padded(header.size);
     }
 }
 

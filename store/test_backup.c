@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/crc.h"
-#include "store/archive.h"
+#include "store/tar.h"
 #include "store/database.h"
 #include "store/restore.h"
 #include "store/schema.h"
@@ -295,7 +295,7 @@ static void an_archive_that_is_cut_short_anywhere_restores_nothing(void **state)
     fill(b.data, 3);
     backup_good(&b);
     uint8_t *bytes = get_file(b.file, &n);
-    for (size_t cut = 0; cut < n - WEIR_ARCHIVE_BLOCK; cut += cut < 8192 ? 256 : 9973) {
+    for (size_t cut = 0; cut < n - WEIR_TAR_BLOCK; cut += cut < 8192 ? 256 : 9973) {
         weir_error error = WEIR_ERROR_INIT;
         put_file(b.file, bytes, cut);
         if (restore(&b, NULL, false, &error) != WEIR_EDAMAGED)
@@ -316,10 +316,10 @@ static void a_byte_that_changed_in_any_content_is_found(void **state)
     fill(b.data, 3);
     backup_good(&b);
     uint8_t *bytes = get_file(b.file, &n);
-    for (size_t at = 0; at < n - 2 * WEIR_ARCHIVE_BLOCK;) {
-        weir_archive_header header;
-        assert_int_equal(weir_archive_read(bytes + at, &header, NULL), WEIR_OK);
-        at += WEIR_ARCHIVE_BLOCK;
+    for (size_t at = 0; at < n - 2 * WEIR_TAR_BLOCK;) {
+        weir_tar_header header;
+        assert_int_equal(weir_tar_read(bytes + at, &header, NULL), WEIR_OK);
+        at += WEIR_TAR_BLOCK;
         const size_t stride = header.size < 2000 ? 1 : 1021;
         for (size_t i = 0; i < header.size; i += stride) {
             weir_error error = WEIR_ERROR_INIT;
@@ -329,7 +329,7 @@ static void a_byte_that_changed_in_any_content_is_found(void **state)
                 fail_msg("%s at %zu: %s", header.name, i, error.text);
             bytes[at + i] ^= 0x04;
         }
-        at += weir_archive_padded(header.size);
+        at += weir_tar_padded(header.size);
     }
     put_file(b.file, bytes, n);
     assert_int_equal(check(&b, NULL), WEIR_OK);
@@ -373,7 +373,7 @@ static void what_is_no_backup_is_called_so(void **state)
 /* An archive of one's own making: the list, its checksum, and a member. */
 static void put_archive(const char *path, const char *list, const char *name, const char *content)
 {
-    uint8_t bytes[16 * WEIR_ARCHIVE_BLOCK] = {0};
+    uint8_t bytes[16 * WEIR_TAR_BLOCK] = {0};
     size_t at = 0;
     char sum[10];
     (void)snprintf(sum, sizeof sum, "%08x\n", weir_crc32c(0, list, strlen(list)));
@@ -381,11 +381,11 @@ static void put_archive(const char *path, const char *list, const char *name, co
         {WEIR_MANIFEST_NAME, list}, {WEIR_MANIFEST_CHECK, sum}, {name, content}};
     for (size_t i = 0; i < 3; i++) {
         const size_t n = strlen(members[i][1]);
-        weir_archive_write(members[i][0], n, 0, bytes + at);
-        memcpy(bytes + at + WEIR_ARCHIVE_BLOCK, members[i][1], n);
-        at += WEIR_ARCHIVE_BLOCK + (size_t)weir_archive_padded(n);
+        weir_tar_write(members[i][0], n, 0, bytes + at);
+        memcpy(bytes + at + WEIR_TAR_BLOCK, members[i][1], n);
+        at += WEIR_TAR_BLOCK + (size_t)weir_tar_padded(n);
     }
-    put_file(path, bytes, at + 2 * WEIR_ARCHIVE_BLOCK);
+    put_file(path, bytes, at + 2 * WEIR_TAR_BLOCK);
 }
 
 #define LIST(format, schema, name, size, crc)                                            \

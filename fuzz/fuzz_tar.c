@@ -5,22 +5,22 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
-#include "store/archive.h"
+#include "store/tar.h"
 #include "store/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    weir_archive_header header;
+    weir_tar_header header;
     weir_manifest manifest;
     weir_arena *arena = weir_arena_new();
-    if (size >= WEIR_ARCHIVE_BLOCK && weir_archive_read(data, &header, NULL) == WEIR_OK &&
-        header.kind == WEIR_ARCHIVE_FILE && !weir_archive_name_safe(header.name))
+    if (size >= WEIR_TAR_BLOCK && weir_tar_read(data, &header, NULL) == WEIR_OK &&
+        header.kind == WEIR_TAR_FILE && !weir_tar_name_safe(header.name))
         __builtin_trap();
     if (arena && weir_manifest_parse((const char *)data, size, arena, &manifest, NULL) == WEIR_OK)
         for (size_t i = 0; i < manifest.n_members; i++)
-            if (!weir_archive_name_safe(manifest.members[i].name))
+            if (!weir_tar_name_safe(manifest.members[i].name))
                 __builtin_trap();
     weir_arena_free(arena);
     return 0;

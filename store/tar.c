@@ -7,7 +7,7 @@
  * that tar can say, a restore must believe very little.
  */
 
-#include "store/archive.h"
+#include "store/tar.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,9 +38,9 @@ static bool part_safe(const char *part, size_t n)
     return n > 0 && !(n == 1 && part[0] == '.') && !(n == 2 && !memcmp(part, "..", 2));
 }
 
-bool weir_archive_name_safe(const char *name)
+bool weir_tar_name_safe(const char *name)
 {
-    if (strlen(name) > WEIR_ARCHIVE_NAME_MAX)
+    if (strlen(name) > WEIR_TAR_NAME_MAX)
         return false;
     for (const char *p = name; *p; p++)
         if (*p < 0x20 || *p > 0x7e || *p == '\\')
@@ -79,16 +79,15 @@ static void size_write(uint8_t *field, uint64_t n)
 static uint32_t header_sum(const uint8_t *block)
 {
     uint32_t sum = 0;
-    for (size_t i = 0; i < WEIR_ARCHIVE_BLOCK; i++)
+    for (size_t i = 0; i < WEIR_TAR_BLOCK; i++)
         sum += i >= CHECKSUM_AT && i < CHECKSUM_AT + CHECKSUM_SIZE ? ' ' : block[i];
     return sum;
 }
 
-void weir_archive_write(const char *name, uint64_t size, int64_t mtime,
-                        uint8_t ret[WEIR_ARCHIVE_BLOCK])
+void weir_tar_write(const char *name, uint64_t size, int64_t mtime, uint8_t ret[WEIR_TAR_BLOCK])
 {
-    memset(ret, 0, WEIR_ARCHIVE_BLOCK);
-    memcpy(ret + NAME_AT, name, strnlen(name, WEIR_ARCHIVE_NAME_MAX));
+    memset(ret, 0, WEIR_TAR_BLOCK);
+    memcpy(ret + NAME_AT, name, strnlen(name, WEIR_TAR_NAME_MAX));
     octal_write(ret + MODE_AT, ID_SIZE, 0600); /* a configuration may hold passwords */
     octal_write(ret + UID_AT, ID_SIZE, 0);
     octal_write(ret + GID_AT, ID_SIZE, 0);
@@ -129,21 +128,21 @@ static bool number_read(const uint8_t *field, size_t size, uint64_t *ret)
 
 static bool block_is_zero(const uint8_t *block)
 {
-    for (size_t i = 0; i < WEIR_ARCHIVE_BLOCK; i++)
+    for (size_t i = 0; i < WEIR_TAR_BLOCK; i++)
         if (block[i])
             return false;
     return true;
 }
 
-static weir_err kind_read(uint8_t type, weir_archive_kind *ret, weir_error *error)
+static weir_err kind_read(uint8_t type, weir_tar_kind *ret, weir_error *error)
 {
     switch (type) {
     case '0':
     case '\0':
-        *ret = WEIR_ARCHIVE_FILE;
+        *ret = WEIR_TAR_FILE;
         return WEIR_OK;
     case '5':
-        *ret = WEIR_ARCHIVE_FOLDER;
+        *ret = WEIR_TAR_FOLDER;
         return WEIR_OK;
     case '1':
     case '2':
@@ -161,7 +160,7 @@ static weir_err kind_read(uint8_t type, weir_archive_kind *ret, weir_error *erro
 }
 
 /* "./" in front and "/" at the end are another tar's habit. */
-static weir_err name_read(const uint8_t *block, weir_archive_header *h, weir_error *error)
+static weir_err name_read(const uint8_t *block, weir_tar_header *h, weir_error *error)
 {
     char name[NAME_SIZE + 1] = "";
     memcpy(name, block + NAME_AT, NAME_SIZE);
@@ -169,12 +168,12 @@ static weir_err name_read(const uint8_t *block, weir_archive_header *h, weir_err
     while (start[0] == '.' && start[1] == '/')
         start += 2;
     size_t n = strlen(start);
-    while (h->kind == WEIR_ARCHIVE_FOLDER && n > 0 && start[n - 1] == '/')
+    while (h->kind == WEIR_TAR_FOLDER && n > 0 && start[n - 1] == '/')
         n--;
     name[(size_t)(start - name) + n] = '\0';
-    if (h->kind == WEIR_ARCHIVE_FOLDER && n == 0)
+    if (h->kind == WEIR_TAR_FOLDER && n == 0)
         start = "folder"; /* "./" itself */
-    if (block[PREFIX_AT] || !weir_archive_name_safe(start)) {
+    if (block[PREFIX_AT] || !weir_tar_name_safe(start)) {
         for (char *p = name; *p; p++) /* for the terminal */
             *p = *p < 0x20 || *p > 0x7e ? '?' : *p;
         return weir_fail(error, WEIR_EPERM,
@@ -185,10 +184,9 @@ static weir_err name_read(const uint8_t *block, weir_archive_header *h, weir_err
     return WEIR_OK;
 }
 
-weir_err weir_archive_read(const uint8_t block[WEIR_ARCHIVE_BLOCK], weir_archive_header *ret,
-                           weir_error *error)
+weir_err weir_tar_read(const uint8_t block[WEIR_TAR_BLOCK], weir_tar_header *ret, weir_error *error)
 {
-    weir_archive_header h = {.kind = WEIR_ARCHIVE_END};
+    weir_tar_header h = {.kind = WEIR_TAR_END};
     uint64_t sum;
     if (block_is_zero(block)) {
         *ret = h;
@@ -203,7 +201,7 @@ weir_err weir_archive_read(const uint8_t block[WEIR_ARCHIVE_BLOCK], weir_archive
         err = name_read(block, &h, error);
     if (err)
         return err;
-    if (h.kind == WEIR_ARCHIVE_FOLDER)
+    if (h.kind == WEIR_TAR_FOLDER)
         h.size = 0;
     *ret = h;
     return WEIR_OK;
