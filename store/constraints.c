@@ -69,17 +69,16 @@ static char constraint_op(sqlite3_index_info *info, int i, char column, bool has
     return op == '=' && sqlite3_vtab_in(info, i, 1) ? 'I' : op;
 }
 
-/* What a constraint leaves, as a factor. Even one tag's samples lie in rows with all the others:
- * a time or sequence bound saves reading, a tag saves decompressing at best. */
+/* What a constraint leaves, as a factor: history lies tag by tag, in order of time. */
 static void constraint_weigh(char column, char op, double *cost, double *rows)
 {
-    if (column == 'n') {
-        *rows *= op == '=' ? 1e-4 : op == 'I' ? 1e-3 : 1e-2;
-        *cost *= 0.3;
-    } else {
-        *rows *= op == '=' ? 1e-6 : 0.1;
-        *cost *= op == '=' ? 1e-6 : 0.1;
-    }
+    double factor = 0.1;
+    if (column == 'n')
+        factor = op == '=' ? 1e-4 : op == 'I' ? 1e-3 : 1e-2;
+    else if (op == '=')
+        factor = 1e-6;
+    *rows *= factor;
+    *cost *= factor;
 }
 
 int weir_constraints_plan(sqlite3_index_info *info, const char *columns)
@@ -110,6 +109,17 @@ int weir_constraints_plan(sqlite3_index_info *info, const char *columns)
     info->estimatedCost = cost;
     info->estimatedRows = rows < 1 ? 1 : (sqlite3_int64)rows;
     return SQLITE_OK;
+}
+
+/* Rows of one tag come by ts anyway, and time is ts written down. */
+bool weir_constraints_order(const sqlite3_index_info *info, bool *ret_descending)
+{
+    *ret_descending = false;
+    if (info->nOrderBy != 1 || !strstr(info->idxStr, "n=") ||
+        (info->aOrderBy[0].iColumn != COLUMN_TS && info->aOrderBy[0].iColumn != COLUMN_TIME))
+        return false;
+    *ret_descending = info->aOrderBy[0].desc;
+    return true;
 }
 
 /* --- xFilter ------------------------------------------------------------------------------ */

@@ -21,22 +21,7 @@ void weir_pending_deinit(weir_pending *p)
         event_deinit(&p->events[i]);
     weir_free(p->rows);
     weir_free(p->events);
-    weir_free(p->newest);
     *p = (weir_pending){0};
-}
-
-weir_err weir_pending_set_tags(weir_pending *p, size_t n, weir_newest start, weir_error *error)
-{
-    if (n <= p->n_newest)
-        return WEIR_OK;
-    weir_newest *newest = weir_realloc_array(p->newest, n, sizeof *newest);
-    if (!newest)
-        return weir_fail(error, WEIR_ENOMEM, "no memory for %zu tags", n);
-    for (size_t i = p->n_newest; i < n; i++)
-        newest[i] = start;
-    p->newest = newest;
-    p->n_newest = n;
-    return WEIR_OK;
 }
 
 /* Doubles an array whose unused items are zero. */
@@ -74,17 +59,10 @@ static bool newer(weir_newest a, weir_newest b)
     return a.epoch > b.epoch || (a.epoch == b.epoch && a.ts > b.ts);
 }
 
-/* A sample not newer than all of its tag may repeat one of them: the row is marked, and only
- * marked rows are compared when reading. */
-static void row_note(weir_pending *p, weir_pending_row *row, const weir_batch *batch)
+static void row_note(weir_pending_row *row, const weir_batch *batch)
 {
     for (size_t i = 0; i < batch->n_samples; i++) {
-        weir_newest *newest = &p->newest[batch->samples[i].tag];
         weir_newest self = {batch->samples[i].ts.us, batch->epoch};
-        if (newer(self, *newest))
-            *newest = self;
-        else
-            row->repeats = true;
         if (newer(self, row->newest))
             row->newest = self;
         if (!(batch->flags & WEIR_BATCH_CLOCK_UNTRUSTED) && self.ts > row->trusted_ts)
@@ -95,7 +73,7 @@ static void row_note(weir_pending *p, weir_pending_row *row, const weir_batch *b
 weir_err weir_pending_append(weir_pending *p, const weir_batch *batch, weir_error *error)
 {
     for (size_t i = 0; i < batch->n_samples; i++)
-        if (batch->samples[i].tag == 0 || batch->samples[i].tag >= p->n_newest)
+        if (batch->samples[i].tag == 0 || batch->samples[i].tag >= p->n_tags)
             return weir_fail(error, WEIR_EINVAL, "a sample of tag uid %u, which is not registered",
                              batch->samples[i].tag);
     if (batch->n_samples == 0)
@@ -108,12 +86,11 @@ weir_err weir_pending_append(weir_pending *p, const weir_batch *batch, weir_erro
     if (err != WEIR_OK)
         return err;
     if (at == p->n_rows) {
-        row->repeats = false;
         row->newest = (weir_newest){INT64_MIN, 0};
         row->trusted_ts = INT64_MIN;
         p->n_rows++;
     }
-    row_note(p, row, batch);
+    row_note(row, batch);
     p->n_samples += batch->n_samples;
     return WEIR_OK;
 }

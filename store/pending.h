@@ -10,7 +10,7 @@
 #include "blocks/block.h"
 #include "model/sample.h"
 
-/* Newest identity of a tag so far, waiting samples included. */
+/* When a sample was, by epoch and then ts. */
 typedef struct weir_newest {
     int64_t ts;
     uint32_t epoch;
@@ -19,7 +19,6 @@ typedef struct weir_newest {
 /* One row of the log to be. */
 typedef struct weir_pending_row {
     weir_block_builder *builder;
-    bool repeats;       /* LOG_REPEATS */
     weir_newest newest; /* highest (epoch, ts) inside */
     int64_t trusted_ts; /* newest ts of batches whose clock was trusted; INT64_MIN: none */
 } weir_pending_row;
@@ -39,15 +38,10 @@ typedef struct weir_pending {
     size_t n_samples;
     size_t event_bytes;
 
-    weir_newest *newest; /* by tag uid */
-    size_t n_newest;
+    size_t n_tags; /* uids below this are known */
 } weir_pending;
 
 void weir_pending_deinit(weir_pending *p);
-
-/* Makes tags up to uid n-1 known; those not known before start as `start`. WEIR_ENOMEM. */
-weir_err weir_pending_set_tags(weir_pending *p, size_t n, weir_newest start,
-                               weir_error *error) WEIR_MUST_CHECK;
 
 /* Copies. WEIR_EINVAL: a tag uid the store did not give; see weir_block_builder_append. On failure
  * nothing was added. */

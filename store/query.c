@@ -38,6 +38,8 @@ static weir_err query_set_up(weir_query *query, const char *path, weir_error *er
         err = weir_fail(error, WEIR_ENOTFOUND, "%s is empty: nothing was ever stored in it", path);
     if (err == WEIR_OK)
         err = weir_db_exec(query->db, "PRAGMA temp_store=memory", error);
+    if (err == WEIR_OK)
+        err = weir_view_new(query->db, &query->view, error);
     if (err == WEIR_OK && (sqlite3_create_module_v2(query->db, "samples", &weir_samples_module,
                                                     query, NULL) != SQLITE_OK ||
                            sqlite3_create_module_v2(query->db, "current", &weir_current_module,
@@ -87,6 +89,7 @@ void weir_query_close(weir_query *query)
 {
     if (!query)
         return;
+    weir_view_free(query->view);
     (void)sqlite3_close(query->db);
     weir_names_deinit(&query->names);
     weir_free(query);
@@ -97,10 +100,15 @@ sqlite3 *weir_query_db(weir_query *query)
     return query->db;
 }
 
-void weir_query_counters(const weir_query *query, uint64_t *ret_rows, uint64_t *ret_decoded)
+weir_view_counters weir_query_counters(const weir_query *query)
 {
-    *ret_rows = query->counters.rows;
-    *ret_decoded = query->counters.decoded;
+    return *weir_view_count(query->view);
+}
+
+weir_err weir_query_begin(weir_query *query, weir_error *error)
+{
+    weir_err err = weir_names_update(&query->names, query->db, error);
+    return err == WEIR_OK ? weir_view_update(query->view, error) : err;
 }
 
 /* --- what both tables are made of --------------------------------------------------------- */
@@ -126,6 +134,12 @@ int weir_query_table_disconnect(sqlite3_vtab *table)
 {
     weir_free(table);
     return SQLITE_OK;
+}
+
+int weir_query_no_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
+{
+    (void)cursor, (void)ret;
+    return SQLITE_ERROR;
 }
 
 int weir_query_table_fail(sqlite3_vtab *table, weir_err err, const weir_error *error)

@@ -97,13 +97,14 @@ static weir_err registration_init(struct registration *r, weir_error *error)
          "SELECT t.uid, t.active, v.device IS ?4 AND v.unit IS ?5 AND v.type IS ?6 AND v.scale IS "
          "?7"
          " AND v.offset IS ?8 AND v.description IS ?9 AND v.labels IS ?10 AND v.address IS ?11"
+         " AND v.counter IS ?12"
          " FROM tag t JOIN tag_version v ON v.uid=t.uid WHERE t.name=?3"
          " ORDER BY v.seq DESC LIMIT 1"},
         {&r->add, "INSERT INTO tag(name, active) VALUES(?, 1)"},
         {&r->activate, "UPDATE tag SET active=1 WHERE uid=?"},
         {&r->retire, "UPDATE tag SET active=0 WHERE uid=?"},
         /* Two registrations without a sample between them: only the second ever held. */
-        {&r->version, "INSERT OR REPLACE INTO tag_version VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
+        {&r->version, "INSERT OR REPLACE INTO tag_version VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"},
         {&r->device,
          "INSERT INTO device VALUES(?1,?2,?3,?4,NULL,'',0,0,0,NULL,NULL,?5) ON CONFLICT(name) DO"
          " UPDATE SET connection=?2, state=?3, since=?4, error='', catalog=?5"},
@@ -138,6 +139,7 @@ static void tag_bind(sqlite3_stmt *s, const struct registration *r, const weir_t
     (void)sqlite3_bind_text(s, 9, p->description, -1, SQLITE_STATIC);
     bind_text(s, 10, &texts->labels);
     bind_text(s, 11, &texts->address);
+    (void)sqlite3_bind_int(s, 12, p->counter);
 }
 
 /* Gives a new name its uid. */
@@ -260,11 +262,11 @@ static weir_err registration_write(struct registration *r, weir_wall now, weir_e
         err = tags_retire(r, (size_t)last + 1, error);
     if (err == WEIR_OK)
         err = devices_store(r, now, error);
-    /* Before the commit: after it nothing may fail. */
     if (err == WEIR_OK)
-        err = weir_pending_set_tags(&r->store->pending, (size_t)last + 1,
-                                    (weir_newest){INT64_MIN, 0}, error);
-    return err == WEIR_OK ? weir_db_run(r->store->commit, error) : err;
+        err = weir_db_run(r->store->commit, error);
+    if (err == WEIR_OK)
+        r->store->pending.n_tags = (size_t)last + 1;
+    return err;
 }
 
 weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall now,

@@ -9,7 +9,8 @@ enum {
     SCHEMA_PAGE_SIZE = 4096,
 };
 
-/* log.late: bits. A row without any can neither repeat an earlier sample nor lie far behind. */
+/* log.late: bits, in rows of version 1. A row without any can neither repeat an earlier sample nor
+ * lie far behind. Newer rows have 0 and promise nothing: readers merge them by identity. */
 enum {
     LOG_REPEATS = 1, /* may hold a (tag, ts, epoch) that an earlier sample has too */
     LOG_BEHIND = 2,  /* has a ts more than LOG_SLACK_US before the newest of all earlier rows */
@@ -24,7 +25,12 @@ enum {
     PART_BUILDING = 0, /* not complete: nobody reads it; goes on or is dropped after a restart */
     PART_LIVE = 1,
     PART_DROPPING = 2, /* replaced or expired: nobody reads it; its segments are being deleted */
+    PART_BUILT = 3,    /* complete, but those made of the same source are not: nobody reads it */
 };
+
+/* part.tier: 0 to 4, and a bit: its tags have too many samples to gain by a larger period, so no
+ * merge takes it. */
+enum { PART_TIER_MAX = 4, PART_STAYS = 16 };
 
 /* segment.key: the part, the tag (or with SEGMENT_REPLIES the series of replies), and a number
  * where one segment cannot hold all. Ascending by part, so that a part is written in one go. */
@@ -34,10 +40,15 @@ enum {
 /*
  * fresh   the newest commits. A slot is written again once its row is in the log, in place: a
  *         commit touches one page. Rows with first_seq <= meta.merged_seq are only that: used.
+ *         body has zeros behind it: its size is in the head. state: what rode with the commit
+ *         (cursor.h).
  * log     merged rows, for sinks until acknowledged, for readers until in a part (seq <=
  *         meta.history_seq). Rows of version 1 of the schema lie here as they were; late is
  *         theirs. last_seq NULL: first_seq + count - 1.
  * part    one merge's output, of one epoch; first_seq .. last_seq: what it was made of.
+ * snapshot  the newest sample of every tag among those with a seq up to `seq`, in blocks; a
+ *         block's batches count their seq from first_seq.
+ * quarantine  blocks that could not be read when they were to be merged: kept for a repair.
  */
 #define SCHEMA_SQL                                                                               \
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"                              \
@@ -49,15 +60,17 @@ enum {
     "  min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, newest_ts INTEGER NOT NULL,"            \
     "  trusted_ts INTEGER NOT NULL, epoch INTEGER NOT NULL, epoch_ts INTEGER NOT NULL,"          \
     "  late INTEGER NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL, last_seq INTEGER);"        \
-    "CREATE INDEX log_late ON log(min_ts, max_ts, late) WHERE late <> 0;"                        \
     "CREATE TABLE part(id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, epoch INTEGER NOT NULL,"   \
     "  state INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL,"                \
     "  first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, segments INTEGER NOT NULL,"        \
     "  samples INTEGER NOT NULL, bytes INTEGER NOT NULL);"                                       \
     "CREATE TABLE segment(key INTEGER PRIMARY KEY, head BLOB NOT NULL, marks BLOB NOT NULL,"     \
     "  body BLOB NOT NULL);"                                                                     \
-    "CREATE TABLE snapshot(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, head BLOB NOT NULL,"    \
-    "  body BLOB NOT NULL);"                                                                     \
+    "CREATE TABLE snapshot(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL,"                        \
+    "  first_seq INTEGER NOT NULL, head BLOB NOT NULL, body BLOB NOT NULL);"                     \
+    "CREATE TABLE quarantine(id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, origin TEXT NOT NULL," \
+    "  key INTEGER NOT NULL, count INTEGER, error TEXT NOT NULL, head BLOB, marks BLOB,"         \
+    "  body BLOB);"                                                                              \
     "CREATE TABLE cursor(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL,"      \
     "  detached INTEGER) WITHOUT ROWID;"                                                         \
     "CREATE TABLE gap(id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, sink TEXT NOT NULL,"          \
@@ -74,7 +87,8 @@ enum {
     "CREATE TABLE tag_version(uid INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL,"   \
     "  device TEXT NOT NULL, unit TEXT NOT NULL, type TEXT NOT NULL, scale REAL NOT NULL,"       \
     "  offset REAL NOT NULL, description TEXT NOT NULL, labels TEXT NOT NULL,"                   \
-    "  address TEXT NOT NULL, PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                             \
+    "  address TEXT NOT NULL, counter INTEGER NOT NULL DEFAULT 0,"                               \
+    "  PRIMARY KEY(uid, seq)) WITHOUT ROWID;"                                                    \
     "CREATE TABLE device(name TEXT PRIMARY KEY, connection TEXT NOT NULL, state TEXT NOT NULL,"  \
     "  since INTEGER NOT NULL, last_good INTEGER, error TEXT NOT NULL,"                          \
     "  requests INTEGER NOT NULL, timeouts INTEGER NOT NULL, late INTEGER NOT NULL,"             \

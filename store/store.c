@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: opening data.db, and the log that grows by one transaction a commit. */
+/* The store: opening data.db, and the commit. */
 
 /*
  * Samples and events gather in memory (pending.c). A commit encodes them, gives them the next
@@ -7,7 +7,9 @@
  * is on disk. If anything fails, the transaction is rolled back, the numbers are not used and all
  * keeps waiting; the next commit writes it again from the start. That is also right after a
  * failed fsync: SQLite publishes the frames of a transaction in the WAL only after the fsync, so
- * the retry writes every one of them anew. A repetition could not hide: first_seq is the key.
+ * the retry writes every one of them anew.
+ *
+ * A commit writes fresh rows (fresh.c). What becomes of them is the business of maintain.c.
  *
  * This connection alone writes and checkpoints. It checkpoints after a commit, outside of the
  * transaction; a checkpoint that fails loses nothing and is tried again after the next commit.
@@ -23,13 +25,14 @@
 #include "base/alloc.h"
 #include "store/database.h"
 #include "store/lock.h"
+#include "store/maintain.h"
+#include "store/migrate.h"
 #include "store/schema.h"
 #include "store/store_priv.h"
 
 enum {
-    WAL_PAGES_MAX = 1024,                /* 4 MB: then it is checkpointed */
-    MEMORY_BYTES_MAX = 64 * 1000 * 1000, /* data_dir: memory */
-    BUSY_MS = 1000, /* for someone's sqlite3 shell; other programs of ours only read */
+    WAL_PAGES_MAX = 1024, /* 4 MB: then it is checkpointed */
+    BUSY_MS = 1000,       /* for someone's sqlite3 shell; other programs of ours only read */
 };
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -68,7 +71,8 @@ static weir_err store_create(weir_store *store, weir_wall now, weir_error *error
     if (err == WEIR_OK)
         err = weir_identity_create(store->db, error);
     (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO meta VALUES('created',%lld),('catalog',0); COMMIT;",
+                   "INSERT INTO meta VALUES('created',%lld),('catalog',0),"
+                   "('merged_seq',0),('history_seq',0); COMMIT;",
                    (long long)now.us);
     return err == WEIR_OK ? weir_db_exec(store->db, sql, error) : err;
 }
@@ -87,39 +91,71 @@ static weir_err store_read_identity(weir_store *store, const weir_store_options 
     return weir_store_event(store, &(weir_event){o->now, WEIR_EVENT_STORE, "", id->notice}, error);
 }
 
-/* The last row of the log knows how far all rows before it came. */
-static weir_err store_read_position(weir_store *store, weir_error *error)
+/* The newest row, fresh or of the log, knows how far all rows before it came. Fresh rows that are
+ * used count too: their slots may be all that is left. */
+static weir_err store_read_newest(weir_store *store, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row;
-    int64_t last_event;
     weir_err err =
         weir_db_prepare(store->db,
-                        "SELECT first_seq+count-1, newest_ts, trusted_ts, epoch, epoch_ts"
-                        " FROM log ORDER BY first_seq DESC LIMIT 1",
+                        "SELECT first_seq, first_seq+count-1, newest_ts, trusted_ts, epoch,"
+                        " epoch_ts FROM (SELECT * FROM fresh ORDER BY first_seq DESC LIMIT 1)"
+                        " UNION ALL SELECT first_seq, ifnull(last_seq, first_seq+count-1),"
+                        " newest_ts, trusted_ts, epoch, epoch_ts"
+                        " FROM (SELECT * FROM log ORDER BY first_seq DESC LIMIT 1)"
+                        " ORDER BY 2 DESC LIMIT 1",
                         &stmt, error);
     if (err == WEIR_OK)
         err = weir_db_step(stmt, &row, error);
-    if (err == WEIR_OK)
-        err = weir_db_int(store->db, "SELECT max(seq) FROM event", 0, &last_event, error);
-    if (err != WEIR_OK)
+    if (err != WEIR_OK || !row)
         return err;
-    store->newest_ts = store->epoch_ts = INT64_MIN;
-    store->position = (weir_store_position){.committed_seq = (uint64_t)last_event};
-    if (!row)
-        return WEIR_OK;
-    uint64_t last_sample = (uint64_t)sqlite3_column_int64(stmt, 0);
-    if (last_sample > store->position.committed_seq)
-        store->position.committed_seq = last_sample;
-    store->newest_ts = sqlite3_column_int64(stmt, 1);
-    store->position.committed_ts.us = sqlite3_column_int64(stmt, 2);
-    store->position.max_epoch = (uint32_t)sqlite3_column_int64(stmt, 3);
-    store->epoch_ts = sqlite3_column_int64(stmt, 4);
+    uint64_t last = (uint64_t)sqlite3_column_int64(stmt, 1);
+    if (last > store->position.committed_seq)
+        store->position.committed_seq = last;
+    store->newest_ts = sqlite3_column_int64(stmt, 2);
+    store->position.committed_ts.us = sqlite3_column_int64(stmt, 3);
+    store->position.max_epoch = (uint32_t)sqlite3_column_int64(stmt, 4);
+    store->epoch_ts = sqlite3_column_int64(stmt, 5);
     return WEIR_OK;
 }
 
-/* Of tags known from before, nothing is remembered but the newest of all: no sample of theirs is
- * newer than that. */
+static weir_err store_read_position(weir_store *store, weir_error *error)
+{
+    static const char *const sql[] = {"SELECT value FROM meta WHERE key='merged_seq'",
+                                      "SELECT value FROM meta WHERE key='history_seq'",
+                                      "SELECT max(seq) FROM event"};
+    int64_t seqs[3] = {0};
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; err == WEIR_OK && i < 3; i++)
+        err = weir_db_int(store->db, sql[i], 0, &seqs[i], error);
+    if (err != WEIR_OK)
+        return err;
+    store->newest_ts = store->epoch_ts = INT64_MIN;
+    store->merged_seq = (uint64_t)seqs[0];
+    store->history_seq = (uint64_t)seqs[1];
+    store->position =
+        (weir_store_position){.committed_seq = (uint64_t)(seqs[2] > seqs[0] ? seqs[2] : seqs[0])};
+    return store_read_newest(store, error);
+}
+
+/* What rode with the commits that are not merged yet. */
+static weir_err store_read_states(weir_store *store, weir_error *error)
+{
+    weir_err err = weir_cursors_load(&store->cursors, store->db, error);
+    uint64_t after = store->merged_seq;
+    for (const weir_fresh_slot *slot;
+         err == WEIR_OK && (slot = weir_fresh_next(&store->fresh, after));) {
+        WEIR_CLEANUP(weir_db_stmt_reset) sqlite3_stmt *row = NULL;
+        err = weir_fresh_select(&store->fresh, slot, &row, error);
+        if (err == WEIR_OK)
+            err = weir_cursors_apply(&store->cursors, sqlite3_column_blob(row, FRESH_STATE),
+                                     (size_t)sqlite3_column_bytes(row, FRESH_STATE), error);
+        after = slot->first_seq;
+    }
+    return err;
+}
+
 static weir_err store_read_tags(weir_store *store, weir_error *error)
 {
     int64_t last;
@@ -128,8 +164,8 @@ static weir_err store_read_tags(weir_store *store, weir_error *error)
         return err;
     if (last < 0 || last >= UINT32_MAX)
         return weir_fail(error, WEIR_EDAMAGED, "tag uid %lld is impossible", (long long)last);
-    return weir_pending_set_tags(&store->pending, (size_t)last + 1,
-                                 (weir_newest){store->epoch_ts, store->position.max_epoch}, error);
+    store->pending.n_tags = (size_t)last + 1;
+    return WEIR_OK;
 }
 
 static int store_on_wal(void *data, sqlite3 *db, const char *schema, int pages)
@@ -148,12 +184,7 @@ static weir_err store_prepare(weir_store *store, weir_error *error)
     } all[] = {
         {&store->begin, "BEGIN IMMEDIATE"},
         {&store->commit, "COMMIT"},
-        {&store->insert_log,
-         "INSERT INTO log(first_seq,count,min_ts,max_ts,newest_ts,trusted_ts,epoch,"
-         "epoch_ts,late,head,body) VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
         {&store->insert_event, "INSERT INTO event VALUES(?,?,?,?,?)"},
-        {&store->drop_oldest, "DELETE FROM log WHERE first_seq=(SELECT min(first_seq) FROM log)"
-                              " RETURNING length(head)+length(body)"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         weir_err err = weir_db_prepare(store->db, all[i].sql, all[i].stmt, error);
@@ -177,13 +208,20 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608",
                            error);
+    if (err == WEIR_OK)
+        err = weir_store_migrate(store->db, o->now, error);
     (void)sqlite3_wal_hook(store->db, store_on_wal, store);
     if (err == WEIR_OK)
         err = store_read_position(store, error);
     if (err == WEIR_OK)
+        err = weir_fresh_init(&store->fresh, store->db, error);
+    if (err == WEIR_OK)
+        err = store_read_states(store, error);
+    if (err == WEIR_OK)
         err = store_read_tags(store, error);
     if (err == WEIR_OK)
         err = store_read_identity(store, o, error);
+    store->merge_began = store->archive_began = o->now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 
@@ -220,6 +258,7 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret, we
     if (!store)
         return weir_fail(error, WEIR_ENOMEM, "no memory for the store");
     store->lock_fd = -1;
+    store->options = weir_maintain_defaults(options);
     weir_err err = strcmp(options->data_dir, "memory") == 0
                        ? store_open_memory(store, options, error)
                        : store_open_dir(store, options, error);
@@ -234,8 +273,10 @@ void weir_store_close(weir_store *store)
 {
     if (!store)
         return;
-    sqlite3_stmt *statements[] = {store->begin, store->commit, store->insert_log,
-                                  store->insert_event, store->drop_oldest};
+    weir_archive_free(store->archive);
+    weir_compact_free(store->compact);
+    weir_fresh_deinit(&store->fresh);
+    sqlite3_stmt *statements[] = {store->begin, store->commit, store->insert_event};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         (void)sqlite3_finalize(statements[i]);
     /* The last connection checkpoints the WAL and removes it; beside a reader it stays, and the
@@ -243,6 +284,8 @@ void weir_store_close(weir_store *store)
     (void)sqlite3_close(store->db);
     weir_lock_release(store->lock_fd);
     weir_pending_deinit(&store->pending);
+    weir_cursors_deinit(&store->cursors);
+    weir_store_current_deinit(&store->current);
     weir_free(store);
 }
 
@@ -265,20 +308,11 @@ size_t weir_store_pending(const weir_store *store, size_t *ret_bytes)
     return store->pending.n_samples + store->pending.n_events;
 }
 
-/* How far the log will have come once the transaction is committed. */
+/* How far all will have come once the transaction is committed. */
 struct progress {
     weir_store_position position;
     int64_t newest_ts, epoch_ts;
-    int64_t bytes;
 };
-
-static unsigned row_late(const weir_pending_row *row, const weir_block_head *head,
-                         const struct progress *before)
-{
-    bool behind =
-        before->newest_ts != INT64_MIN && head->min_ts.us < before->newest_ts - LOG_SLACK_US;
-    return (row->repeats ? LOG_REPEATS : 0u) | (behind ? LOG_BEHIND : 0u);
-}
 
 static void progress_add(struct progress *p, const weir_pending_row *row,
                          const weir_block_head *head)
@@ -296,38 +330,29 @@ static void progress_add(struct progress *p, const weir_pending_row *row,
     }
 }
 
-static weir_err row_insert(weir_store *store, const weir_pending_row *row, struct progress *p,
-                           weir_error *error)
+/* first: moves of cursors ride with it. */
+static weir_err row_put(weir_store *store, const weir_pending_row *row, bool first,
+                        struct progress *p, weir_error *error)
 {
-    weir_block_bytes bytes;
+    weir_fresh_row fresh = {.first_seq = p->position.committed_seq + 1};
     weir_block_head head;
-    weir_err err = weir_block_builder_encode(row->builder, &bytes, error);
+    weir_err err = weir_block_builder_encode(row->builder, &fresh.block, error);
     if (err == WEIR_OK)
-        err = weir_block_head_parse(bytes.head, bytes.head_length, &head, error);
+        err = weir_block_head_parse(fresh.block.head, fresh.block.head_length, &head, error);
+    if (err == WEIR_OK && first)
+        err = weir_cursors_state(&store->cursors, &fresh.state, &fresh.state_length, error);
     if (err != WEIR_OK)
         return err;
-    unsigned late = row_late(row, &head, p);
     progress_add(p, row, &head);
-    sqlite3_stmt *s = store->insert_log;
-    const int64_t numbers[] = {(int64_t)p->position.committed_seq + 1,
-                               head.count,
-                               head.min_ts.us,
-                               head.max_ts.us,
-                               p->newest_ts,
-                               p->position.committed_ts.us,
-                               p->position.max_epoch,
-                               p->epoch_ts,
-                               late};
-    enum { N = sizeof numbers / sizeof *numbers };
-    for (int i = 0; i < N; i++)
-        (void)sqlite3_bind_int64(s, i + 1, numbers[i]);
-    (void)sqlite3_bind_blob(s, N + 1, bytes.head, (int)bytes.head_length, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(s, N + 2, bytes.body, (int)bytes.body_length, SQLITE_STATIC);
-    err = weir_db_run(s, error);
-    (void)sqlite3_clear_bindings(s);
+    fresh.count = head.count;
+    fresh.min_ts = head.min_ts.us;
+    fresh.max_ts = head.max_ts.us;
+    fresh.newest_ts = p->newest_ts;
+    fresh.trusted_ts = p->position.committed_ts.us;
+    fresh.epoch = p->position.max_epoch;
+    fresh.epoch_ts = p->epoch_ts;
     p->position.committed_seq += head.count;
-    p->bytes += (int64_t)(bytes.head_length + bytes.body_length);
-    return err;
+    return weir_fresh_put(&store->fresh, &fresh, store->merged_seq, error);
 }
 
 static weir_err event_insert(weir_store *store, const weir_pending_event *e, struct progress *p,
@@ -344,30 +369,13 @@ static weir_err event_insert(weir_store *store, const weir_pending_event *e, str
     return err;
 }
 
-/* Oldest first, until the limit is kept. */
-static weir_err memory_trim(weir_store *store, struct progress *p, weir_error *error)
-{
-    while (p->bytes > MEMORY_BYTES_MAX) {
-        bool row;
-        weir_err err = weir_db_step(store->drop_oldest, &row, error);
-        if (err == WEIR_OK && row)
-            p->bytes -= sqlite3_column_int64(store->drop_oldest, 0);
-        (void)sqlite3_reset(store->drop_oldest);
-        if (err != WEIR_OK || !row)
-            return err;
-    }
-    return WEIR_OK;
-}
-
 static weir_err pending_write(weir_store *store, struct progress *p, weir_error *error)
 {
     weir_err err = WEIR_OK;
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_rows; i++)
-        err = row_insert(store, &store->pending.rows[i], p, error);
+        err = row_put(store, &store->pending.rows[i], i == 0, p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
-    if (err == WEIR_OK && store->memory)
-        err = memory_trim(store, p, error);
     return err;
 }
 
@@ -378,7 +386,7 @@ void weir_store_rollback(weir_store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static void store_checkpoint(weir_store *store)
+void weir_store_checkpoint(weir_store *store)
 {
     if (store->wal_pages >= WAL_PAGES_MAX)
         (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -387,7 +395,7 @@ static void store_checkpoint(weir_store *store)
 weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
 {
     (void)now;
-    struct progress p = {store->position, store->newest_ts, store->epoch_ts, store->memory_bytes};
+    struct progress p = {store->position, store->newest_ts, store->epoch_ts};
     if (store->pending.n_samples + store->pending.n_events == 0)
         return WEIR_OK;
     weir_err err = weir_db_run(store->begin, error);
@@ -397,6 +405,7 @@ weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
         err = weir_db_run(store->commit, error);
     if (err != WEIR_OK) {
         weir_store_rollback(store);
+        weir_fresh_rolled_back(&store->fresh);
         (void)weir_fail_prefix(
             error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));
         return err;
@@ -404,9 +413,11 @@ weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
     store->position = p.position;
     store->newest_ts = p.newest_ts;
     store->epoch_ts = p.epoch_ts;
-    store->memory_bytes = p.bytes;
+    weir_fresh_committed(&store->fresh);
+    if (store->pending.n_rows > 0)
+        weir_cursors_committed(&store->cursors);
     weir_pending_clear(&store->pending);
-    store_checkpoint(store);
+    weir_store_checkpoint(store);
     return WEIR_OK;
 }
 
@@ -423,4 +434,31 @@ const char *weir_store_uuid(const weir_store *store)
 const weir_identity *weir_store_identity(const weir_store *store)
 {
     return &store->identity;
+}
+
+/* --- cursors ------------------------------------------------------------------------------ */
+
+weir_err weir_store_set_cursor(weir_store *store, const char *name, uint64_t seq, weir_wall now,
+                               weir_error *error)
+{
+    if (seq > store->position.committed_seq)
+        return weir_fail(error, WEIR_EINVAL, "cursor %s: seq %llu is not committed yet", name,
+                         (unsigned long long)seq);
+    return weir_cursors_set(&store->cursors, name, strlen(name), seq, now, (weir_wall){0}, error);
+}
+
+weir_err weir_store_detach_cursor(weir_store *store, const char *name, weir_wall now,
+                                  weir_error *error)
+{
+    const weir_cursor *cursor = weir_cursors_find(&store->cursors, name, strlen(name));
+    if (!cursor)
+        return weir_fail(error, WEIR_ENOTFOUND, "no cursor named %s", name);
+    return weir_cursors_set(&store->cursors, name, strlen(name), cursor->seq, cursor->ts, now,
+                            error);
+}
+
+const weir_cursor *weir_store_cursors(const weir_store *store, size_t *ret_n)
+{
+    *ret_n = store->cursors.n;
+    return store->cursors.items;
 }

@@ -16,6 +16,11 @@ typedef struct weir_store_options {
     const char *data_dir; /* made when missing; "memory": nothing on disk, newest 64 MB kept */
     const char *vfs;      /* SQLite VFS name; NULL: the default */
     weir_wall now;
+    /* 0: the default */
+    int64_t merge_us;          /* from commits to the log: 1 min */
+    int64_t archive_us;        /* from the log to history: 1 h */
+    int64_t detached_after_us; /* a detached cursor pins the log no longer: 7 d */
+    uint64_t memory_bytes_max; /* of "memory": 64 MB */
 } weir_store_options;
 
 /* How far the log has come. A sample or event with seq <= committed_seq survives a power cut. */
@@ -50,7 +55,7 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret,
 void weir_store_close(weir_store *store);
 
 /* Gives every tag of the catalog its uid (known names keep theirs), records new versions of name,
- * unit, type, scale, description, labels and address, and the devices; commits. */
+ * unit, type, scale, description, labels, address and counter, and the devices; commits. */
 weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall now,
                              weir_error *error) WEIR_MUST_CHECK;
 
@@ -65,6 +70,39 @@ size_t weir_store_pending(const weir_store *store, size_t *ret_bytes);
 
 /* Commits all that waits, with synchronous=FULL. On failure it still waits: call again. */
 weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * Does the next piece of the store's own work: merges what was committed into the log, the log into
+ * history, history into larger pieces, and gives back what is not needed any more. A piece is
+ * bounded in samples and bytes, about 20 ms on a desktop; which one comes next depends on the
+ * store and on `now` only. *ret_more: there is more to do now; else call again after the next
+ * commit, or in a second. After a failure all is as before the call, or as after a crash.
+ */
+weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more,
+                             weir_error *error) WEIR_MUST_CHECK;
+
+/* How far a sink has come; it needs nothing up to seq any more. */
+typedef struct weir_cursor {
+    char *name;
+    uint64_t seq;
+    weir_wall ts;       /* when it got there */
+    weir_wall detached; /* since when nobody owns it; 0: someone does */
+} weir_cursor;
+
+/*
+ * Moves a cursor, or makes it; attaches it if it was detached. Durable with the next commit of
+ * samples, or the next merge. What lies behind no cursor goes from the log once it is in history.
+ * WEIR_EINVAL: beyond what is committed. WEIR_ENOMEM.
+ */
+weir_err weir_store_set_cursor(weir_store *store, const char *name, uint64_t seq, weir_wall now,
+                               weir_error *error) WEIR_MUST_CHECK;
+
+/* Nobody owns it any more: it pins the log for detached_after_us. WEIR_ENOTFOUND, WEIR_ENOMEM. */
+weir_err weir_store_detach_cursor(weir_store *store, const char *name, weir_wall now,
+                                  weir_error *error) WEIR_MUST_CHECK;
+
+/* Borrowed until the next call that changes a cursor. */
+const weir_cursor *weir_store_cursors(const weir_store *store, size_t *ret_n);
 
 /* Replaces the rows of these devices, in one transaction. */
 weir_err weir_store_put_devices(weir_store *store, const weir_device_record *devices, size_t n,

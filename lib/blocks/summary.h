@@ -23,6 +23,9 @@ typedef struct weir_summary {
     uint64_t falls; /* numbers lower than the number before: 0 means last - first is all growth */
 } weir_summary;
 
+/* Whether a sample is a number in this sense, and which. */
+bool weir_summary_number(const weir_sample *sample, double *ret);
+
 void weir_summary_add(weir_summary *summary, const weir_sample *sample);
 
 /* later starts after summary ends; the step between the two counts in falls. */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* What the store does for itself between commits: a list of duties, one piece at a time. */
+
+/*
+ * A call goes through the duties in their order and stops behind the first that had something to
+ * do. So commits become log before log becomes history, and larger pieces are made when nothing
+ * else waits. Each piece is one short transaction, or reads only; what a duty remembers between its
+ * pieces is a convenience: when any duty fails all of that is dropped, and the tables say where to
+ * go on, as after a crash.
+ */
+
+#include "store/maintain.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "store/database.h"
+#include "store/merge.h"
+#include "store/part.h"
+#include "store/schema.h"
+
+enum {
+    VACUUM_PAGES = 128,        /* given back in one piece: each is one written elsewhere */
+    VACUUM_PAGES_MIN = 1000,   /* free ones that are worth it ... */
+    VACUUM_SHARE_PERCENT = 20, /* ... if they are that much of the file */
+};
+
+weir_store_options weir_maintain_defaults(const weir_store_options *options)
+{
+    weir_store_options o = *options;
+    o.data_dir = o.vfs = NULL;
+    o.merge_us = o.merge_us ? o.merge_us : WEIR_MINUTE;
+    o.archive_us = o.archive_us ? o.archive_us : WEIR_HOUR;
+    o.detached_after_us = o.detached_after_us ? o.detached_after_us : 7 * WEIR_DAY;
+    o.memory_bytes_max = o.memory_bytes_max ? o.memory_bytes_max : 64 * 1000 * 1000;
+    return o;
+}
+
+weir_err weir_maintain_set_meta(weir_store *store, const char *key, uint64_t value,
+                                weir_error *error)
+{
+    char sql[120];
+    (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('%s',%lld)", key,
+                   (long long)value);
+    return weir_db_exec(store->db, sql, error);
+}
+
+/* --- the file's size ---------------------------------------------------------------------- */
+
+static weir_err pages_read(weir_store *store, int64_t *ret_all, int64_t *ret_free,
+                           weir_error *error)
+{
+    weir_err err = weir_db_int(store->db, "PRAGMA page_count", 0, ret_all, error);
+    return err == WEIR_OK ? weir_db_int(store->db, "PRAGMA freelist_count", 0, ret_free, error)
+                          : err;
+}
+
+static weir_err duty_vacuum(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
+{
+    int64_t all, unused;
+    char sql[64];
+    (void)now;
+    weir_err err = pages_read(store, &all, &unused, error);
+    if (err != WEIR_OK || unused < VACUUM_PAGES_MIN || unused * 100 < all * VACUUM_SHARE_PERCENT)
+        return err;
+    (void)snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
+    err = weir_db_exec(store->db, sql, error);
+    *ret_did = err == WEIR_OK;
+    return err;
+}
+
+/* data_dir: memory. The oldest go first: a part, or a row of the log. */
+static weir_err duty_memory(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
+{
+    int64_t all, unused, id;
+    (void)now;
+    if (!store->memory)
+        return WEIR_OK;
+    weir_err err = pages_read(store, &all, &unused, error);
+    if (err != WEIR_OK ||
+        (uint64_t)(all - unused) * SCHEMA_PAGE_SIZE <= store->options.memory_bytes_max)
+        return err;
+    err = weir_db_int(store->db,
+                      "SELECT id FROM part WHERE state=1 ORDER BY last_seq, max_ts LIMIT 1", 0, &id,
+                      error);
+    if (err == WEIR_OK && id > 0)
+        err = weir_part_drop(store->db, id, error);
+    else if (err == WEIR_OK)
+        err = weir_db_exec(store->db,
+                           "DELETE FROM log WHERE first_seq=(SELECT min(first_seq) FROM log)"
+                           " AND first_seq<(SELECT max(first_seq) FROM log)",
+                           error);
+    *ret_did = err == WEIR_OK && (id > 0 || sqlite3_changes(store->db) > 0);
+    return err;
+}
+
+/* --- the list ----------------------------------------------------------------------------- */
+
+typedef weir_err (*duty)(weir_store *store, weir_wall now, bool *ret_did, weir_error *error);
+
+static const duty duties[] = {
+    weir_merge_load_current, /* before anything changes what it reads */
+    weir_merge_fresh,
+    weir_merge_write_current,
+    weir_part_delete,
+    duty_memory,
+    weir_archive_run,
+    weir_merge_trim_log,
+    weir_compact_run,
+    weir_merge_shrink,
+    duty_vacuum,
+};
+
+/* All that is remembered between pieces goes; the tables know the rest. */
+static void maintain_forget(weir_store *store)
+{
+    weir_store_rollback(store);
+    weir_archive_free(store->archive);
+    weir_compact_free(store->compact);
+    store->archive = NULL;
+    store->compact = NULL;
+    store->archive_looked = store->compact_looked = false;
+    store->parts_changed = true;
+    store->log.known = false;
+}
+
+weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, weir_error *error)
+{
+    for (size_t i = 0; i < sizeof duties / sizeof *duties; i++) {
+        bool did = false;
+        weir_err err = duties[i](store, now, &did, error);
+        if (err != WEIR_OK) {
+            maintain_forget(store);
+            return err;
+        }
+        if (did) {
+            weir_store_checkpoint(store);
+            *ret_more = true;
+            return WEIR_OK;
+        }
+    }
+    *ret_more = false;
+    return WEIR_OK;
+}
