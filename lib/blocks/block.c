@@ -70,9 +70,10 @@ weir_err weir_block_head_parse(const uint8_t *bytes, size_t n, weir_block_head *
     h.version = weir_read_u8(&r);
     if (r.failed)
         return weir_fail(error, WEIR_EDAMAGED, "block head cut short");
-    if (h.codec != WEIR_BLOCK_CODEC)
-        return weir_fail(error, WEIR_EUNSUPPORTED, "block of codec %u: this version knows codec %d",
-                         h.codec, WEIR_BLOCK_CODEC);
+    if (h.codec != WEIR_BLOCK_CODEC && h.codec != WEIR_BLOCK_CODEC_MERGED)
+        return weir_fail(error, WEIR_EUNSUPPORTED,
+                         "block of codec %u: this version knows codecs %d and %d", h.codec,
+                         WEIR_BLOCK_CODEC, WEIR_BLOCK_CODEC_MERGED);
     if (h.version != WEIR_BLOCK_VERSION)
         return weir_fail(error, WEIR_EUNSUPPORTED,
                          "block of codec %u version %u: this version knows version %d", h.codec,
@@ -128,12 +129,13 @@ void weir_block_free(weir_block *block)
     if (!block)
         return;
     weir_free(block->batches);
+    weir_free(block->offsets);
     weir_free(block->samples);
     weir_free(block->raw);
     weir_free(block);
 }
 
-static void header_give(weir_batch *b, const uint64_t v[HEADER_COUNT])
+void weir_header_give(weir_batch *b, const uint64_t v[HEADER_COUNT])
 {
     b->connection = (uint32_t)v[HEADER_CONNECTION];
     b->device = (uint32_t)v[HEADER_DEVICE];
@@ -148,7 +150,8 @@ static void header_give(weir_batch *b, const uint64_t v[HEADER_COUNT])
     b->anchor_us = (int64_t)v[HEADER_ANCHOR];
 }
 
-/* Column by column, as they lie. The 32-bit numbers are cut by header_give and header_take alike.
+/* Column by column, as they lie. The 32-bit numbers are cut by weir_header_give and header_take
+ * alike.
  */
 static bool headers_read(weir_reader *r, weir_block *block)
 {
@@ -158,14 +161,14 @@ static bool headers_read(weir_reader *r, weir_block *block)
             header_take(&block->batches[i], self);
             self[column] = header_base(column, before, self) + (uint64_t)weir_read_svarint(r);
             before[column] = self[column];
-            header_give(&block->batches[i], self);
+            weir_header_give(&block->batches[i], self);
         }
     }
     return !r->failed;
 }
 
 /* A shape written out: the tags and kinds of n samples. */
-static bool shape_read(weir_reader *r, weir_sample *samples, uint32_t n)
+bool weir_shape_read(weir_reader *r, weir_sample *samples, uint32_t n)
 {
     weir_tag_uid tag = 0;
     for (uint32_t i = 0; i < n;) {
@@ -211,7 +214,7 @@ static bool shapes_read(weir_reader *r, weir_block *block, uint32_t *first_use)
         weir_sample *samples = block->samples + used;
         if (shape < n_shapes)
             memcpy(samples, block->batches[first_use[shape]].samples, n * sizeof *samples);
-        else if (shape_read(r, samples, (uint32_t)n))
+        else if (weir_shape_read(r, samples, (uint32_t)n))
             first_use[n_shapes++] = (uint32_t)i;
         else
             return false;
@@ -342,43 +345,71 @@ static bool block_agrees(const weir_block *block, const weir_block_head *head)
     return min == head->min_ts.us && max == head->max_ts.us;
 }
 
-static weir_err body_decompress(const weir_block_head *head, const uint8_t *body, size_t n,
-                                weir_block *block, weir_error *error)
+static weir_err body_decompress(const weir_block_head *head, const uint8_t *body, weir_block *block,
+                                weir_error *error)
 {
-    if (n != head->body_size || weir_crc32c(0, body, n) != head->body_crc)
+    if (weir_crc32c(0, body, head->body_size) != head->body_crc)
         return weir_fail(error, WEIR_EDAMAGED, "block does not match its checksum");
-    if (ZSTD_getFrameContentSize(body, n) != head->raw_size)
+    if (ZSTD_getFrameContentSize(body, head->body_size) != head->raw_size)
         return weir_fail(error, WEIR_EDAMAGED, "block is not of the size its head names");
     block->raw = weir_alloc(head->raw_size);
     if (!block->raw)
         return weir_fail(error, WEIR_ENOMEM, "no memory to decode a block");
-    if (ZSTD_decompress(block->raw, head->raw_size, body, n) != head->raw_size)
+    if (ZSTD_decompress(block->raw, head->raw_size, body, head->body_size) != head->raw_size)
         return weir_fail(error, WEIR_EDAMAGED, "block cannot be decompressed");
+    return WEIR_OK;
+}
+
+/* In codec 1 numbers run on. */
+static void offsets_count(weir_block *block)
+{
+    uint32_t offset = 0;
+    for (size_t i = 0; i < block->n_batches; i++) {
+        block->offsets[i] = offset;
+        offset += block->batches[i].n_samples;
+    }
+}
+
+static weir_err rows_decode(const weir_block_head *head, const uint8_t *body, weir_block *block,
+                            weir_error *error)
+{
+    weir_err err = body_decompress(head, body, block, error);
+    if (err != WEIR_OK)
+        return err;
+    WEIR_CLEANUP(weir_free) void *first_use = weir_alloc(block->n_batches * sizeof(uint32_t));
+    if (!first_use)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to decode a block");
+    weir_reader r = weir_reader_of(block->raw, head->raw_size);
+    if (!headers_read(&r, block) || !shapes_read(&r, block, first_use) ||
+        !qualities_read(&r, block) || !times_read(&r, block) || !values_read(&r, block) ||
+        weir_reader_left(&r) != 0)
+        return weir_fail(error, WEIR_EDAMAGED, "block contradicts itself");
+    offsets_count(block);
     return WEIR_OK;
 }
 
 weir_err weir_block_decode(const weir_block_head *head, const uint8_t *body, size_t n,
                            weir_block **ret, weir_error *error)
 {
+    if (n < head->body_size)
+        return weir_fail(error, WEIR_EDAMAGED, "block cut short");
     WEIR_CLEANUP(weir_block_free) weir_block *block = weir_alloc_zero(1, sizeof *block);
     if (!block)
         return weir_fail(error, WEIR_ENOMEM, "no memory to decode a block");
-    weir_err err = body_decompress(head, body, n, block, error);
-    if (err != WEIR_OK)
-        return err;
     block->n_batches = head->n_batches;
     block->count = head->count;
     block->batches = weir_alloc_zero(block->n_batches, sizeof *block->batches);
+    block->offsets = weir_alloc_zero(block->n_batches, sizeof *block->offsets);
     block->samples = weir_alloc_zero(block->count, sizeof *block->samples);
-    WEIR_CLEANUP(weir_free) void *first_use = weir_alloc(block->n_batches * sizeof(uint32_t));
-    if (!block->batches || !block->samples || !first_use)
+    if (!block->batches || !block->offsets || !block->samples)
         return weir_fail(error, WEIR_ENOMEM, "no memory to decode a block");
-
-    weir_reader r = weir_reader_of(block->raw, head->raw_size);
-    if (!headers_read(&r, block) || !shapes_read(&r, block, first_use) ||
-        !qualities_read(&r, block) || !times_read(&r, block) || !values_read(&r, block) ||
-        weir_reader_left(&r) != 0 || !block_agrees(block, head))
-        return weir_fail(error, WEIR_EDAMAGED, "block contradicts itself");
+    weir_err err = head->codec == WEIR_BLOCK_CODEC_MERGED
+                       ? weir_merged_decode(head, body, block, error)
+                       : rows_decode(head, body, block, error);
+    if (err != WEIR_OK)
+        return err;
+    if (!block_agrees(block, head))
+        return weir_fail(error, WEIR_EDAMAGED, "block contradicts its head");
     *ret = block;
     block = NULL;
     return WEIR_OK;

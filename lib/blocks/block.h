@@ -13,7 +13,8 @@
 /* Bounds of one block. The decoder checks them before it allocates. */
 enum {
     WEIR_BLOCK_CODEC = 1,                          /* transposed columns + zstd */
-    WEIR_BLOCK_VERSION = 1,                        /* of codec 1 */
+    WEIR_BLOCK_CODEC_MERGED = 2,                   /* columns by tag + zstd */
+    WEIR_BLOCK_VERSION = 1,                        /* of both */
     WEIR_BLOCK_BATCH_MAX = 64 * 1024,              /* samples of one batch */
     WEIR_BLOCK_BATCH_BYTES_MAX = 16 * 1024 * 1024, /* strings and bytes of one batch together */
     WEIR_BLOCK_FULL = 64 * 1024,                   /* samples from which a block takes no more */
@@ -50,7 +51,10 @@ size_t weir_block_builder_bytes(const weir_block_builder *builder); /* about wha
 /*
  * Merged blocks, codec 2, level 1: batches of several commits. Each batch comes with the seq of its
  * first sample, ascending; the block keeps them grouped by shape, values in columns by tag. All
- * else as above: builder, encode, clear and full are the same for both.
+ * else as above: builder, encode, clear and full are the same for both; append is for the first
+ * kind only, append_at for this one.
+ *
+ * WEIR_EINVAL   also: a seq not behind the batch before.
  */
 weir_block_builder *weir_block_builder_new_merged(void) WEIR_MUST_CHECK;
 weir_err weir_block_builder_append_at(weir_block_builder *builder, const weir_batch *batch,
@@ -108,7 +112,8 @@ typedef struct weir_block {
     uint8_t *raw;
 } weir_block;
 
-/* WEIR_EDAMAGED, WEIR_ENOMEM. */
+/* The body has at least head->body_size bytes; what is behind them is ignored. WEIR_EDAMAGED,
+ * WEIR_ENOMEM. */
 weir_err weir_block_decode(const weir_block_head *head, const uint8_t *body, size_t n,
                            weir_block **ret, weir_error *error) WEIR_MUST_CHECK;
 void weir_block_free(weir_block *block); /* accepts NULL */

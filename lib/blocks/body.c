@@ -95,21 +95,21 @@ weir_err weir_body_unpack(weir_body_bytes packed, uint32_t crc, uint8_t **ret_ra
                           weir_ints_in *ret_in, weir_error *error)
 {
     if (weir_crc32c(0, packed.bytes, packed.n) != crc)
-        return weir_fail(error, WEIR_EDAMAGED, "segment does not match its checksum");
+        return weir_fail(error, WEIR_EDAMAGED, "stored bytes do not match their checksum");
     bool plain = packed.n == packed.raw;
     if (!plain && ZSTD_getFrameContentSize(packed.bytes, packed.n) != packed.raw)
-        return weir_fail(error, WEIR_EDAMAGED, "segment is not of the size its head names");
+        return weir_fail(error, WEIR_EDAMAGED, "stored bytes are not of the size their head names");
     WEIR_CLEANUP(weir_free) void *raw = weir_alloc(packed.raw + 1);
     if (!raw)
         return weir_fail(error, WEIR_ENOMEM, "no memory to decode a segment");
     if (plain && packed.n)
         memcpy(raw, packed.bytes, packed.n);
     else if (!plain && ZSTD_decompress(raw, packed.raw, packed.bytes, packed.n) != packed.raw)
-        return weir_fail(error, WEIR_EDAMAGED, "segment cannot be decompressed");
+        return weir_fail(error, WEIR_EDAMAGED, "stored bytes cannot be decompressed");
     weir_reader r = weir_reader_of(raw, packed.raw);
     uint64_t meta = weir_read_varint(&r);
     if (r.failed || meta > weir_reader_left(&r))
-        return weir_fail(error, WEIR_EDAMAGED, "segment contradicts itself");
+        return weir_fail(error, WEIR_EDAMAGED, "stored bytes contradict themselves");
     const uint8_t *at = weir_read_bytes(&r, (size_t)meta);
     *ret_in = (weir_ints_in){weir_reader_of(at, (size_t)meta), r};
     *ret_raw = raw;

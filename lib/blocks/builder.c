@@ -14,53 +14,26 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <zstd.h>
 
 #include "base/alloc.h"
 #include "base/crc.h"
-#include "blocks/column.h"
+#include "blocks/builder_priv.h"
 #include "blocks/layout.h"
 
 /* Level 3 saves 1 to 2 % for up to a fifth more time (docs/design/store.md). */
 enum { ZSTD_LEVEL = 1 };
 
-struct shape {
-    uint64_t hash;
-    uint32_t offset, length; /* in shape_bytes */
-};
-
-struct run {
-    uint32_t value, length;
-};
-
-/* Samples on their slot, then samples with a time of their own. */
-struct ts_run {
-    uint32_t on_slot, own;
-};
-
-struct range {
-    weir_tag_uid first, last;
-};
-
-struct weir_block_builder {
-    weir_column batches;      /* weir_batch; samples pointer NULL */
-    weir_column batch_shapes; /* uint32_t */
-    weir_column shapes;       /* struct shape */
-    weir_column shape_bytes;
-    weir_column shape_slots; /* uint32_t: index + 1 in shapes; open addressing, power of two */
-    weir_column ranges;      /* struct range, of the shapes */
-    weir_column qualities;   /* struct run */
-    weir_column ts_runs;     /* struct ts_run */
-    weir_column own_ts;      /* int64_t */
-    weir_column numbers[WEIR_KIND_COUNT]; /* uint64_t; lengths of strings and bytes */
-    weir_column text, bytes;              /* contents of strings, of bytes */
-    size_t count;
-    int64_t min_ts, max_ts;
-
-    bool encoded; /* head and body are up to date */
-    weir_column raw, head, body;
-    ZSTD_CCtx *zstd;
-};
+weir_block_builder *weir_block_builder_new_merged(void)
+{
+    weir_block_builder *b = weir_block_builder_new();
+    if (b && !(b->merging = weir_merged_new())) {
+        weir_block_builder_free(b);
+        return NULL;
+    }
+    if (b)
+        b->merged = true;
+    return b;
+}
 
 weir_block_builder *weir_block_builder_new(void)
 {
@@ -82,12 +55,13 @@ void weir_block_builder_free(weir_block_builder *b)
     weir_column *columns[] = {&b->batches,     &b->batch_shapes, &b->shapes,    &b->shape_bytes,
                               &b->shape_slots, &b->ranges,       &b->qualities, &b->ts_runs,
                               &b->own_ts,      &b->text,         &b->bytes,     &b->raw,
-                              &b->head,        &b->body};
+                              &b->head,        &b->body,         &b->samples,   &b->seqs};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         weir_free(columns[i]->at);
     for (size_t i = 0; i < WEIR_KIND_COUNT; i++)
         weir_free(b->numbers[i].at);
     ZSTD_freeCCtx(b->zstd);
+    weir_merged_free(b->merging);
     weir_free(b);
 }
 
@@ -95,7 +69,7 @@ void weir_block_builder_clear(weir_block_builder *b)
 {
     weir_column *columns[] = {&b->batches, &b->batch_shapes, &b->shapes,  &b->shape_bytes,
                               &b->ranges,  &b->qualities,    &b->ts_runs, &b->own_ts,
-                              &b->text,    &b->bytes};
+                              &b->text,    &b->bytes,        &b->samples, &b->seqs};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         columns[i]->n = 0;
     for (size_t i = 0; i < WEIR_KIND_COUNT; i++)
@@ -118,8 +92,9 @@ size_t weir_block_builder_count(const weir_block_builder *b)
 
 size_t weir_block_builder_bytes(const weir_block_builder *b)
 {
-    return b->count * sizeof(uint64_t) + b->batches.n * sizeof(weir_batch) + b->shape_bytes.n +
-           b->text.n + b->bytes.n;
+    size_t sample = b->merged ? sizeof(weir_sample) : sizeof(uint64_t);
+    return b->count * sample + b->batches.n * sizeof(weir_batch) + b->shape_bytes.n + b->text.n +
+           b->bytes.n;
 }
 
 /* --- appending ---------------------------------------------------------------------------- */
@@ -173,16 +148,25 @@ static bool slots_reserve(weir_block_builder *b)
     return true;
 }
 
+/* Room for a batch and its shape. */
+static bool batch_reserve(weir_block_builder *b, size_t n)
+{
+    return weir_column_reserve(&b->batches, 1, sizeof(weir_batch)) &&
+           weir_column_reserve(&b->batch_shapes, 1, sizeof(uint32_t)) &&
+           weir_column_reserve(&b->shapes, 1, sizeof(struct shape)) && slots_reserve(b) &&
+           /* count; a run of tags and a run of kinds for each sample */
+           weir_column_reserve(&b->shape_bytes, WEIR_VARINT_MAX + n * 24, 1) &&
+           weir_column_reserve(&b->ranges, n, sizeof(struct range));
+}
+
 /* Room for the worst that n samples can need. */
 static bool builder_reserve(weir_block_builder *b, size_t n, size_t text, size_t bytes)
 {
-    bool ok = weir_column_reserve(&b->batches, 1, sizeof(weir_batch)) &&
-              weir_column_reserve(&b->batch_shapes, 1, sizeof(uint32_t)) &&
-              weir_column_reserve(&b->shapes, 1, sizeof(struct shape)) && slots_reserve(b) &&
-              /* count; a run of tags and a run of kinds for each sample */
-              weir_column_reserve(&b->shape_bytes, WEIR_VARINT_MAX + n * 24, 1) &&
-              weir_column_reserve(&b->ranges, n, sizeof(struct range)) &&
-              weir_column_reserve(&b->qualities, n, sizeof(struct run)) &&
+    if (b->merged)
+        return batch_reserve(b, n) && weir_column_reserve(&b->seqs, 1, sizeof(uint64_t)) &&
+               weir_column_reserve(&b->samples, n, sizeof(weir_sample)) &&
+               weir_column_reserve(&b->text, text + bytes, 1);
+    bool ok = batch_reserve(b, n) && weir_column_reserve(&b->qualities, n, sizeof(struct run)) &&
               weir_column_reserve(&b->ts_runs, n, sizeof(struct ts_run)) &&
               weir_column_reserve(&b->own_ts, n, sizeof(int64_t)) &&
               weir_column_reserve(&b->text, text, 1) && weir_column_reserve(&b->bytes, bytes, 1);
@@ -306,8 +290,23 @@ static void values_put(weir_block_builder *b, const weir_batch *batch)
     }
 }
 
-weir_err weir_block_builder_append(weir_block_builder *b, const weir_batch *batch,
-                                   weir_error *error)
+/* Samples of a merged block, their contents behind those before. */
+static void samples_put(weir_block_builder *b, const weir_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_samples; i++) {
+        weir_sample *s = &((weir_sample *)b->samples.at)[b->samples.n++];
+        *s = batch->samples[i];
+        if (s->value.kind >= WEIR_KIND_STRING) {
+            weir_column_put_bytes(&b->text, s->value.as.bytes, s->value.length);
+            s->value.as.bits = b->text.n - s->value.length;
+        }
+        b->min_ts = b->count + i == 0 || s->ts.us < b->min_ts ? s->ts.us : b->min_ts;
+        b->max_ts = b->count + i == 0 || s->ts.us > b->max_ts ? s->ts.us : b->max_ts;
+    }
+}
+
+static weir_err batch_append(weir_block_builder *b, const weir_batch *batch, uint64_t seq,
+                             weir_error *error)
 {
     size_t text = 0, bytes = 0;
     if (weir_block_builder_full(b))
@@ -319,15 +318,44 @@ weir_err weir_block_builder_append(weir_block_builder *b, const weir_batch *batc
         return weir_fail(error, WEIR_ENOMEM, "no memory for %u samples", batch->n_samples);
 
     ((uint32_t *)b->batch_shapes.at)[b->batch_shapes.n++] = shape_of(b, batch);
-    qualities_put(b, batch);
-    times_put(b, batch);
-    values_put(b, batch);
+    if (b->merged) {
+        ((uint64_t *)b->seqs.at)[b->seqs.n++] = seq;
+        samples_put(b, batch);
+    } else {
+        qualities_put(b, batch);
+        times_put(b, batch);
+        values_put(b, batch);
+    }
     weir_batch *kept = &((weir_batch *)b->batches.at)[b->batches.n++];
     *kept = *batch;
     kept->samples = NULL;
     b->count += batch->n_samples;
     b->encoded = false;
     return WEIR_OK;
+}
+
+weir_err weir_block_builder_append(weir_block_builder *b, const weir_batch *batch,
+                                   weir_error *error)
+{
+    if (b->merged)
+        return weir_fail(error, WEIR_EINVAL, "a batch without seq for a merged block");
+    return batch_append(b, batch, 0, error);
+}
+
+weir_err weir_block_builder_append_at(weir_block_builder *b, const weir_batch *batch, uint64_t seq,
+                                      weir_error *error)
+{
+    if (!b->merged)
+        return weir_fail(error, WEIR_EINVAL, "a batch with seq for a block that counts itself");
+    if (b->batches.n > 0) {
+        const weir_batch *before = &((const weir_batch *)b->batches.at)[b->batches.n - 1];
+        const uint64_t *seqs = b->seqs.at;
+        if (seq < seqs[b->seqs.n - 1] || seq - seqs[b->seqs.n - 1] < before->n_samples)
+            return weir_fail(error, WEIR_EINVAL, "a batch whose seq is not behind the one before");
+        if (seq - seqs[0] > UINT32_MAX)
+            return weir_fail(error, WEIR_ELIMIT, "a batch too far behind the first in seq");
+    }
+    return batch_append(b, batch, seq, error);
 }
 
 /* --- encoding ----------------------------------------------------------------------------- */
@@ -452,21 +480,21 @@ static void ranges_merge(weir_column *c)
     c->n = n;
 }
 
-static bool head_write(weir_block_builder *b)
+static bool head_write(weir_block_builder *b, size_t raw)
 {
     weir_column *h = &b->head;
     h->n = 0;
     ranges_merge(&b->ranges);
     if (!weir_column_reserve(h, 64 + b->ranges.n * 2 * WEIR_VARINT_MAX, 1))
         return false;
-    weir_column_put_u8(h, WEIR_BLOCK_CODEC);
-    weir_column_put_u8(h, 0);
+    weir_column_put_u8(h, b->merged ? WEIR_BLOCK_CODEC_MERGED : WEIR_BLOCK_CODEC);
+    weir_column_put_u8(h, b->merged);
     weir_column_put_u8(h, WEIR_BLOCK_VERSION);
     weir_column_put_varint(h, b->count);
     weir_column_put_varint(h, b->batches.n);
     weir_column_put_be(h, (uint64_t)b->min_ts, 8);
     weir_column_put_varint(h, (uint64_t)b->max_ts - (uint64_t)b->min_ts);
-    weir_column_put_varint(h, b->raw.n);
+    weir_column_put_varint(h, raw);
     weir_column_put_varint(h, b->body.n);
     weir_column_put_be(h, weir_crc32c(0, b->body.at, b->body.n), 4);
     weir_column_put_varint(h, b->ranges.n);
@@ -479,23 +507,32 @@ static bool head_write(weir_block_builder *b)
     return true;
 }
 
+static weir_err body_write(weir_block_builder *b, size_t *ret_raw)
+{
+    b->body.n = 0;
+    if (b->merged)
+        return weir_merged_encode(b, ret_raw);
+    if (!raw_write(b) || !weir_column_reserve(&b->body, ZSTD_compressBound(b->raw.n), 1))
+        return WEIR_ENOMEM;
+    size_t n =
+        ZSTD_compressCCtx(b->zstd, b->body.at, b->body.capacity, b->raw.at, b->raw.n, ZSTD_LEVEL);
+    /* With room for the bound, only memory can be what it lacks. */
+    if (ZSTD_isError(n))
+        return WEIR_ENOMEM;
+    b->body.n = n;
+    *ret_raw = b->raw.n;
+    return WEIR_OK;
+}
+
 weir_err weir_block_builder_encode(weir_block_builder *b, weir_block_bytes *ret, weir_error *error)
 {
     if (b->count == 0)
         return weir_fail(error, WEIR_EINVAL, "an empty block");
     if (!b->encoded) {
-        b->body.n = 0;
-        if (!raw_write(b) || !weir_column_reserve(&b->body, ZSTD_compressBound(b->raw.n), 1))
+        size_t raw = 0;
+        if (body_write(b, &raw) != WEIR_OK || !head_write(b, raw))
             return weir_fail(error, WEIR_ENOMEM, "no memory to encode a block");
-        assert(b->raw.n <= WEIR_BLOCK_RAW_MAX);
-        size_t n = ZSTD_compressCCtx(b->zstd, b->body.at, b->body.capacity, b->raw.at, b->raw.n,
-                                     ZSTD_LEVEL);
-        /* With room for the bound, only memory can be what it lacks. */
-        if (ZSTD_isError(n))
-            return weir_fail(error, WEIR_ENOMEM, "zstd: %s", ZSTD_getErrorName(n));
-        b->body.n = n;
-        if (!head_write(b))
-            return weir_fail(error, WEIR_ENOMEM, "no memory to encode a block");
+        assert(raw <= WEIR_BLOCK_RAW_MAX);
         b->encoded = true;
     }
     *ret = (weir_block_bytes){b->head.at, b->head.n, b->body.at, b->body.n};

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+#include "blocks/block.h"
 #include "model/sample.h"
 
 /*
@@ -60,3 +62,13 @@ static inline bool kind_is_signed(uint8_t kind)
 {
     return kind == WEIR_KIND_I64 || kind == WEIR_KIND_DECIMAL;
 }
+
+/* The counterpart of header_take. */
+void weir_header_give(weir_batch *batch, const uint64_t v[HEADER_COUNT]);
+
+/* A shape written out: the tags and kinds of n samples. False when it is damaged. */
+bool weir_shape_read(weir_reader *r, weir_sample *samples, uint32_t n);
+
+/* Codec 2: fills the block, whose arrays are there. */
+weir_err weir_merged_decode(const weir_block_head *head, const uint8_t *body, weir_block *block,
+                            weir_error *error);

@@ -197,8 +197,7 @@ static uint64_t step_guess(const weir_series *series)
     const uint64_t median = step_median(series);
     uint64_t sum = 0, n = 0, spread = 0;
     for (size_t i = 1; i < series->n; i++) {
-        uint64_t step =
-            (uint64_t)series->samples[i].ts.us - (uint64_t)series->samples[i - 1].ts.us;
+        uint64_t step = (uint64_t)series->samples[i].ts.us - (uint64_t)series->samples[i - 1].ts.us;
         uint64_t off = step > median ? step - median : median - step;
         if (off > median / 2)
             continue;
