@@ -70,11 +70,11 @@ static void say_done(const weir_invocation *in, const weir_belongings *b,
         weir_command_note(in, "%s is not in it (--secrets include)", b->omitted[i]);
     for (size_t i = 0; i < b->n_missing; i++)
         weir_command_note(in, "not in it: %s", b->missing[i]);
-    weir_command_note(in,
-                      "%s: store %s up to seq %llu, %zu file%s of configuration; %s. "
-                      "`weir restore %s --check` reads it again",
-                      in->args[0], report->identity.uuid, (unsigned long long)report->seq,
-                      b->n_files, b->n_files == 1 ? "" : "s", weir_text_get(&size), in->args[0]);
+    weir_command_note(in, "store %s up to seq %llu, %zu file%s of configuration; %s",
+                      report->identity.uuid, (unsigned long long)report->seq, b->n_files,
+                      b->n_files == 1 ? "" : "s", weir_text_get(&size));
+    if (strcmp(in->args[0], "-") != 0)
+        weir_command_note(in, "`weir restore %s --check` reads it again", in->args[0]);
 }
 
 /* Also ends a work that somebody interrupts. */

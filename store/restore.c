@@ -23,12 +23,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/crc.h"
-#include "store/tar.h"
 #include "store/database.h"
 #include "store/lock.h"
 #include "store/member.h"
-#include "store/schema.h"
+#include "store/package.h"
 #include "store/transfer.h"
 
 #define PART "restore.part"
@@ -43,185 +41,6 @@ static const char *const kept[] = {
 };
 enum { KEPT = sizeof kept / sizeof *kept };
 
-/* --- the archive -------------------------------------------------------------------------- */
-
-struct entry {
-    weir_tar_header header;
-    int64_t at; /* of the content */
-};
-
-struct archive {
-    const char *path;
-    int fd;
-    uint64_t size;
-    weir_arena *arena;
-    struct entry *entries;
-    size_t n_entries;
-    weir_manifest manifest;
-    int64_t *at; /* of each member of the manifest */
-};
-
-static weir_err archive_cut(const struct archive *a, weir_error *error)
-{
-    return weir_fail(error, WEIR_EDAMAGED, "%s is cut short: copy it again, or use an older backup",
-                     a->path);
-}
-
-static weir_err archive_add(struct archive *a, const weir_tar_header *header, int64_t at,
-                            weir_error *error)
-{
-    for (size_t i = 0; i < a->n_entries; i++)
-        if (!strcmp(a->entries[i].header.name, header->name))
-            return weir_fail(error, WEIR_EDAMAGED, "%s holds '%s' twice: it is no backup of weir",
-                             a->path, header->name);
-    if (a->n_entries == WEIR_MANIFEST_MEMBERS_MAX)
-        return weir_fail(error, WEIR_EDAMAGED, "%s holds too many files: it is no backup of weir",
-                         a->path);
-    a->entries[a->n_entries++] = (struct entry){*header, at};
-    return WEIR_OK;
-}
-
-static weir_err archive_walk(struct archive *a, weir_error *error)
-{
-    uint64_t at = 0;
-    for (;;) {
-        uint8_t block[WEIR_TAR_BLOCK];
-        weir_tar_header header;
-        if (a->size - at < sizeof block)
-            return archive_cut(a, error);
-        weir_err err = weir_transfer_read(a->fd, a->path, block, sizeof block, (int64_t)at, error);
-        if (!err && (err = weir_tar_read(block, &header, error)))
-            (void)weir_fail_prefix(error, "%s: ", a->path);
-        if (err || header.kind == WEIR_TAR_END)
-            return err;
-        at += sizeof block;
-        if (header.size > a->size - at || weir_tar_padded(header.size) > a->size - at)
-            return archive_cut(a, error);
-        if (header.kind == WEIR_TAR_FILE)
-            err = archive_add(a, &header, (int64_t)at, error);
-        if (err)
-            return err;
-        at += weir_tar_padded(header.size);
-    }
-}
-
-static const struct entry *archive_find(const struct archive *a, const char *name)
-{
-    for (size_t i = 0; i < a->n_entries; i++)
-        if (!strcmp(a->entries[i].header.name, name))
-            return &a->entries[i];
-    return NULL;
-}
-
-static weir_err list_sum_check(const struct archive *a, const char *text, size_t n,
-                               weir_error *error)
-{
-    const struct entry *entry = archive_find(a, WEIR_MANIFEST_CHECK);
-    char wanted[10], found[9];
-    (void)snprintf(wanted, sizeof wanted, "%08x\n", weir_crc32c(0, text, n));
-    if (!entry || entry->header.size != sizeof found)
-        return weir_fail(error, WEIR_EDAMAGED, "%s: " WEIR_MANIFEST_CHECK " is missing", a->path);
-    weir_err err = weir_transfer_read(a->fd, a->path, found, sizeof found, entry->at, error);
-    if (!err && memcmp(found, wanted, sizeof found) != 0)
-        err = weir_fail(error, WEIR_EDAMAGED, "%s: the list of contents is damaged", a->path);
-    return err;
-}
-
-static weir_err list_read(struct archive *a, weir_error *error)
-{
-    const struct entry *entry = archive_find(a, WEIR_MANIFEST_NAME);
-    if (!entry || entry->header.size > WEIR_MANIFEST_SIZE_MAX)
-        return weir_fail(
-            error, WEIR_EDAMAGED,
-            "%s is a tar archive, but no backup of weir: it has no usable " WEIR_MANIFEST_NAME,
-            a->path);
-    const size_t n = (size_t)entry->header.size;
-    char *text = weir_arena_alloc(a->arena, n + 1, 1);
-    if (!text)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to read %s", a->path);
-    weir_err err = weir_transfer_read(a->fd, a->path, text, n, entry->at, error);
-    if (!err)
-        err = list_sum_check(a, text, n, error);
-    return err ? err : weir_manifest_parse(text, n, a->arena, &a->manifest, error);
-}
-
-/* The list and what is there must agree, both ways. */
-static weir_err list_compare(struct archive *a, weir_error *error)
-{
-    const weir_manifest *m = &a->manifest;
-    a->at = weir_arena_alloc(a->arena, m->n_members, sizeof *a->at);
-    if (!a->at)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to read %s", a->path);
-    for (size_t i = 0; i < m->n_members; i++) {
-        const struct entry *entry = archive_find(a, m->members[i].name);
-        if (!entry || entry->header.size != m->members[i].size)
-            return weir_fail(error, WEIR_EDAMAGED, "%s is damaged: '%s' is missing or not whole",
-                             a->path, m->members[i].name);
-        a->at[i] = entry->at;
-    }
-    if (a->n_entries != m->n_members + 2)
-        return weir_fail(error, WEIR_EDAMAGED,
-                         "%s holds files that are not in its list of contents: it is not as weir "
-                         "made it",
-                         a->path);
-    if (m->schema > SCHEMA_VERSION)
-        return weir_fail(error, WEIR_EUNSUPPORTED,
-                         "%s was made by a newer weir (%s, store version %lld; this one knows %d): "
-                         "use that version",
-                         a->path, m->version, (long long)m->schema, SCHEMA_VERSION);
-    return WEIR_OK;
-}
-
-static weir_err archive_open(struct archive *a, const char *path, weir_arena *arena,
-                             weir_error *error)
-{
-    struct stat st;
-    *a = (struct archive){.path = path, .arena = arena};
-    a->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (a->fd < 0)
-        return weir_transfer_fail(error, "read", path);
-    if (fstat(a->fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return weir_fail(error, WEIR_EINVAL, "%s is not a file", path);
-    a->size = (uint64_t)st.st_size;
-    a->entries = weir_arena_alloc(arena, WEIR_MANIFEST_MEMBERS_MAX, sizeof *a->entries);
-    if (!a->entries)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to read %s", path);
-    weir_err err = archive_walk(a, error);
-    if (!err)
-        err = list_read(a, error);
-    return err ? err : list_compare(a, error);
-}
-
-static void archive_close(struct archive *a)
-{
-    if (a->fd >= 0)
-        (void)close(a->fd);
-}
-
-/* Sums member i up, and copies it when to_fd >= 0. */
-static weir_err archive_take(const struct archive *a, size_t i, weir_transfer *t, int to_fd,
-                             const char *to_path, weir_error *error)
-{
-    const weir_manifest_member *m = &a->manifest.members[i];
-    uint32_t crc;
-    weir_err err =
-        weir_transfer_crc(t, a->fd, a->path, a->at[i], m->size, to_fd, to_path, &crc, error);
-    if (!err && crc != m->crc)
-        err = weir_fail(error, WEIR_EDAMAGED,
-                        "%s is damaged: the checksum of '%s' is wrong. Copy it again, or use an "
-                        "older backup",
-                        a->path, m->name);
-    return err;
-}
-
-static uint64_t archive_total(const struct archive *a)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < a->manifest.n_members; i++)
-        total += a->manifest.members[i].size;
-    return total;
-}
-
 /* --- checking in place -------------------------------------------------------------------- */
 
 static bool member_is_database(const weir_manifest_member *m)
@@ -229,7 +48,7 @@ static bool member_is_database(const weir_manifest_member *m)
     return !strcmp(m->name, WEIR_MANIFEST_DATA) || !strcmp(m->name, WEIR_MANIFEST_EDITS);
 }
 
-static weir_err database_check(const struct archive *a, size_t i, weir_error *error)
+static weir_err database_check(const weir_package *a, size_t i, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
     weir_member member;
@@ -248,15 +67,15 @@ static weir_err database_check(const struct archive *a, size_t i, weir_error *er
 weir_err weir_restore_check(const char *file, weir_backup_progress progress, void *data,
                             weir_arena *arena, weir_manifest *ret, weir_error *error)
 {
-    struct archive a;
-    weir_err err = archive_open(&a, file, arena, error);
-    weir_transfer t = {progress, data, 0, err ? 0 : archive_total(&a)};
+    weir_package a;
+    weir_err err = weir_package_open(&a, file, arena, error);
+    weir_transfer t = {progress, data, 0, err ? 0 : weir_package_total(&a)};
     for (size_t i = 0; !err && i < a.manifest.n_members; i++) {
-        err = archive_take(&a, i, &t, -1, NULL, error);
+        err = weir_package_take(&a, i, &t, -1, NULL, error);
         if (!err && member_is_database(&a.manifest.members[i]))
             err = database_check(&a, i, error);
     }
-    archive_close(&a);
+    weir_package_close(&a);
     if (!err)
         *ret = a.manifest;
     return err;
@@ -405,7 +224,7 @@ static weir_err folders_make(const struct place *p, const char *name, weir_error
     return WEIR_OK;
 }
 
-static weir_err member_unpack(const struct archive *a, size_t i, const struct place *p,
+static weir_err member_unpack(const weir_package *a, size_t i, const struct place *p,
                               weir_transfer *t, weir_error *error)
 {
     const weir_manifest_member *m = &a->manifest.members[i];
@@ -422,7 +241,7 @@ static weir_err member_unpack(const struct archive *a, size_t i, const struct pl
         open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, database ? 0644 : 0600);
     if (fd < 0)
         return weir_transfer_fail(error, "write", path);
-    err = archive_take(a, i, t, fd, path, error);
+    err = weir_package_take(a, i, t, fd, path, error);
     if (!err && p->give && fchown(fd, p->uid, p->gid) != 0)
         err = weir_transfer_fail(error, "give to its owner", path);
     if (!err && fsync(fd) != 0)
@@ -480,10 +299,10 @@ static weir_err edits_check(const char *path, weir_error *error)
     return err ? weir_fail_prefix(error, WEIR_MANIFEST_EDITS ": ") : err;
 }
 
-static weir_err unpack(const struct archive *a, const weir_restore_options *o,
-                       const struct place *p, weir_identity *ret, weir_error *error)
+static weir_err unpack(const weir_package *a, const weir_restore_options *o, const struct place *p,
+                       weir_identity *ret, weir_error *error)
 {
-    weir_transfer t = {o->progress, o->data, 0, archive_total(a)};
+    weir_transfer t = {o->progress, o->data, 0, weir_package_total(a)};
     char path[PATH_MAX];
     weir_err err = WEIR_OK;
     part_remove(p->dir);
@@ -498,15 +317,24 @@ static weir_err unpack(const struct archive *a, const weir_restore_options *o,
     return err ? err : data_declare(path, &a->manifest, o->name, o->now, ret, error);
 }
 
+/* Files are on the disk, the folders they are in perhaps not. */
+static weir_err part_sync(const struct place *p, weir_error *error)
+{
+    int fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    weir_err err =
+        fd >= 0 && syncfs(fd) == 0 ? WEIR_OK : weir_transfer_fail(error, "write", p->dir);
+    if (fd >= 0)
+        (void)close(fd);
+    return err;
+}
+
 /* data.db last: with it the store is there. */
 static weir_err pieces_place(const struct place *p, weir_error *error)
 {
     static const char *const pieces[] = {WEIR_RESTORE_FOLDER, WEIR_MANIFEST_EDITS,
                                          WEIR_MANIFEST_DATA};
     char from[PATH_MAX], to[PATH_MAX];
-    weir_err err = path_make(from, p->dir, PART, NULL, error);
-    if (!err)
-        err = weir_transfer_sync_folder(from, error);
+    weir_err err = part_sync(p, error);
     for (size_t i = 0; !err && i < sizeof pieces / sizeof *pieces; i++) {
         err = path_make(from, p->dir, PART, pieces[i], error);
         if (!err)
@@ -521,12 +349,12 @@ static weir_err pieces_place(const struct place *p, weir_error *error)
     return err;
 }
 
-static weir_err restore_into(const struct archive *a, const weir_restore_options *o,
+static weir_err restore_into(const weir_package *a, const weir_restore_options *o,
                              const struct place *p, weir_restore_report *report, weir_error *error)
 {
     weir_err err = o->replace ? WEIR_OK : place_is_free(p, error);
     if (!err)
-        err = weir_transfer_space(p->dir, archive_total(a), NULL, error);
+        err = weir_transfer_space(p->dir, weir_package_total(a), NULL, error);
     if (!err)
         err = unpack(a, o, p, &report->identity, error);
     if (!err && o->replace)
@@ -537,10 +365,10 @@ static weir_err restore_into(const struct archive *a, const weir_restore_options
 weir_err weir_restore(const weir_restore_options *options, weir_arena *arena,
                       weir_restore_report *ret, weir_error *error)
 {
-    struct archive a;
+    weir_package a;
     struct place p = {.lock_fd = -1};
     weir_restore_report report = {0};
-    weir_err err = archive_open(&a, options->file, arena, error);
+    weir_err err = weir_package_open(&a, options->file, arena, error);
     if (!err && options->name && !strcmp(options->name, a.manifest.identity.name))
         err = weir_fail(error, WEIR_EINVAL,
                         "'%s' is the name of what was backed up: a copy needs one of its own",
@@ -550,7 +378,7 @@ weir_err weir_restore(const weir_restore_options *options, weir_arena *arena,
     if (!err)
         err = restore_into(&a, options, &p, &report, error);
     place_close(&p, !err);
-    archive_close(&a);
+    weir_package_close(&a);
     if (err)
         return err;
     report.manifest = a.manifest;
