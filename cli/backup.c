@@ -101,7 +101,9 @@ static weir_err backup_make(const weir_invocation *in, const weir_belongings *b,
         .progress = on_progress,
         .data = &progress,
     };
-    weir_signal_block();
+    /* On the way to a pipe nothing has a name: who interrupts that may end us at once. */
+    if (strcmp(options.target, "-") != 0)
+        weir_signal_block();
     weir_progress_start(&progress, "backing up", "bytes");
     weir_err err = weir_backup_make(&options, &report, error);
     weir_progress_end(&progress);

@@ -352,11 +352,11 @@ static weir_err copy_pages(struct backup *b, sqlite3 *from, sqlite3 *to, const w
 }
 
 /* What was written, as a reader of the backup will find it. */
-static weir_err copy_check(weir_member *member, weir_error *error)
+static weir_err copy_check(struct backup *b, weir_member *member, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
     weir_err err = weir_member_open(member, false, &db, error);
-    return err ? err : weir_db_quick_check(db, error);
+    return err ? err : weir_transfer_check(&b->transfer, db, error);
 }
 
 static weir_err database_write(struct backup *b, sqlite3 *from, int64_t at, uint64_t size,
@@ -377,7 +377,7 @@ static weir_err database_write(struct backup *b, sqlite3 *from, int64_t at, uint
         err = weir_fail(error, WEIR_EIO, "the copy has %lld bytes instead of %llu",
                         (long long)member.size, (unsigned long long)size);
     if (!err)
-        err = copy_check(&member, error);
+        err = copy_check(b, &member, error);
     weir_member_deinit(&member);
     return err;
 }

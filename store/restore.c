@@ -48,7 +48,7 @@ static bool member_is_database(const weir_manifest_member *m)
     return !strcmp(m->name, WEIR_MANIFEST_DATA) || !strcmp(m->name, WEIR_MANIFEST_EDITS);
 }
 
-static weir_err database_check(const weir_package *a, size_t i, weir_error *error)
+static weir_err database_check(const weir_package *a, size_t i, weir_transfer *t, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
     weir_member member;
@@ -57,7 +57,7 @@ static weir_err database_check(const weir_package *a, size_t i, weir_error *erro
     if (!err)
         err = weir_member_open(&member, false, &db, error);
     if (!err)
-        err = weir_db_quick_check(db, error);
+        err = weir_transfer_check(t, db, error);
     (void)sqlite3_close(db);
     db = NULL;
     weir_member_deinit(&member);
@@ -73,7 +73,7 @@ weir_err weir_restore_check(const char *file, weir_backup_progress progress, voi
     for (size_t i = 0; !err && i < a.manifest.n_members; i++) {
         err = weir_package_take(&a, i, &t, -1, NULL, error);
         if (!err && member_is_database(&a.manifest.members[i]))
-            err = database_check(&a, i, error);
+            err = database_check(&a, i, &t, error);
     }
     weir_package_close(&a);
     if (!err)
@@ -250,7 +250,7 @@ static weir_err member_unpack(const weir_package *a, size_t i, const struct plac
     return err;
 }
 
-static weir_err database_open(const char *path, sqlite3 **ret, weir_error *error)
+static weir_err database_open(const char *path, weir_transfer *t, sqlite3 **ret, weir_error *error)
 {
     weir_db_content content;
     sqlite3 *db = NULL;
@@ -262,7 +262,7 @@ static weir_err database_open(const char *path, sqlite3 **ret, weir_error *error
     if (!err)
         err = weir_db_exec(db, "PRAGMA synchronous=FULL", error);
     if (!err)
-        err = weir_db_quick_check(db, error);
+        err = weir_transfer_check(t, db, error);
     if (err)
         (void)sqlite3_close(db);
     else
@@ -271,13 +271,13 @@ static weir_err database_open(const char *path, sqlite3 **ret, weir_error *error
 }
 
 /* The database as it will be used; what the list says of it must be so. */
-static weir_err data_declare(const char *path, const weir_manifest *m, const char *name,
-                             weir_wall now, weir_identity *ret, weir_error *error)
+static weir_err data_declare(const char *path, weir_transfer *t, const weir_manifest *m,
+                             const char *name, weir_wall now, weir_identity *ret, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
     weir_identity found;
     uint64_t seq;
-    weir_err err = database_open(path, &db, error);
+    weir_err err = database_open(path, t, &db, error);
     if (!err)
         err = weir_identity_read(db, &found, error);
     if (!err)
@@ -314,7 +314,7 @@ static weir_err unpack(const weir_package *a, const weir_restore_options *o, con
         err = edits_check(path, error);
     if (!err)
         err = path_make(path, p->dir, PART, WEIR_MANIFEST_DATA, error);
-    return err ? err : data_declare(path, &a->manifest, o->name, o->now, ret, error);
+    return err ? err : data_declare(path, &t, &a->manifest, o->name, o->now, ret, error);
 }
 
 /* Files are on the disk, the folders they are in perhaps not. */
@@ -403,7 +403,7 @@ weir_err weir_restore_in_place(const char *data_dir, const char *name, weir_wall
                          data_dir);
     err = weir_lock_take(data_dir, &lock_fd, error);
     if (!err)
-        err = data_declare(path, NULL, name, now, ret, error);
+        err = data_declare(path, &(weir_transfer){0}, NULL, name, now, ret, error);
     weir_lock_release(lock_fd);
     return err;
 }

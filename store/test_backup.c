@@ -530,6 +530,37 @@ static void an_interrupted_backup_leaves_the_one_before(void **state)
     bench_deinit(&b);
 }
 
+static bool stop_at(void *data, uint64_t done, uint64_t total)
+{
+    int *calls_left = data;
+    (void)done, (void)total;
+    return --*calls_left > 0;
+}
+
+/* Also while SQLite checks, which brings nothing forward. */
+static void an_interrupted_restore_leaves_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    weir_error error = WEIR_ERROR_INIT;
+    bench_init(&b);
+    fill(b.data, 3);
+    (void)testing_file_sql(b.data, "CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                                   "SELECT i+1 FROM n WHERE i<50000) SELECT i FROM n");
+    backup_good(&b);
+    for (int call = 1; call <= 4; call++) { /* one for each file, then the check */
+        int left = call;
+        weir_arena *arena = weir_arena_new();
+        weir_restore_report report;
+        const weir_restore_options options = {
+            .file = b.file, .data_dir = b.to, .progress = stop_at, .data = &left};
+        assert_int_equal(weir_restore(&options, arena, &report, &error), WEIR_ECANCELED);
+        weir_arena_free(arena);
+        assert_false(exists(b.to, ""));
+    }
+    bench_deinit(&b);
+}
+
 /* What a kill leaves, larger than the next one. */
 static void a_part_left_behind_is_taken_over(void **state)
 {
@@ -687,6 +718,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_no_backup_is_never_replaced),
         cmocka_unit_test(a_second_backup_replaces_the_first_also_through_a_link),
         cmocka_unit_test(an_interrupted_backup_leaves_the_one_before),
+        cmocka_unit_test(an_interrupted_restore_leaves_nothing),
         cmocka_unit_test(a_part_left_behind_is_taken_over),
         cmocka_unit_test(a_store_in_memory_and_a_missing_one_say_why),
         cmocka_unit_test(a_directory_in_use_or_with_a_store_is_refused),

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/crc.h"
 #include "base/number.h"
+#include "store/database.h"
 
 enum {
     PIECE = 1 << 20,         /* read, written and counted at once */
@@ -71,6 +72,23 @@ weir_err weir_transfer_advance(weir_transfer *t, uint64_t n, weir_error *error)
     if (!t->progress || t->progress(t->data, t->done, t->total))
         return WEIR_OK;
     return weir_fail(error, WEIR_ECANCELED, "interrupted: nothing was left behind");
+}
+
+static int on_sqlite_progress(void *data)
+{
+    return weir_transfer_advance(data, 0, NULL) != WEIR_OK;
+}
+
+weir_err weir_transfer_check(weir_transfer *t, sqlite3 *db, weir_error *error)
+{
+    enum { STEPS = 10000 }; /* of SQLite's machine: some milliseconds */
+    sqlite3_progress_handler(db, STEPS, on_sqlite_progress, t);
+    weir_err err = weir_db_quick_check(db, error);
+    sqlite3_progress_handler(db, 0, NULL, NULL);
+    /* What it then says is no finding. */
+    return err && (sqlite3_errcode(db) & 0xff) == SQLITE_INTERRUPT
+               ? weir_fail(error, WEIR_ECANCELED, "interrupted: nothing was left behind")
+               : err;
 }
 
 static weir_err piece_keep(int fd, const char *path, const void *bytes, size_t n, int64_t at,

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sqlite3.h>
+
 #include "base/error.h"
 #include "store/backup.h"
 
@@ -29,6 +31,9 @@ typedef struct weir_transfer {
 
 /* WEIR_ECANCELED: somebody wants it to end. */
 weir_err weir_transfer_advance(weir_transfer *t, uint64_t n, weir_error *error) WEIR_MUST_CHECK;
+
+/* SQLite's quick check, which somebody may interrupt too: it takes its time. WEIR_EDAMAGED. */
+weir_err weir_transfer_check(weir_transfer *t, sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;
 
 /* CRC32C of n bytes from `at`; with to_fd >= 0 they are also written there, from its start, and
  * brought to the disk bit by bit, so that no fsync beside it has to wait for all of them. */
