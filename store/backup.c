@@ -12,27 +12,26 @@
  * WAL_GROWTH_MAX, the backup is given up, because polling matters more.
  *
  * What can go wrong leaves no file, or with a kill one called .part, which the next backup takes
- * over. A lock on it keeps two apart.
+ * over (target.c).
  */
 
 #include "store/backup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crc.h"
-#include "store/tar.h"
 #include "store/database.h"
 #include "store/manifest.h"
 #include "store/member.h"
 #include "store/query.h"
+#include "store/tar.h"
+#include "store/target.h"
 #include "store/transfer.h"
 
 enum {
@@ -55,113 +54,10 @@ struct backup {
     char wal[PATH_MAX];
     uint64_t wal_limit;
 
-    char target[PATH_MAX]; /* where the rename goes: symbolic links followed */
-    char part[PATH_MAX + 32];
-    char folder[PATH_MAX];
-    int fd;             /* of the part; -1: none */
-    bool linked;        /* the part has a name */
+    weir_target target;
     uint64_t list_size; /* of the manifest's text */
     uint64_t size;      /* of the whole archive */
 };
-
-/* --- the target --------------------------------------------------------------------------- */
-
-/* Whoever mistypes shall not lose a database or a configuration. */
-static weir_err target_is_ours(const char *path, int fd, weir_error *error)
-{
-    uint8_t block[WEIR_TAR_BLOCK];
-    weir_tar_header header = {0};
-    const ssize_t n = pread(fd, block, sizeof block, 0);
-    if (n == 0)
-        return WEIR_OK;
-    if (n == sizeof block && weir_tar_read(block, &header, NULL) == WEIR_OK &&
-        !strcmp(header.name, WEIR_MANIFEST_NAME))
-        return WEIR_OK;
-    return weir_fail(error, WEIR_EPERM,
-                     "%s exists and is no backup of weir: choose another name, or remove it", path);
-}
-
-static weir_err target_look(const char *path, weir_error *error)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return errno == ENOENT ? WEIR_OK : weir_transfer_fail(error, "write", path);
-    if (S_ISDIR(st.st_mode))
-        return weir_fail(error, WEIR_EINVAL, "%s is a folder: name a file in it", path);
-    if (!S_ISREG(st.st_mode))
-        return weir_fail(error, WEIR_EINVAL, "%s is not a file: name one, or - for standard output",
-                         path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return weir_transfer_fail(error, "replace", path);
-    weir_err err = target_is_ours(path, fd, error);
-    (void)close(fd);
-    return err;
-}
-
-/* Names of the target, the part and their folder. A link keeps pointing at the new backup. */
-static weir_err target_name(struct backup *b, weir_error *error)
-{
-    const char *wanted = b->options->target;
-    char *real = realpath(wanted, NULL);
-    const int n = snprintf(b->target, sizeof b->target, "%s", real ? real : wanted);
-    free(real);
-    if (n <= 0 || (size_t)n >= sizeof b->target - sizeof ".part")
-        return weir_fail(error, WEIR_EINVAL, "'%.80s' is no usable file name", wanted);
-    (void)snprintf(b->part, sizeof b->part, "%s.part", b->target);
-    (void)snprintf(b->folder, sizeof b->folder, "%s", b->target);
-    char *slash = strrchr(b->folder, '/');
-    if (slash)
-        slash[slash == b->folder] = '\0';
-    else
-        (void)snprintf(b->folder, sizeof b->folder, ".");
-    return WEIR_OK;
-}
-
-/* Whether the file that is open still has the name: another backup may have renamed it. */
-static bool part_has_name(const struct backup *b)
-{
-    struct stat open_one, named;
-    return fstat(b->fd, &open_one) == 0 && stat(b->part, &named) == 0 &&
-           open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
-}
-
-static weir_err part_open(struct backup *b, weir_error *error)
-{
-    b->fd = open(b->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (b->fd < 0)
-        return weir_transfer_fail(error, "write", b->part);
-    if (flock(b->fd, LOCK_EX | LOCK_NB) != 0 || !part_has_name(b))
-        return weir_fail(error, WEIR_EINUSE, "another backup to %s is under way", b->target);
-    b->linked = true;
-    if (fchmod(b->fd, 0600) != 0 && errno != EPERM) /* FAT has no modes */
-        return weir_transfer_fail(error, "write", b->part);
-    return ftruncate(b->fd, 0) == 0 ? WEIR_OK : weir_transfer_fail(error, "write", b->part);
-}
-
-/* For standard output: sums stand at the front, so all is made in a nameless file first. */
-static weir_err spool_open(struct backup *b, weir_error *error)
-{
-    const char *folder = getenv("TMPDIR");
-    (void)snprintf(b->folder, sizeof b->folder, "%s", folder && *folder ? folder : "/var/tmp");
-    weir_err err = weir_transfer_space(b->folder, b->size, b->options->data_dir, error);
-    if (err)
-        return err;
-    (void)snprintf(b->part, sizeof b->part, "%s/weir-backup-XXXXXX", b->folder);
-    b->fd = mkostemp(b->part, O_CLOEXEC);
-    if (b->fd < 0)
-        return weir_transfer_fail(error, "make a temporary file in", b->folder);
-    (void)unlink(b->part);
-    return WEIR_OK;
-}
-
-static weir_err target_open(struct backup *b, weir_error *error)
-{
-    if (!strcmp(b->options->target, "-"))
-        return spool_open(b, error);
-    weir_err err = weir_transfer_space(b->folder, b->size, b->options->data_dir, error);
-    return err ? err : part_open(b, error);
-}
 
 /* --- the sources -------------------------------------------------------------------------- */
 
@@ -299,7 +195,8 @@ static weir_err member_begin(struct backup *b, const char *name, uint64_t size, 
 {
     uint8_t block[WEIR_TAR_BLOCK];
     weir_tar_write(name, size, b->options->now.us / WEIR_S, block);
-    weir_err err = weir_transfer_write(b->fd, b->part, block, sizeof block, *at, error);
+    weir_err err =
+        weir_transfer_write(b->target.fd, b->target.part, block, sizeof block, *at, error);
     *ret_content = *at + WEIR_TAR_BLOCK;
     *at = *ret_content + (int64_t)weir_tar_padded(size);
     return err;
@@ -326,7 +223,7 @@ static weir_err copy_fail(sqlite3 *to, const struct backup *b, const weir_member
     if (member->error == 0)
         return weir_db_fail(to, error, "copy the database");
     errno = member->error;
-    return weir_transfer_fail(error, "write", b->part);
+    return weir_transfer_fail(error, "write", b->target.part);
 }
 
 static weir_err copy_pages(struct backup *b, sqlite3 *from, sqlite3 *to, const weir_member *member,
@@ -364,7 +261,7 @@ static weir_err database_write(struct backup *b, sqlite3 *from, int64_t at, uint
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *to = NULL;
     weir_member member;
-    weir_err err = weir_member_init(&member, b->fd, at, 0, error);
+    weir_err err = weir_member_init(&member, b->target.fd, at, 0, error);
     if (!err)
         err = weir_member_open(&member, true, &to, error);
     if (!err)
@@ -388,7 +285,7 @@ static weir_err member_write(struct backup *b, size_t i, int64_t at, weir_error 
     weir_err err = WEIR_OK;
     if (i < b->options->n_files) {
         const weir_backup_file *file = &b->options->files[i];
-        err = weir_transfer_write(b->fd, b->part, file->bytes, file->n, at, error);
+        err = weir_transfer_write(b->target.fd, b->target.part, file->bytes, file->n, at, error);
         if (!err)
             err = weir_transfer_advance(&b->transfer, file->n, error);
     } else {
@@ -396,8 +293,8 @@ static weir_err member_write(struct backup *b, size_t i, int64_t at, weir_error 
         err = database_write(b, from, at, m->size, error);
     }
     return err ? err
-               : weir_transfer_crc(&b->transfer, b->fd, b->part, at, m->size, -1, NULL, &m->crc,
-                                   error);
+               : weir_transfer_crc(&b->transfer, b->target.fd, b->target.part, at, m->size, -1,
+                                   NULL, &m->crc, error);
 }
 
 /* The list was laid out before its sums were known; it has its place at the front. */
@@ -414,10 +311,13 @@ static weir_err list_write(struct backup *b, weir_error *error)
     (void)snprintf(check, sizeof check, "%08x\n", weir_crc32c(0, list.text, list.length));
     err = member_begin(b, WEIR_MANIFEST_NAME, list.length, &at, &content, error);
     if (!err)
-        err = weir_transfer_write(b->fd, b->part, list.text, list.length, content, error);
+        err = weir_transfer_write(b->target.fd, b->target.part, list.text, list.length, content,
+                                  error);
     if (!err)
         err = member_begin(b, WEIR_MANIFEST_CHECK, CHECK_SIZE, &at, &content, error);
-    return err ? err : weir_transfer_write(b->fd, b->part, check, CHECK_SIZE, content, error);
+    return err ? err
+               : weir_transfer_write(b->target.fd, b->target.part, check, CHECK_SIZE, content,
+                                     error);
 }
 
 static weir_err archive_write(struct backup *b, weir_error *error)
@@ -425,8 +325,8 @@ static weir_err archive_write(struct backup *b, weir_error *error)
     int64_t at = 2 * WEIR_TAR_BLOCK + (int64_t)weir_tar_padded(b->list_size) +
                  (int64_t)weir_tar_padded(CHECK_SIZE);
     weir_err err = WEIR_OK;
-    if (ftruncate(b->fd, (off_t)b->size) != 0) /* padding and end are zeros */
-        return weir_transfer_fail(error, "write", b->part);
+    if (ftruncate(b->target.fd, (off_t)b->size) != 0) /* padding and end are zeros */
+        return weir_transfer_fail(error, "write", b->target.part);
     for (size_t i = 0; !err && i < b->manifest.n_members; i++) {
         int64_t content;
         err = member_begin(b, b->manifest.members[i].name, b->manifest.members[i].size, &at,
@@ -436,41 +336,12 @@ static weir_err archive_write(struct backup *b, weir_error *error)
     }
     if (!err)
         err = list_write(b, error);
-    if (!err && fsync(b->fd) != 0)
-        err = weir_transfer_fail(error, "write", b->part);
+    if (!err && fsync(b->target.fd) != 0)
+        err = weir_transfer_fail(error, "write", b->target.part);
     return err;
 }
 
-/* --- handing over ------------------------------------------------------------------------- */
-
-static weir_err stream(const struct backup *b, weir_error *error)
-{
-    char bytes[65536];
-    for (uint64_t at = 0; at < b->size;) {
-        const size_t n = b->size - at < sizeof bytes ? (size_t)(b->size - at) : sizeof bytes;
-        weir_err err = weir_transfer_read(b->fd, b->part, bytes, n, (int64_t)at, error);
-        if (err)
-            return err;
-        for (size_t done = 0; done < n;) {
-            const ssize_t k = write(STDOUT_FILENO, bytes + done, n - done);
-            if (k < 0 && errno != EINTR)
-                return weir_transfer_fail(error, "write to", "standard output");
-            done += k > 0 ? (size_t)k : 0;
-        }
-        at += n;
-    }
-    return WEIR_OK;
-}
-
-static weir_err hand_over(struct backup *b, weir_error *error)
-{
-    if (!b->linked)
-        return stream(b, error);
-    if (rename(b->part, b->target) != 0)
-        return weir_transfer_fail(error, "rename to", b->target);
-    b->linked = false;
-    return weir_transfer_sync_folder(b->folder, error);
-}
+/* --- all of it ---------------------------------------------------------------------------- */
 
 static weir_err backup_run(struct backup *b, weir_error *error)
 {
@@ -478,10 +349,10 @@ static weir_err backup_run(struct backup *b, weir_error *error)
     if (!err)
         err = layout_make(b, error);
     if (!err)
-        err = target_open(b, error);
+        err = weir_target_open(&b->target, b->size, b->options->data_dir, error);
     if (!err)
         err = archive_write(b, error);
-    return err ? err : hand_over(b, error);
+    return err ? err : weir_target_hand_over(&b->target, b->size, error);
 }
 
 weir_err weir_backup_make(const weir_backup_options *options, weir_backup_report *ret,
@@ -490,21 +361,15 @@ weir_err weir_backup_make(const weir_backup_options *options, weir_backup_report
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
     struct backup b = {.options = options,
                        .arena = arena,
-                       .fd = -1,
+                       .target = WEIR_TARGET_INIT,
                        .transfer = {options->progress, options->data, 0, 0}};
     weir_err err = arena ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "no memory for the backup");
-    if (!err && strcmp(options->target, "-") != 0) {
-        err = target_look(options->target, error);
-        if (!err)
-            err = target_name(&b, error);
-    }
+    if (!err)
+        err = weir_target_init(&b.target, options->target, error);
     if (!err)
         err = backup_run(&b, error);
     sources_close(&b);
-    if (b.linked)
-        (void)unlink(b.part);
-    if (b.fd >= 0)
-        (void)close(b.fd);
+    weir_target_close(&b.target);
     if (err)
         return err;
     b.report.identity = b.manifest.identity;

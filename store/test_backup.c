@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/crc.h"
-#include "store/tar.h"
 #include "store/database.h"
 #include "store/restore.h"
 #include "store/schema.h"
+#include "store/tar.h"
 #include "store/testing.h"
 
 /* A folder with a data directory "a", a backup "b.tar" and the place "r" to restore to. */
