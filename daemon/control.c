@@ -132,6 +132,22 @@ static void json_identity(const weir_control *c, json_t *o)
     (void)json_object_set_new(o, "copied", json_boolean(id && id->copied));
 }
 
+/* offset: what was last added to the times of an untrusted epoch, in this run. */
+static json_t *json_clock(const weir_control *c, const weir_clock_state *clock)
+{
+    const bool trusted = clock->doubt == WEIR_CLOCK_TRUSTED;
+    json_t *o = json_object();
+    (void)json_object_set_new(o, "trust", json_text(weir_clock_rule_text(c->catalog->clock_rule)));
+    (void)json_object_set_new(o, "trusted", json_boolean(trusted));
+    (void)json_object_set_new(
+        o, "problem", trusted ? json_null() : json_text(weir_clock_doubt_text(clock->doubt)));
+    (void)json_object_set_new(o, "since", json_time(clock->since));
+    (void)json_object_set_new(o, "epoch", json_integer(clock->epoch));
+    (void)json_object_set_new(o, "offset",
+                              clock->corrected ? json_integer(clock->offset_us) : json_null());
+    return o;
+}
+
 static json_t *control_status(weir_control *c)
 {
     const weir_worker_view store = weir_collector_store(c->collector);
@@ -150,6 +166,7 @@ static json_t *control_status(weir_control *c)
     (void)json_object_set_new(o, "refused", json_integer((json_int_t)store.refused));
     (void)json_object_set_new(o, "overruns", json_integer(s ? (json_int_t)s->overruns : 0));
     (void)json_object_set_new(o, "filtered", json_integer(s ? (json_int_t)s->filtered : 0));
+    (void)json_object_set_new(o, "clock", s ? json_clock(c, &s->clock) : json_null());
     (void)json_object_set_new(o, "tags", json_integer((json_int_t)c->catalog->n_tags));
     for (size_t i = 0; s && i < s->n_devices; i++)
         (void)json_array_append_new(devices, json_device(c, s, i));

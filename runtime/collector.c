@@ -78,6 +78,12 @@ static weir_wall platform_wall(void *data)
     return weir_system_wall();
 }
 
+static bool platform_synchronized(void *data)
+{
+    (void)data;
+    return weir_system_synchronized();
+}
+
 static void collector_log(void *data, weir_log_level level, const char *event, const char *subject,
                           const char *text)
 {
@@ -337,6 +343,8 @@ static weir_err collector_open_loop(weir_collector *c, weir_error *error)
         .sources = c->config.sources,
         .inbox = c->store ? &c->inbox : NULL,
         .first_epoch = position.max_epoch,
+        .epoch_untrusted = position.epoch_untrusted,
+        .epoch_corrected = position.epoch_corrected,
         .newest_committed = position.committed_ts,
         .once = c->config.once,
         .on_batch = c->config.on_batch,
@@ -372,6 +380,7 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
         .data = c,
         .now = platform_now,
         .wall = platform_wall,
+        .synchronized = platform_synchronized,
         .seed = c->config.seed ? c->config.seed : system_seed(),
         .transport = &c->transport.host,
         .built = c->config.built,

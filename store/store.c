@@ -206,13 +206,16 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
     if (err == WEIR_OK)
         err = weir_db_exec(store->db,
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608",
+                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608;"
+                           "PRAGMA secure_delete=OFF",
                            error);
     if (err == WEIR_OK)
         err = weir_store_migrate(store->db, o->now, error);
     (void)sqlite3_wal_hook(store->db, store_on_wal, store);
     if (err == WEIR_OK)
         err = store_read_position(store, error);
+    if (err == WEIR_OK)
+        err = weir_epochs_load(store, error);
     if (err == WEIR_OK)
         err = weir_fresh_init(&store->fresh, store->db, error);
     if (err == WEIR_OK)
@@ -221,7 +224,7 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
         err = store_read_tags(store, error);
     if (err == WEIR_OK)
         err = store_read_identity(store, o, error);
-    store->merge_began = store->archive_began = o->now;
+    store->merge_began = store->archive_began = store->vacuum.began = o->now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 
@@ -284,6 +287,7 @@ void weir_store_close(weir_store *store)
     (void)sqlite3_close(store->db);
     weir_lock_release(store->lock_fd);
     weir_pending_deinit(&store->pending);
+    weir_epochs_deinit(&store->epochs);
     weir_cursors_deinit(&store->cursors);
     weir_store_current_deinit(&store->current);
     weir_free(store);
@@ -376,6 +380,8 @@ static weir_err pending_write(weir_store *store, struct progress *p, weir_error 
         err = row_put(store, &store->pending.rows[i], i == 0, p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
+    if (err == WEIR_OK)
+        err = weir_epochs_write(store, error);
     return err;
 }
 
@@ -417,6 +423,7 @@ weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
     if (store->pending.n_rows > 0)
         weir_cursors_committed(&store->cursors);
     weir_pending_clear(&store->pending);
+    weir_epochs_clear(&store->epochs);
     weir_store_checkpoint(store);
     return WEIR_OK;
 }

@@ -28,6 +28,9 @@ typedef struct weir_store_position {
     uint64_t committed_seq; /* 0: nothing yet */
     weir_wall committed_ts; /* newest ts among committed samples whose clock was trusted; 0: none */
     uint32_t max_epoch;
+    /* As found at opening: the samples of max_epoch are of a clock that was not trusted, so a start
+     * takes the next epoch; and it is known what their times are off by. */
+    bool epoch_untrusted, epoch_corrected;
 } weir_store_position;
 
 /* What the devices table shows; texts borrowed. */

@@ -8,6 +8,7 @@
 #include "store/archive.h"
 #include "store/compact.h"
 #include "store/cursor.h"
+#include "store/epoch.h"
 #include "store/fresh.h"
 #include "store/identity.h"
 #include "store/pending.h"
@@ -25,6 +26,7 @@ struct weir_store {
     int64_t newest_ts; /* of all samples; INT64_MIN: none */
     int64_t epoch_ts;  /* newest ts of position.max_epoch */
     weir_pending pending;
+    weir_epochs epochs; /* likewise waiting */
     weir_fresh fresh;
     weir_cursors cursors;
     weir_store_current current;
@@ -47,6 +49,12 @@ struct weir_store {
     bool archive_looked, compact_looked; /* for parts that a crash left unfinished */
     bool parts_changed;      /* since it was last found that nothing is to be compacted */
     weir_wall compact_tried; /* when that was */
+
+    struct {
+        weir_wall began;
+        int64_t low;   /* fewest free pages since then */
+        int64_t pages; /* to be given back now */
+    } vacuum;
 
     sqlite3_stmt *begin, *commit, *insert_event;
     int wal_pages; /* in the WAL after the last commit */

@@ -20,7 +20,7 @@ struct weir_transport {
     size_t n_open; /* deliveries under way */
 };
 
-enum what { CONNECTED, REFUSED, BYTES, RESET, HANGUP };
+enum what { CONNECTED, REFUSED, BYTES, CUT, RESET, HANGUP };
 
 struct sim_delivery {
     struct sim_delivery *next;
@@ -106,6 +106,16 @@ static weir_transport *network_connect(void *data, const char *host, uint16_t po
     return t;
 }
 
+/* Something no request could have as its reply, as the header shows (over TCP there is no checksum:
+ * a wrong register could not be told from a right one). */
+static void reply_garble(sim_network *network, uint8_t *reply, size_t n)
+{
+    const size_t at = network->framing == WEIR_FRAMING_TCP
+                          ? (size_t)weir_random_below(&network->random, 8)
+                          : n - 1;
+    reply[at] ^= (uint8_t)(1 + weir_random_below(&network->random, 127));
+}
+
 /* A reply as the network gives it back. */
 static void network_reply(weir_transport *t, uint8_t *reply, size_t n)
 {
@@ -116,7 +126,12 @@ static void network_reply(weir_transport *t, uint8_t *reply, size_t n)
         return;
     if (network->faults.wrong_function)
         reply[function] ^= 0x02;
-    deliver_later(t, BYTES, reply, n, late ? network->faults.late_us : 0);
+    if (chance(network, network->faults.garble_reply))
+        reply_garble(network, reply, n);
+    if (chance(network, network->faults.cut_reply))
+        deliver_later(t, CUT, reply, n / 2, 0);
+    else
+        deliver_later(t, BYTES, reply, n, late ? network->faults.late_us : 0);
 }
 
 static void network_send(weir_transport *t, const uint8_t *bytes, size_t n)
@@ -203,6 +218,11 @@ static void transport_deliver(weir_transport *t, const struct sim_delivery *d)
         break;
     case BYTES:
         t->events->on_bytes(t->user, d->bytes, d->n);
+        break;
+    case CUT:
+        t->events->on_bytes(t->user, d->bytes, d->n);
+        if (t->open)
+            transport_ended(t, WEIR_TRANSPORT_LOST, "connection reset by peer");
         break;
     case REFUSED:
         transport_ended(t, WEIR_TRANSPORT_REFUSED, "connection refused");

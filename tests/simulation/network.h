@@ -17,6 +17,8 @@ typedef struct sim_network_faults {
     double late_reply;     /* a reply arrives after late_us */
     double refuse_connect; /* an attempt to connect is refused */
     double drop_link;      /* the connection is reset instead of carrying a request */
+    double garble_reply;   /* another transaction, unit, function or length; over RTU the CRC */
+    double cut_reply;      /* half of it, and then the connection is reset */
     int64_t late_us;
     bool drop_accepted;  /* every connection is closed in order right after it was made */
     bool no_descriptors; /* connections cannot even be tried */

@@ -12,10 +12,9 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "catalog/yaml.h"
-#include "simulation/network.h"
+#include "simulation/world.h"
 
-enum { DEVICES = 3, POINTS = 2, READS_MAX = 4000, DEAD_UNIT = 9 };
+enum { DEVICES = 3, POINTS = 2, READS_MAX = 4000 };
 
 static const int64_t timeout_us = 300 * WEIR_MS;
 
@@ -30,10 +29,8 @@ struct outcome {
 };
 
 struct bench {
-    weir_mono now;
+    sim_world world; /* without a process: the source is run from here */
     weir_mono wake;
-    sim_network network;
-    weir_catalog *catalog;
     weir_source_host host;
     void *state;
     bool in_read;
@@ -45,12 +42,12 @@ struct bench {
 
 static weir_mono bench_now(void *data)
 {
-    return ((struct bench *)data)->now;
+    return ((struct bench *)data)->world.now;
 }
 
 static weir_wall bench_wall(void *data)
 {
-    return (weir_wall){((struct bench *)data)->now.us};
+    return (weir_wall){bench_now(data).us};
 }
 
 /* Every read has a due time of its own, by which its batches are known. */
@@ -82,7 +79,7 @@ static void on_read_done(void *data, const weir_read *read, weir_read_result res
     o->ended++;
     o->result = result;
     o->worst = worst;
-    o->at = b->now;
+    o->at = b->world.now;
 }
 
 static void on_link(void *data, bool up, const char *why)
@@ -103,49 +100,22 @@ static void on_log(void *data, weir_log_level level, const char *event, const ch
     (void)data, (void)level, (void)event, (void)text;
 }
 
-/* Unit 9 is dead; its gateway says so. */
-static int slave_read(void *data, uint8_t unit, weir_register table, uint16_t address, uint16_t n,
-                      uint16_t *ret)
-{
-    (void)data, (void)table;
-    if (unit == DEAD_UNIT)
-        return 11;
-    for (uint16_t i = 0; i < n; i++)
-        ret[i] = (uint16_t)(address + i);
-    return 0;
-}
-
-static const weir_slave_host slave_host = {NULL, slave_read};
-
 static struct bench *bench_new(uint64_t seed, const char *scheme, const char *settings,
-                               const char *units)
+                               unsigned devices)
 {
     struct bench *b = weir_alloc_zero(1, sizeof *b);
-    WEIR_TEXT_AUTO yaml = WEIR_TEXT_INIT;
-    weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_error error = WEIR_ERROR_INIT;
     assert_non_null(b);
-    weir_text_format(
-        &yaml,
-        "connections: [{name: bus, uri: \"%s://10.0.0.1:502\", timeout: 300ms%s}]\n"
-        "devices:\n  - {name: \"m{unit_id}\", unit_id: %s, connection: bus, interval: 1s,"
-        " points: [{name: a, register: holding, address: 0, type: uint16},"
-        " {name: b, register: input, address: 7, type: uint16}]}\n",
-        scheme, settings, units);
-    assert_int_equal(
-        weir_yaml_load_text(yaml.text, yaml.length, "t.yaml", NULL, &b->catalog, &problems),
-        WEIR_OK);
-    weir_problems_deinit(&problems);
-    for (uint32_t i = 0; i < b->catalog->n_tags; i++)
-        b->catalog->tags[i].uid = i + 1;
-    b->now = (weir_mono){1000 * WEIR_S};
+    sim_world_open(&b->world, &(sim_world_config){.seed = seed,
+                                                  .devices = devices,
+                                                  .points = POINTS,
+                                                  .two_tables = true,
+                                                  .scheme = scheme,
+                                                  .settings = settings});
     b->wake = WEIR_MONO_NEVER;
-    sim_network_init(&b->network, seed, &slave_host);
-    b->network.framing = strcmp(scheme, "tcp") == 0 ? WEIR_FRAMING_TCP : WEIR_FRAMING_RTU;
-    b->network.now = b->now;
     b->host = (weir_source_host){.data = b,
-                                 .catalog = b->catalog,
-                                 .transport = &b->network.host,
+                                 .catalog = b->world.catalog,
+                                 .transport = &b->world.network.host,
                                  .seed = seed,
                                  .now = bench_now,
                                  .wall = bench_wall,
@@ -163,28 +133,23 @@ static struct bench *bench_new(uint64_t seed, const char *scheme, const char *se
 static void bench_free(struct bench *b)
 {
     weir_source_modbus.deinit(b->state);
-    assert_int_equal(b->network.n_open, 0);
-    sim_network_deinit(&b->network);
-    weir_catalog_free(b->catalog);
+    assert_int_equal(b->world.network.n_open, 0);
+    sim_world_close(&b->world);
     weir_free(b->state);
     weir_free(b);
 }
 
 static void bench_run(struct bench *b, int64_t us)
 {
-    const weir_mono end = weir_mono_add(b->now, us);
+    const weir_mono end = weir_mono_add(b->world.now, us);
     for (;;) {
-        const weir_mono next =
-            weir_mono_min(end, weir_mono_min(b->wake, sim_network_next(&b->network)));
-        if (next.us > b->now.us)
-            b->now = next;
-        b->network.now = b->now;
-        sim_network_step(&b->network);
-        if (weir_mono_reached(b->now, b->wake)) {
+        sim_world_step(&b->world, weir_mono_min(end, b->wake));
+        if (weir_mono_reached(b->world.now, b->wake)) {
             b->wake = WEIR_MONO_NEVER;
-            weir_source_modbus.step(b->state, b->now);
+            weir_source_modbus.step(b->state, b->world.now);
         }
-        if (b->now.us >= end.us && b->wake.us > end.us && sim_network_next(&b->network).us > end.us)
+        if (b->world.now.us >= end.us && b->wake.us > end.us &&
+            sim_network_next(&b->world.network).us > end.us)
             return;
     }
 }
@@ -197,8 +162,8 @@ static struct outcome *bench_read(struct bench *b, uint32_t device)
                           .device = device,
                           .intervals = 1,
                           .plans = WEIR_PLAN_DEFAULT,
-                          .due = {b->now.us - (int64_t)b->n_reads % 1000 - 1},
-                          .due_mono = b->now,
+                          .due = {b->world.now.us - (int64_t)b->n_reads % 1000 - 1},
+                          .due_mono = b->world.now,
                           .next_due_us = WEIR_S};
     while (b->n_reads && o->read.due.us <= o[-1].read.due.us)
         o->read.due.us++; /* two of one moment */
@@ -227,7 +192,7 @@ static void assert_ended(const struct outcome *o, weir_read_result result, weir_
 
 static int64_t bench_gap(const struct bench *b, size_t i)
 {
-    return b->network.connected_at[i].us - b->network.connected_at[i - 1].us;
+    return b->world.network.connected_at[i].us - b->world.network.connected_at[i - 1].us;
 }
 
 /* --- connections that cannot be made --- */
@@ -235,9 +200,9 @@ static int64_t bench_gap(const struct bench *b, size_t i)
 static void refused_reads_end_at_once_and_the_pauses_double_up_to_the_longest(void **state)
 {
     static const int64_t nominal_ms[] = {500, 1000, 2000, 4000, 8000, 15000, 15000, 15000};
-    struct bench *b = bench_new(3, "tcp", "", "1");
+    struct bench *b = bench_new(3, "tcp", "", 1);
     (void)state;
-    b->network.faults.refuse_connect = 1;
+    b->world.network.faults.refuse_connect = 1;
     bench_run(b, 90 * WEIR_S);
     for (size_t i = 0; i < sizeof nominal_ms / sizeof *nominal_ms; i++) {
         const int64_t gap = bench_gap(b, i + 1), longest = nominal_ms[i] * WEIR_MS;
@@ -258,31 +223,32 @@ static void refused_reads_end_at_once_and_the_pauses_double_up_to_the_longest(vo
 
 static void after_a_good_reply_the_pauses_start_afresh(void **state)
 {
-    struct bench *b = bench_new(4, "tcp", "", "1");
+    struct bench *b = bench_new(4, "tcp", "", 1);
     (void)state;
-    b->network.faults.refuse_connect = 1;
+    b->world.network.faults.refuse_connect = 1;
     bench_run(b, 60 * WEIR_S);
-    b->network.faults.refuse_connect = 0;
+    b->world.network.faults.refuse_connect = 0;
     bench_run(b, 16 * WEIR_S);
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
     assert_int_equal(b->n_up, 1);
-    const uint64_t before = b->network.connects;
-    b->network.faults.refuse_connect = b->network.faults.drop_link = 1;
+    const uint64_t before = b->world.network.connects;
+    b->world.network.faults.refuse_connect = b->world.network.faults.drop_link = 1;
     assert_ended(bench_poll(b), WEIR_READ_LINK, WEIR_CAUSE_DISCONNECTED);
-    assert_int_equal(b->network.connects, before + 1);
-    assert_true(b->network.connected_at[before].us - b->now.us + WEIR_S <= 520 * WEIR_MS);
+    assert_int_equal(b->world.network.connects, before + 1);
+    assert_true(b->world.network.connected_at[before].us - b->world.now.us + WEIR_S <=
+                520 * WEIR_MS);
     bench_free(b);
 }
 
 static void without_descriptors_reads_end_and_it_goes_on_when_there_are_some(void **state)
 {
-    struct bench *b = bench_new(5, "tcp", "", "1");
+    struct bench *b = bench_new(5, "tcp", "", 1);
     (void)state;
-    b->network.faults.no_descriptors = true;
+    b->world.network.faults.no_descriptors = true;
     for (int i = 0; i < 20; i++)
         assert_ended(bench_poll(b), WEIR_READ_LINK, WEIR_CAUSE_CONNECT);
     assert_non_null(strstr(b->why, "too many open files"));
-    b->network.faults.no_descriptors = false;
+    b->world.network.faults.no_descriptors = false;
     bench_run(b, 16 * WEIR_S);
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
     assert_int_equal(b->n_down, 1);
@@ -292,15 +258,15 @@ static void without_descriptors_reads_end_and_it_goes_on_when_there_are_some(voi
 
 static void a_peer_that_accepts_and_drops_is_not_dialled_in_a_storm(void **state)
 {
-    struct bench *b = bench_new(6, "tcp", "", "1");
+    struct bench *b = bench_new(6, "tcp", "", 1);
     (void)state;
-    b->network.faults.drop_accepted = true;
-    b->network.faults.lose_reply = 1;
+    b->world.network.faults.drop_accepted = true;
+    b->world.network.faults.lose_reply = 1;
     for (int i = 0; i < 600; i++)
         assert_int_equal(bench_poll(b)->ended, 1);
     /* A dial after each pause, of 10 s at least in the end, and one for the read that follows. */
-    assert_true(b->network.connects > 40);
-    assert_true(b->network.connects < 140);
+    assert_true(b->world.network.connects > 40);
+    assert_true(b->world.network.connects < 140);
     bench_free(b);
 }
 
@@ -308,12 +274,12 @@ static void a_peer_that_accepts_and_drops_is_not_dialled_in_a_storm(void **state
 
 static void a_lost_connection_is_bad_once_and_comes_back(void **state)
 {
-    struct bench *b = bench_new(7, "tcp", "", "1");
+    struct bench *b = bench_new(7, "tcp", "", 1);
     (void)state;
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
-    b->network.faults.drop_link = 1;
+    b->world.network.faults.drop_link = 1;
     assert_ended(bench_poll(b), WEIR_READ_LINK, WEIR_CAUSE_DISCONNECTED);
-    b->network.faults.drop_link = 0;
+    b->world.network.faults.drop_link = 0;
     bench_run(b, WEIR_S);
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
     assert_int_equal(b->n_down, 1);
@@ -324,14 +290,14 @@ static void a_lost_connection_is_bad_once_and_comes_back(void **state)
 
 static void an_idle_connection_that_the_device_closes_is_made_again_without_noise(void **state)
 {
-    struct bench *b = bench_new(8, "tcp", "", "1");
+    struct bench *b = bench_new(8, "tcp", "", 1);
     (void)state;
     for (unsigned i = 1; i <= 10; i++) {
         assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
-        sim_network_hang_up(&b->network);
+        sim_network_hang_up(&b->world.network);
         bench_run(b, 10 * WEIR_S);
-        assert_int_equal(b->network.connects, i);
-        assert_int_equal(b->network.n_open, 0);
+        assert_int_equal(b->world.network.connects, i);
+        assert_int_equal(b->world.network.n_open, 0);
     }
     assert_int_equal(b->n_down, 0);
     assert_int_equal(b->n_up, 1);
@@ -340,7 +306,7 @@ static void an_idle_connection_that_the_device_closes_is_made_again_without_nois
 
 static void with_close_after_poll_no_connection_outlives_its_reads(void **state)
 {
-    struct bench *b = bench_new(9, "tcp", ", close_after_poll: true", "1-3");
+    struct bench *b = bench_new(9, "tcp", ", close_after_poll: true", 3);
     (void)state;
     for (unsigned i = 1; i <= 10; i++) {
         struct outcome *first = bench_read(b, 0);
@@ -352,9 +318,9 @@ static void with_close_after_poll_no_connection_outlives_its_reads(void **state)
         assert_ended(first, WEIR_READ_GOOD, WEIR_CAUSE_NONE);
         assert_ended(second, WEIR_READ_GOOD, WEIR_CAUSE_NONE);
         assert_ended(third, WEIR_READ_GOOD, WEIR_CAUSE_NONE);
-        assert_int_equal(b->network.n_open, 0);
+        assert_int_equal(b->world.network.n_open, 0);
     }
-    assert_true(b->network.connects >= 10 && b->network.connects <= 30);
+    assert_true(b->world.network.connects >= 10 && b->world.network.connects <= 30);
     assert_int_equal(b->n_down, 0);
     bench_free(b);
 }
@@ -363,10 +329,10 @@ static void with_close_after_poll_no_connection_outlives_its_reads(void **state)
 
 static void a_web_server_on_the_port_is_named_and_left(void **state)
 {
-    struct bench *b = bench_new(10, "tcp", "", "1");
+    struct bench *b = bench_new(10, "tcp", "", 1);
     (void)state;
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
-    b->network.faults.banner = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    b->world.network.faults.banner = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     struct outcome *o = bench_poll(b);
     assert_int_equal(o->ended, 1);
     assert_int_equal(weir_quality_class(o->worst), WEIR_BAD);
@@ -374,8 +340,8 @@ static void a_web_server_on_the_port_is_named_and_left(void **state)
         assert_int_equal(bench_poll(b)->ended, 1);
     assert_int_equal(b->n_down, 1);
     assert_non_null(strstr(b->why, "HTTP/1.1 400"));
-    assert_true(b->network.connects < 20);
-    b->network.faults.banner = NULL;
+    assert_true(b->world.network.connects < 20);
+    b->world.network.faults.banner = NULL;
     bench_run(b, 20 * WEIR_S);
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
     bench_free(b);
@@ -383,14 +349,14 @@ static void a_web_server_on_the_port_is_named_and_left(void **state)
 
 static void a_wrong_function_code_breaks_the_connection_and_it_recovers(void **state)
 {
-    struct bench *b = bench_new(11, "tcp", "", "1");
+    struct bench *b = bench_new(11, "tcp", "", 1);
     (void)state;
-    b->network.faults.wrong_function = true;
+    b->world.network.faults.wrong_function = true;
     struct outcome *o = bench_poll(b);
     assert_int_equal(o->ended, 1);
     assert_int_equal(weir_quality_class(o->worst), WEIR_BAD);
     assert_int_equal(b->n_down, 1);
-    b->network.faults.wrong_function = false;
+    b->world.network.faults.wrong_function = false;
     bench_run(b, 2 * WEIR_S);
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
     bench_free(b);
@@ -403,18 +369,18 @@ static void a_peer_that_vanished_costs_three_requests_and_a_new_connection(void 
     static const char *const settings[] = {"", ", retries: 0", ", retries: 2"};
     (void)state;
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        struct bench *b = bench_new(12 + i, "tcp", settings[i], "1");
+        struct bench *b = bench_new(12 + i, "tcp", settings[i], 1);
         assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
-        sim_network_vanish(&b->network);
-        const uint64_t before = b->network.requests;
+        sim_network_vanish(&b->world.network);
+        const uint64_t before = b->world.network.requests;
         struct outcome *o;
         do {
             o = bench_poll(b);
             assert_int_equal(o->ended, 1);
         } while (o->result != WEIR_READ_GOOD && b->n_reads < 20);
         assert_int_equal(o->result, WEIR_READ_GOOD);
-        assert_in_range(b->network.requests - before, 3, 3 + 2); /* 2: of the good read */
-        assert_int_equal(b->network.connects, 2);
+        assert_in_range(b->world.network.requests - before, 3, 3 + 2); /* 2: of the good read */
+        assert_int_equal(b->world.network.connects, 2);
         assert_int_equal(b->n_down, 1);
         assert_non_null(strstr(b->why, "no answer to 3 requests"));
         bench_free(b);
@@ -423,12 +389,12 @@ static void a_peer_that_vanished_costs_three_requests_and_a_new_connection(void 
 
 static void the_units_behind_a_vanished_gateway_share_one_new_connection(void **state)
 {
-    struct bench *b = bench_new(15, "rtu+tcp", "", "1-3");
+    struct bench *b = bench_new(15, "rtu+tcp", "", 3);
     (void)state;
     for (uint32_t d = 0; d < DEVICES; d++)
         (void)bench_read(b, d);
     bench_run(b, WEIR_S);
-    sim_network_vanish(&b->network);
+    sim_network_vanish(&b->world.network);
     for (int i = 0; i < 4; i++) {
         for (uint32_t d = 0; d < DEVICES; d++)
             (void)bench_read(b, d);
@@ -438,30 +404,31 @@ static void the_units_behind_a_vanished_gateway_share_one_new_connection(void **
     for (size_t i = 0; i < b->n_reads; i++)
         assert_int_equal(b->reads[i].ended, 1);
     assert_ended(bench_poll(b), WEIR_READ_GOOD, WEIR_CAUSE_NONE);
-    assert_int_equal(b->network.connects, 2);
+    assert_int_equal(b->world.network.connects, 2);
     bench_free(b);
 }
 
 static void a_gateway_that_answers_for_a_dead_unit_keeps_its_connection(void **state)
 {
-    struct bench *b = bench_new(16, "tcp", "", "9");
+    struct bench *b = bench_new(16, "tcp", "", 1);
     (void)state;
+    b->world.units[1] = SIM_UNIT_DEAD;
     for (int i = 0; i < 20; i++) {
         struct outcome *o = bench_poll(b);
         assert_ended(o, WEIR_READ_SILENT, WEIR_CAUSE_EXCEPTION);
     }
-    assert_int_equal(b->network.connects, 1);
+    assert_int_equal(b->world.network.connects, 1);
     bench_free(b);
 }
 
 static void replies_that_are_always_late_do_not_cost_the_connection(void **state)
 {
-    struct bench *b = bench_new(17, "tcp", "", "1");
+    struct bench *b = bench_new(17, "tcp", "", 1);
     (void)state;
-    b->network.faults = (sim_network_faults){.late_reply = 1, .late_us = timeout_us * 6 / 5};
+    b->world.network.faults = (sim_network_faults){.late_reply = 1, .late_us = timeout_us * 6 / 5};
     for (int i = 0; i < 20; i++)
         assert_int_equal(bench_poll(b)->ended, 1);
-    assert_int_equal(b->network.connects, 1);
+    assert_int_equal(b->world.network.connects, 1);
     bench_free(b);
 }
 
@@ -484,19 +451,19 @@ static sim_network_faults faults_at_random(weir_random *random)
 
 static void storm(uint64_t seed, const char *scheme, const char *settings)
 {
-    struct bench *b = bench_new(seed, scheme, settings, "1-3");
+    struct bench *b = bench_new(seed, scheme, settings, 3);
     weir_random random = {seed};
     for (int i = 0; i < 300; i++) {
-        b->network.faults = faults_at_random(&random);
+        b->world.network.faults = faults_at_random(&random);
         if (weir_random_below(&random, 20) == 0)
-            sim_network_vanish(&b->network);
+            sim_network_vanish(&b->world.network);
         if (weir_random_below(&random, 20) == 0)
-            sim_network_hang_up(&b->network);
+            sim_network_hang_up(&b->world.network);
         for (uint64_t n = weir_random_below(&random, 5); n > 0; n--)
             (void)bench_read(b, (uint32_t)weir_random_below(&random, DEVICES));
         bench_run(b, (int64_t)weir_random_below(&random, 2 * WEIR_S));
     }
-    b->network.faults = (sim_network_faults){0};
+    b->world.network.faults = (sim_network_faults){0};
     bench_run(b, WEIR_MINUTE);
     /* The connection left over may be dead, unseen until all units are asked and silent. */
     for (uint32_t i = 0; i < 30; i++) {
@@ -525,7 +492,7 @@ static void whatever_happens_every_read_ends_once_with_all_its_samples(void **st
 
 static void without_memory_every_read_still_ends(void **state)
 {
-    struct bench *b = bench_new(300, "tcp", "", "1-3");
+    struct bench *b = bench_new(300, "tcp", "", 3);
     (void)state;
     bench_run(b, WEIR_S);
     (void)weir_alloc_fail_nth(1, true);
@@ -543,8 +510,8 @@ static void it_can_be_closed_at_any_moment(void **state)
 {
     (void)state;
     for (uint64_t seed = 200; seed < 260; seed++) {
-        struct bench *b = bench_new(seed, "tcp", seed % 2 ? ", close_after_poll: true" : "", "1-3");
-        b->network.faults = (sim_network_faults){.lose_reply = 0.3, .refuse_connect = 0.3};
+        struct bench *b = bench_new(seed, "tcp", seed % 2 ? ", close_after_poll: true" : "", 3);
+        b->world.network.faults = (sim_network_faults){.lose_reply = 0.3, .refuse_connect = 0.3};
         for (uint32_t i = 0; i < 12; i++) {
             (void)bench_read(b, i % DEVICES);
             bench_run(b, (int64_t)(seed * 37 % 101) * 30);

@@ -1,0 +1,26 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""simulate-days replays a seed exactly, and finds what is planted: check_days.py SIMULATE-DAYS."""
+
+import subprocess
+import sys
+
+
+def run(*arguments):
+    done = subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def main():
+    first = run("--seed", "11", "--days", "1", "--faults", "30")
+    assert first[0] == 0, first
+    assert run("--seed", "11", "--days", "1", "--faults", "30") == first, "the same seed gave another run"
+    assert run("--seed", "12", "--days", "1", "--faults", "30") != first, "another seed gave the same run"
+    planted = run("--seed", "1", "--days", "20", "--plant", "no-sync")
+    assert planted[0] == 1 and "violation: seed 1, 20" in planted[1], planted
+    assert run("--seed", "1", "--days", "20", "--plant", "no-sync") == planted, "the violation did not replay"
+    assert run("--seed", "1", "--only", "nothing")[0] == 2
+
+
+if __name__ == "__main__":
+    main()

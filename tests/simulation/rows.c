@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* simulate-rows: rows of the fault matrix that a simulation can make exactly; exits 1 on a failure.
+ */
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "base/number.h"
+#include "simulation/world.h"
+#include "store/stats.h"
+
+/* After the end of a fault all must work again within this. */
+static const int64_t recovery_limit_us = 30 * WEIR_S;
+
+struct row {
+    sim_world world;
+    int64_t recovery_us; /* the longest */
+};
+
+static void start(sim_world *w)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    if (!sim_world_start(w, &error))
+        sim_world_violation(w, "cannot start: %s", error.text);
+}
+
+static void open_plant(sim_world *w, uint64_t seed, const char *store)
+{
+    sim_world_open(w, &(sim_world_config){.seed = seed,
+                                          .devices = 10,
+                                          .points = 4,
+                                          .store = store,
+                                          .devices_us = WEIR_MINUTE,
+                                          .says_all = true});
+    start(w);
+}
+
+static void stop_and_judge(sim_world *w)
+{
+    if (w->is_running && !sim_world_stop(w))
+        sim_world_violation(w, "the last commit failed on a sound disk");
+    sim_world_check(w);
+    sim_world_verify(w);
+}
+
+static bool is_failing(sim_world *w)
+{
+    return weir_worker_get_view(w->worker).failing;
+}
+
+/* From the end of the fault until everything that waited is committed. */
+static void recover(struct row *r)
+{
+    sim_world *w = &r->world;
+    const int64_t began = w->now.us;
+    const uint64_t commits = weir_worker_get_view(w->worker).commits;
+    fault_vfs_heal(w->disk);
+    fault_vfs_set_capacity(w->disk, 0);
+    while ((is_failing(w) || weir_worker_get_view(w->worker).commits == commits) &&
+           w->now.us - began < recovery_limit_us)
+        sim_world_step(w, (weir_mono){began + recovery_limit_us});
+    if (is_failing(w))
+        sim_world_violation(w, "still failing 30 s after the fault: %s",
+                            weir_worker_get_view(w->worker).error);
+    const int64_t took = w->now.us - began;
+    r->recovery_us = took > r->recovery_us ? took : r->recovery_us;
+    w->disk_well_since = w->now;
+    w->is_disk_faulty = false;
+}
+
+static int64_t count_events(sim_world *w, const char *where)
+{
+    char sql[200];
+    (void)snprintf(sql, sizeof sql, "select count(*) from events where %s", where);
+    return sim_world_sql(w, sql);
+}
+
+static void row_cap_reached(struct row *r, uint64_t seed)
+{
+    enum { CAP = 10 * 1000 * 1000 };
+    sim_world *w = &r->world;
+    open_plant(w, seed, "max_size: 10MB");
+    uint64_t gone = 0;
+    for (int day = 0; day < 60 && gone == 0 && w->violations == 0; day++) {
+        sim_world_run(w, WEIR_DAY);
+        sim_world_check(w);
+        gone = w->ledger.n_checked - (uint64_t)sim_world_sql(w, "select count(*) from samples"
+                                                                " where seq <= (select max(seq)"
+                                                                " from samples)");
+        weir_store_stats stats;
+        weir_error error = WEIR_ERROR_INIT;
+        if (weir_store_get_stats(w->folder, w->vfs_name, &stats, &error) == WEIR_OK &&
+            stats.file_bytes - stats.free_bytes > CAP * 11 / 10)
+            sim_world_violation(w, "%" PRIu64 " bytes, the cap is 10 MB", stats.file_bytes);
+    }
+    if (gone == 0)
+        sim_world_violation(w, "the cap was never reached");
+    if (!sim_world_stop(w))
+        sim_world_violation(w, "the last commit failed");
+    sim_world_check(w);
+    const int64_t n = sim_world_sql(w, "select count(*) from samples");
+    const int64_t gaps = sim_world_sql(w, "select coalesce(sum(count), 0) from gaps");
+    if ((int64_t)w->ledger.n_checked - n != gaps)
+        sim_world_violation(w, "%" PRId64 " samples are gone, the gaps say %" PRId64,
+                            (int64_t)w->ledger.n_checked - n, gaps);
+    if (count_events(w, "text like '%80 %'") == 0)
+        sim_world_violation(w, "no event at 80 %% of the cap");
+}
+
+static void row_write_fails(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_plant(w, seed, NULL);
+    sim_world_run(w, WEIR_MINUTE);
+    /* The later writes are those of checkpoints. */
+    for (int shape = 0; shape < 4; shape++) {
+        for (uint64_t nth = 1; nth < 200; nth += 1 + nth / 8) {
+            const uint64_t hits = fault_vfs_hits(w->disk);
+            fault_vfs_fail(w->disk, (fault_rule){.ops = FAULT_WRITE,
+                                                 .nth = nth,
+                                                 .persistent = shape & 1,
+                                                 .is_short = shape & 2});
+            w->is_disk_faulty = true;
+            while (fault_vfs_hits(w->disk) == hits)
+                sim_world_step(w, WEIR_MONO_NEVER);
+            sim_world_run(w, 3 * WEIR_S);
+            recover(r);
+        }
+        sim_world_check(w);
+    }
+    stop_and_judge(w);
+}
+
+static void row_sync_fails(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_plant(w, seed, NULL);
+    for (uint64_t nth = 1; nth <= 12 && w->violations == 0; nth++) {
+        sim_world_run(w, 10 * WEIR_S + (int64_t)weir_random_below(&w->random, WEIR_MINUTE));
+        const uint64_t seq = w->committed_seq;
+        const int64_t events = count_events(w, "kind in ('store', 'alarm')");
+        const uint64_t opened = fault_vfs_count(w->disk, FAULT_OPEN); /* behind our own reading */
+        fault_vfs_fail(w->disk, (fault_rule){.ops = FAULT_SYNC, .nth = nth, .persistent = nth % 2});
+        w->is_disk_faulty = true;
+        const uint64_t hits = fault_vfs_hits(w->disk);
+        while (fault_vfs_hits(w->disk) == hits)
+            sim_world_step(w, WEIR_MONO_NEVER);
+        if (nth == 1 && w->committed_seq != seq)
+            sim_world_violation(w, "a commit whose fsync failed was reported as done");
+        sim_world_run(w, 5 * WEIR_S);
+        recover(r);
+        sim_world_run(w, 5 * WEIR_S);
+        if (fault_vfs_count(w->disk, FAULT_OPEN) == opened)
+            sim_world_violation(w, "the database was not opened anew after a failed fsync");
+        if (count_events(w, "kind in ('store', 'alarm')") <= events)
+            sim_world_violation(w, "no event tells of the failed fsync");
+        sim_world_check(w);
+        if (nth % 3 == 0) {
+            sim_world_power_cut(w);
+            start(w);
+        }
+    }
+    stop_and_judge(w);
+}
+
+static void row_sync_slow(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_plant(w, seed, NULL);
+    sim_world_run(w, WEIR_MINUTE);
+    fault_vfs_set_sync_time(w->disk, 2 * WEIR_S);
+    w->is_disk_faulty = true;
+    const uint64_t samples = w->n_samples, seq = w->committed_seq;
+    sim_world_run(w, 10 * WEIR_MINUTE);
+    if (w->n_samples - samples != 600 * 40)
+        sim_world_violation(w, "%" PRIu64 " samples in 600 slots of 40 tags",
+                            w->n_samples - samples);
+    if (w->committed_seq - seq < 590 * 40)
+        sim_world_violation(w, "only %" PRIu64 " committed in ten minutes", w->committed_seq - seq);
+    if (w->n_refused > 0)
+        sim_world_violation(w, "%" PRIu64 " samples refused", w->n_refused);
+    recover(r);
+    stop_and_judge(w);
+}
+
+enum end { KILL, POWER_CUT, POWER_CUT_WITHIN };
+
+static void lives(struct row *r, uint64_t seed, enum end end)
+{
+    sim_world *w = &r->world;
+    open_plant(w, seed, NULL);
+    for (int life = 0; life < 1000 && w->violations == 0; life++) {
+        const uint64_t changes = 1 + weir_random_below(&w->random, 80);
+        if (end == POWER_CUT_WITHIN || (end == KILL && life % 2))
+            fault_vfs_stop_after(w->disk, changes);
+        const int64_t until =
+            w->now.us + (int64_t)weir_random_below(&w->random, 20 * (uint64_t)WEIR_S);
+        while (!fault_vfs_stopped(w->disk) && w->now.us < until)
+            sim_world_step(w, (weir_mono){until});
+        if (end == KILL)
+            sim_world_kill(w);
+        else
+            sim_world_power_cut(w);
+        start(w);
+        if (!w->is_running)
+            return;
+        const int64_t started = w->now.us;
+        const uint64_t seq = w->committed_seq;
+        while (w->committed_seq == seq && w->now.us < started + recovery_limit_us)
+            sim_world_step(w, (weir_mono){started + recovery_limit_us});
+        const int64_t took = w->now.us - started;
+        r->recovery_us = took > r->recovery_us ? took : r->recovery_us;
+        if (life % 20 == 19)
+            sim_world_check(w);
+    }
+    stop_and_judge(w);
+}
+
+static void row_killed(struct row *r, uint64_t seed)
+{
+    lives(r, seed, KILL);
+}
+
+static void row_power_lost(struct row *r, uint64_t seed)
+{
+    lives(r, seed, POWER_CUT);
+}
+
+static void row_sectors_torn(struct row *r, uint64_t seed)
+{
+    lives(r, seed, POWER_CUT_WITHIN);
+}
+
+static const struct {
+    int64_t number;
+    const char *what;
+    void (*run)(struct row *r, uint64_t seed);
+} rows[] = {
+    {29, "the cap is reached", row_cap_reached},
+    {30, "the n-th write fails or is short, for each n", row_write_fails},
+    {31, "fsync fails", row_sync_fails},
+    {32, "fsync takes 2 s", row_sync_slow},
+    {33, "1000 kills", row_killed},
+    {34, "1000 power cuts", row_power_lost},
+    {35, "1000 power cuts in the midst of a change", row_sectors_torn},
+};
+
+static int row_run(size_t i, uint64_t seed)
+{
+    static struct row r;
+    rows[i].run(&r, seed);
+    sim_world *w = &r.world;
+    (void)printf("row %" PRId64 ", recovery %.3f s, lost %" PRIu64 ", invented %" PRIu64
+                 ", violations %" PRIu64 "\n",
+                 rows[i].number, (double)r.recovery_us / 1e6, w->lost, w->invented, w->violations);
+    if (w->is_running)
+        sim_world_kill(w);
+    const bool is_well = w->violations == 0;
+    sim_world_close(w);
+    return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"row", required_argument, NULL, 'r'},
+        {"seed", required_argument, NULL, 's'},
+        {"list", no_argument, NULL, 'l'},
+        {0},
+    };
+    int64_t row = 0, seed = 1;
+    bool is_right = true, is_list = false;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'l')
+            is_list = true;
+        else
+            is_right &= option != '?' && weir_parse_i64(optarg, option == 'r' ? &row : &seed);
+    }
+    for (size_t i = 0; is_right && i < sizeof rows / sizeof *rows; i++) {
+        if (is_list)
+            (void)printf("%" PRId64 " %s\n", rows[i].number, rows[i].what);
+        else if (rows[i].number == row)
+            return row_run(i, (uint64_t)seed);
+    }
+    if (is_list)
+        return EXIT_SUCCESS;
+    (void)fputs("usage: simulate-rows --list | --row N [--seed N]\n", stderr);
+    return 2;
+}
