@@ -29,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "runtime/clock.h"
+#include "store/identity.h"
 
 enum {
     CLIENTS_MAX = 16,
@@ -122,6 +123,15 @@ static json_t *json_device(const weir_control *c, const weir_snapshot *s, size_t
     return o;
 }
 
+static void json_identity(const weir_control *c, json_t *o)
+{
+    const weir_identity *id = weir_collector_identity(c->collector);
+    (void)json_object_set_new(o, "uuid", id ? json_text(id->uuid) : json_null());
+    (void)json_object_set_new(o, "instance", id ? json_text(id->instance) : json_null());
+    (void)json_object_set_new(o, "name", id ? json_text(id->name) : json_null());
+    (void)json_object_set_new(o, "copied", json_boolean(id && id->copied));
+}
+
 /* offset: what was last added to the times of an untrusted epoch, in this run. */
 static json_t *json_clock(const weir_control *c, const weir_clock_state *clock)
 {
@@ -147,6 +157,7 @@ static json_t *control_status(weir_control *c)
     (void)json_object_set_new(o, "version", json_text(WEIR_VERSION));
     (void)json_object_set_new(o, "pid", json_integer(getpid()));
     (void)json_object_set_new(o, "data_dir", json_text(c->catalog->store.data_dir));
+    json_identity(c, o);
     (void)json_object_set_new(o, "committed_seq",
                               json_integer((json_int_t)store.position.committed_seq));
     (void)json_object_set_new(o, "committed_ts", json_time(store.position.committed_ts));

@@ -24,6 +24,7 @@
 #include "runtime/clock.h"
 #include "runtime/loop.h"
 #include "runtime/uv_transport.h"
+#include "store/identity.h"
 
 enum {
     INBOX_LIMIT =
@@ -325,11 +326,22 @@ static weir_err thread_start(pthread_t *ret, void *(*run)(void *), void *data, c
     return WEIR_OK;
 }
 
+/* The store has made an event of it. */
+static void collector_say_identity(weir_collector *c)
+{
+    const weir_identity *id = weir_store_identity(c->store);
+    if (*id->notice)
+        collector_log(c, id->copied ? WEIR_LOG_WARNING : WEIR_LOG_NOTICE,
+                      id->copied ? "copied" : "restored", "", id->notice);
+}
+
 static weir_err collector_open_store(weir_collector *c, weir_error *error)
 {
     const weir_store_options options = {c->config.catalog->store.data_dir, c->platform.vfs,
                                         weir_system_wall()};
     weir_err err = weir_store_open(&options, &c->store, error);
+    if (!err)
+        collector_say_identity(c);
     if (!err)
         err = weir_store_register(c->store, c->config.catalog, options.now, error);
     if (!err)
@@ -544,4 +556,9 @@ weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, u
 weir_worker_view weir_collector_store(weir_collector *collector)
 {
     return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
+}
+
+const weir_identity *weir_collector_identity(const weir_collector *collector)
+{
+    return collector->store ? weir_store_identity(collector->store) : NULL;
 }

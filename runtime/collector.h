@@ -64,3 +64,6 @@ weir_worker_view weir_collector_store(weir_collector *collector);
  */
 weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
                              weir_error *error) WEIR_MUST_CHECK;
+
+/* Which store this is; NULL when once. Any thread. */
+const struct weir_identity *weir_collector_identity(const weir_collector *collector);
