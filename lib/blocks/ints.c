@@ -232,33 +232,6 @@ void weir_ints_seek(weir_ints *c, size_t slice)
     slice_begin(c, slice);
 }
 
-/* Whole bytes; the buffer has room for what the last byte holds too many. */
-#define UNPACK(per_byte, radix)                                    \
-    for (size_t i = 0; i < n_bytes; i++) {                         \
-        unsigned byte = from[i];                                   \
-        for (unsigned j = 0; j < (per_byte); j++, byte /= (radix)) \
-            to[i * (per_byte) + j] = (uint8_t)(byte % (radix));    \
-    }                                                              \
-    break
-
-static void unpack(unsigned packing, const uint8_t *from, size_t n_bytes, uint8_t *to)
-{
-    switch (packing) {
-    case 1:
-        UNPACK(2, 16u);
-    case 2:
-        UNPACK(3, 6u);
-    case 3:
-        UNPACK(4, 4u);
-    case 4:
-        UNPACK(5, 3u);
-    case 5:
-        UNPACK(8, 2u);
-    case 6:
-        memset(to, 0, WEIR_INTS_CHUNK);
-    }
-}
-
 /* The residuals of the next n values, n a whole chunk or up to the end of a slice. */
 static void residuals_read(weir_ints *c, size_t n)
 {
@@ -269,7 +242,9 @@ static void residuals_read(weir_ints *c, size_t n)
         const uint8_t *from = c->planes[p].at + c->offsets[p];
         size_t n_bytes = packing_bytes(packing, n);
         if (packing != 0) {
-            unpack(packing, from, n_bytes, symbols);
+            if (n_bytes == 0)
+                memset(symbols, 0, n);
+            packing_unpack(packing, from, n_bytes, symbols);
             from = symbols;
         }
         if (p == 0)
