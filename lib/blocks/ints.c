@@ -187,20 +187,6 @@ weir_ints_result weir_ints_open(weir_ints *c, weir_ints_in *in, size_t n, const 
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* First index whose number is above x. */
-static uint32_t upper_bound(const uint32_t *sorted, uint32_t n, size_t x)
-{
-    uint32_t low = 0;
-    while (low < n) {
-        uint32_t middle = low + (n - low) / 2;
-        if (sorted[middle] <= x)
-            low = middle + 1;
-        else
-            n = middle;
-    }
-    return low;
-}
-
 /* Planes start each slice with a new byte; the offsets are those behind the slices before. */
 static void slice_begin(weir_ints *c, size_t slice)
 {
@@ -220,7 +206,7 @@ void weir_ints_seek(weir_ints *c, size_t slice)
         return;
     c->next = c->starts[slice];
     if (c->n_runs) {
-        c->run = upper_bound(c->run_at, c->n_runs, c->next) - 1;
+        c->run = weir_upper_bound(c->run_at, c->n_runs, c->next) - 1;
         return;
     }
     for (unsigned p = 0; p < c->n_planes; p++) {
@@ -228,7 +214,7 @@ void weir_ints_seek(weir_ints *c, size_t slice)
         for (size_t i = 0; i < slice; i++)
             c->offsets[p] += packing_bytes(c->planes[p].packing, slice_length(c, i));
     }
-    c->exception = c->next ? upper_bound(c->exception_at, c->n_exceptions, c->next - 1) : 0;
+    c->exception = c->next ? weir_upper_bound(c->exception_at, c->n_exceptions, c->next - 1) : 0;
     slice_begin(c, slice);
 }
 
