@@ -37,7 +37,7 @@ static void decimal_result(sqlite3_context *context, const weir_value *v)
         double_result(context, number);
 }
 
-static void value_result(sqlite3_context *context, const weir_value *v)
+void weir_value_result(sqlite3_context *context, const weir_value *v)
 {
     switch ((weir_kind)v->kind) {
     case WEIR_KIND_NULL:
@@ -94,17 +94,17 @@ static void bits_result(sqlite3_context *context, const weir_value *v)
     }
 }
 
-static void time_result(sqlite3_context *context, weir_wall ts)
+void weir_time_result(sqlite3_context *context, weir_wall ts)
 {
     char text[28];
     weir_wall_format(ts, text);
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
-void weir_column_result(sqlite3_context *context, const weir_names *names,
-                        const weir_scan_item *item, int column)
+void weir_column_result(sqlite3_context *context, const weir_names *names, const weir_item *item,
+                        int column)
 {
-    const weir_sample *s = item->sample;
+    const weir_sample *s = &item->sample;
     switch (column) {
     case COLUMN_TAG:
         sqlite3_result_text(context, weir_names_of(names, s->tag), -1, SQLITE_TRANSIENT);
@@ -113,10 +113,10 @@ void weir_column_result(sqlite3_context *context, const weir_names *names,
         sqlite3_result_int64(context, s->ts.us);
         break;
     case COLUMN_TIME:
-        time_result(context, s->ts);
+        weir_time_result(context, s->ts);
         break;
     case COLUMN_VALUE:
-        value_result(context, &s->value);
+        weir_value_result(context, &s->value);
         break;
     case COLUMN_QUALITY:
         sqlite3_result_text(context, weir_class_text(weir_quality_class(quality_shown(s))), -1,
@@ -127,7 +127,7 @@ void weir_column_result(sqlite3_context *context, const weir_names *names,
                             SQLITE_STATIC);
         break;
     case COLUMN_READ_TS:
-        sqlite3_result_int64(context, item->batch->received.us);
+        sqlite3_result_int64(context, item->received.us);
         break;
     case COLUMN_KIND:
         sqlite3_result_text(context, weir_kind_text(s->value.kind), -1, SQLITE_STATIC);
@@ -136,13 +136,13 @@ void weir_column_result(sqlite3_context *context, const weir_names *names,
         bits_result(context, &s->value);
         break;
     case COLUMN_EPOCH:
-        sqlite3_result_int64(context, item->batch->epoch);
+        sqlite3_result_int64(context, item->epoch);
         break;
     case COLUMN_SEQ:
         sqlite3_result_int64(context, (int64_t)item->seq);
         break;
     default: /* COLUMN_PLAN: a set, one bit each */
-        sqlite3_result_int64(context, (int64_t)item->batch->plans);
+        sqlite3_result_int64(context, (int64_t)item->plans);
         break;
     }
 }

@@ -2,11 +2,11 @@
 /* The virtual table current: the newest sample of each tag of the newest catalog. */
 
 /*
- * The log is walked backwards from its end until every tag wanted has been found. Newest is what
- * has the highest epoch, then ts, then seq. The first row that has a tag decides, unless it is
- * marked as possibly repeating older samples: then an older row may hold a newer ts, and the walk
- * goes on for that tag with the sample as a candidate. No tag is looked for before the sequence
- * number it was registered at. All is done when the table is opened; the cursor shows the list.
+ * The store keeps a snapshot: the newest sample of every tag up to some seq, no more than a minute
+ * old. It and the rows behind it are all that is read. Without one that can be used, all rows are
+ * read, and for each tag the heads of its segments, newest part first, and one slice. Newest is
+ * what has the highest epoch, then ts, then seq. All is done when the table is opened; the cursor
+ * shows the list.
  */
 
 #include "store/query_priv.h"
@@ -17,15 +17,14 @@
 #include "base/alloc.h"
 #include "store/database.h"
 #include "store/schema.h"
+#include "store/series.h"
 
 /* One tag and its newest sample so far. */
 struct entry {
     weir_tag_uid uid;
-    bool found, settled;
-    uint64_t registered; /* no sample of it has a lower seq */
-    uint64_t seq;
-    weir_sample sample; /* string and bytes are in content */
-    weir_batch batch;
+    bool found;
+    uint64_t purged; /* samples up to this seq do not count */
+    weir_item item;  /* string and bytes are in content */
     uint8_t *content;
 };
 
@@ -33,6 +32,7 @@ typedef struct current_cursor {
     sqlite3_vtab_cursor base;
     weir_constraints constraints;
     struct entry *entries; /* by uid */
+    weir_tag_uid *uids;    /* of the entries */
     size_t n, capacity;
     size_t at;
 } current_cursor;
@@ -42,10 +42,9 @@ static weir_query *cursor_query(sqlite3_vtab_cursor *cursor)
     return ((weir_query_table *)(void *)cursor->pVtab)->query;
 }
 
-/* --- the search --------------------------------------------------------------------------- */
+/* --- the list ----------------------------------------------------------------------------- */
 
-static weir_err entry_add(current_cursor *c, weir_tag_uid uid, uint64_t registered,
-                          weir_error *error)
+static weir_err entry_add(current_cursor *c, weir_tag_uid uid, uint64_t purged, weir_error *error)
 {
     if (c->n == c->capacity) {
         size_t n = c->capacity ? c->capacity * 2 : 64;
@@ -53,162 +52,231 @@ static weir_err entry_add(current_cursor *c, weir_tag_uid uid, uint64_t register
         if (!entries)
             return weir_fail(error, WEIR_ENOMEM, "no memory for the current values");
         c->entries = entries;
+        weir_tag_uid *uids = weir_realloc_array(c->uids, n, sizeof *uids);
+        if (!uids)
+            return weir_fail(error, WEIR_ENOMEM, "no memory for the current values");
+        c->uids = uids;
         c->capacity = n;
     }
-    c->entries[c->n++] = (struct entry){.uid = uid, .registered = registered};
+    c->uids[c->n] = uid;
+    c->entries[c->n++] = (struct entry){.uid = uid, .purged = purged};
     return WEIR_OK;
 }
 
-static weir_err entries_read(current_cursor *c, sqlite3 *db, weir_error *error)
+static bool has_tag(const weir_scan_filter *f, weir_tag_uid uid)
+{
+    return !f->tags || bsearch(&uid, f->tags, f->n_tags, sizeof *f->tags, weir_uid_compare) != NULL;
+}
+
+static weir_err entries_read(current_cursor *c, weir_query *q, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row;
-    weir_err err = weir_db_prepare(db,
-                                   "SELECT uid, (SELECT min(seq) FROM tag_version v"
-                                   " WHERE v.uid=t.uid) FROM tag t WHERE active ORDER BY uid",
+    weir_err err = weir_db_prepare(q->db,
+                                   weir_view_has_history(q->view)
+                                       ? "SELECT uid, purged_seq FROM main.tag WHERE active AND"
+                                         " uid>0 ORDER BY uid"
+                                       : "SELECT uid, 0 FROM main.tag WHERE active AND uid>0"
+                                         " ORDER BY uid",
                                    &stmt, error);
     while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
         weir_tag_uid uid = (weir_tag_uid)sqlite3_column_int64(stmt, 0);
-        if (weir_scan_has_tag(&c->constraints.filter, uid))
+        if (has_tag(&c->constraints.filter, uid))
             err = entry_add(c, uid, (uint64_t)sqlite3_column_int64(stmt, 1), error);
     }
     return err;
 }
 
-/* The tags still looked for, ascending, and the lowest seq any of them can have. */
-struct wanted {
-    weir_tag_uid *uids;
-    size_t n;
-    uint64_t lowest;
-};
-
-static void wanted_update(struct wanted *w, const current_cursor *c)
-{
-    w->n = 0;
-    w->lowest = UINT64_MAX;
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->entries[i].settled)
-            continue;
-        w->uids[w->n++] = c->entries[i].uid;
-        w->lowest = c->entries[i].registered < w->lowest ? c->entries[i].registered : w->lowest;
-    }
-}
-
 static struct entry *entry_find(current_cursor *c, weir_tag_uid uid)
 {
-    size_t low = 0, high = c->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (c->entries[middle].uid < uid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < c->n && c->entries[low].uid == uid ? &c->entries[low] : NULL;
+    const weir_tag_uid *at =
+        c->n ? bsearch(&uid, c->uids, c->n, sizeof uid, weir_uid_compare) : NULL;
+    return at ? &c->entries[at - c->uids] : NULL;
 }
 
-/* Whether the sample replaces what was found. */
-static bool entry_is_older(const struct entry *e, const weir_sample *s, uint32_t epoch,
-                           uint64_t seq)
+/* Whether the item replaces what was found. */
+static bool entry_is_older(const struct entry *e, const weir_item *item)
 {
-    if (!e->found || epoch != e->batch.epoch)
-        return !e->found || epoch > e->batch.epoch;
-    return s->ts.us > e->sample.ts.us || (s->ts.us == e->sample.ts.us && seq > e->seq);
+    if (item->seq <= e->purged)
+        return false;
+    if (!e->found || item->epoch != e->item.epoch)
+        return !e->found || item->epoch > e->item.epoch;
+    return item->sample.ts.us > e->item.sample.ts.us ||
+           (item->sample.ts.us == e->item.sample.ts.us && item->seq > e->item.seq);
 }
 
-static weir_err entry_set(struct entry *e, const weir_sample *s, const weir_batch *batch,
-                          uint64_t seq, weir_error *error)
+static weir_err entry_set(struct entry *e, const weir_item *item, weir_error *error)
 {
     uint8_t *content = NULL;
-    if (s->value.kind >= WEIR_KIND_STRING) {
-        content = weir_alloc(s->value.length);
+    const weir_value *v = &item->sample.value;
+    if (v->kind >= WEIR_KIND_STRING) {
+        content = weir_alloc(v->length);
         if (!content)
             return weir_fail(error, WEIR_ENOMEM, "no memory for the current values");
-        memcpy(content, s->value.as.bytes, s->value.length);
+        if (v->length > 0)
+            memcpy(content, v->as.bytes, v->length);
     }
     weir_free(e->content);
     e->content = content;
     e->found = true;
-    e->seq = seq;
-    e->sample = *s;
-    e->batch = *batch;
+    e->item = *item;
     if (content)
-        e->sample.value.as.bytes = content;
+        e->item.sample.value.as.bytes = content;
     return WEIR_OK;
 }
 
-static weir_err block_take(current_cursor *c, const weir_block *block, uint64_t first_seq,
-                           weir_error *error)
-{
-    size_t i = 0;
-    for (size_t b = 0; b < block->n_batches; b++) {
-        const weir_batch *batch = &block->batches[b];
-        for (size_t end = i + batch->n_samples; i < end; i++) {
-            const weir_sample *s = &block->samples[i];
-            struct entry *e = entry_find(c, s->tag);
-            if (!e || e->settled || !entry_is_older(e, s, batch->epoch, first_seq + i))
-                continue;
-            weir_err err = entry_set(e, s, batch, first_seq + i, error);
-            if (err != WEIR_OK)
-                return err;
-        }
-    }
-    return WEIR_OK;
-}
+/* --- the search --------------------------------------------------------------------------- */
 
-/* The tags of an unmarked row are settled by it, also those found before in a marked one. */
-static void block_settle(current_cursor *c, const weir_block *block)
+static weir_err walk_take(current_cursor *c, weir_view_walk *walk, weir_error *error)
 {
-    for (size_t i = 0; i < block->count; i++) {
-        struct entry *e = entry_find(c, block->samples[i].tag);
-        if (e)
-            e->settled = true;
-    }
-}
-
-static weir_err row_take(current_cursor *c, weir_query *q, sqlite3_stmt *row, struct wanted *w,
-                         weir_error *error)
-{
-    int64_t first_seq = sqlite3_column_int64(row, 0);
-    WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
-    weir_block_head head;
-    q->counters.rows++;
-    weir_err err = weir_scan_head(row, 2, first_seq, &head, error);
-    if (err != WEIR_OK || !weir_block_head_has_any(&head, w->uids, w->n))
-        return err;
-    err = weir_scan_block(row, 3, first_seq, &head, &block, error);
-    if (err == WEIR_OK) {
-        q->counters.decoded++;
-        err = block_take(c, block, (uint64_t)first_seq, error);
-    }
-    if (err == WEIR_OK && !(sqlite3_column_int(row, 1) & LOG_REPEATS)) {
-        block_settle(c, block);
-        wanted_update(w, c);
+    weir_item item;
+    weir_err err = WEIR_OK;
+    while (err == WEIR_OK && weir_view_walk_next(walk, &item)) {
+        struct entry *e = entry_find(c, item.sample.tag);
+        if (e && entry_is_older(e, &item))
+            err = entry_set(e, &item, error);
     }
     return err;
 }
 
-static weir_err current_search(current_cursor *c, weir_query *q, weir_error *error)
+/* One block of the snapshot: seq, first_seq, head, body. */
+static weir_err snapshot_block_take(current_cursor *c, weir_query *q, sqlite3_stmt *row,
+                                    weir_error *error)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
-    bool row;
-    weir_err err = entries_read(c, q->db, error);
+    WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
+    weir_block_head head;
+    weir_err err = weir_block_head_parse(sqlite3_column_blob(row, 2),
+                                         (size_t)sqlite3_column_bytes(row, 2), &head, error);
+    if (err == WEIR_OK && !weir_block_head_has_any(&head, c->uids, c->n))
+        return WEIR_OK;
+    if (err == WEIR_OK)
+        err = weir_block_decode(&head, sqlite3_column_blob(row, 3),
+                                (size_t)sqlite3_column_bytes(row, 3), &block, error);
     if (err != WEIR_OK)
         return err;
-    WEIR_CLEANUP(weir_free) void *uids = weir_alloc(c->n * sizeof(weir_tag_uid));
-    struct wanted w = {.uids = uids};
-    if (!uids)
-        return weir_fail(error, WEIR_ENOMEM, "no memory for the current values");
-    wanted_update(&w, c);
-    err = weir_db_prepare(q->db,
-                          "SELECT first_seq, late, head, body, first_seq+count-1 FROM log"
-                          " ORDER BY first_seq DESC",
-                          &rows, error);
-    while (err == WEIR_OK && w.n > 0 && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
-        if ((uint64_t)sqlite3_column_int64(rows, 4) < w.lowest)
-            break;
-        err = row_take(c, q, rows, &w, error);
+    weir_view_count(q->view)->decoded++;
+    const weir_view_row all = {.first_seq = (uint64_t)sqlite3_column_int64(row, 1),
+                               .snapshot = true};
+    weir_view_walk walk = {.view = q->view, .row = &all, .block = block};
+    return walk_take(c, &walk, error);
+}
+
+/* *ret_seq: up to here the entries are right; 0: the snapshot is of no use. Only memory may be the
+ * reason for an error: what is damaged here is found elsewhere. */
+static weir_err snapshot_take(current_cursor *c, weir_query *q, uint64_t *ret_seq,
+                              weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    uint64_t seq = 0;
+    *ret_seq = 0;
+    if (!weir_view_has_history(q->view))
+        return WEIR_OK;
+    weir_err err = weir_db_prepare(
+        q->db, "SELECT seq, first_seq, head, body FROM main.snapshot ORDER BY id", &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        seq = (uint64_t)sqlite3_column_int64(stmt, 0);
+        err = snapshot_block_take(c, q, stmt, error);
     }
+    if (err == WEIR_OK && seq >= weir_view_history_seq(q->view))
+        *ret_seq = seq;
+    return err == WEIR_ENOMEM ? err : WEIR_OK;
+}
+
+static weir_err rows_take(current_cursor *c, weir_query *q, uint64_t after, weir_error *error)
+{
+    size_t n;
+    const weir_view_row *rows = weir_view_rows(q->view, &n);
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; err == WEIR_OK && i < n; i++) {
+        weir_view_block *block = NULL;
+        if (rows[i].last_seq <= after)
+            continue;
+        err = weir_view_row_block(q->view, &rows[i], c->uids, c->n, &block, error);
+        if (err != WEIR_OK || !block)
+            continue;
+        weir_view_walk walk = {.view = q->view, .row = &rows[i], .block = block->block};
+        err = walk_take(c, &walk, error);
+        weir_view_block_release(block);
+    }
+    return err;
+}
+
+/* Where a tag's newest sample in parts is. */
+struct newest {
+    bool any;
+    uint32_t epoch;
+    int64_t ts; /* as shown */
+    const weir_view_part *part;
+};
+
+static weir_err newest_on_head(void *data, int64_t key, const weir_segment_head *head,
+                               weir_error *error)
+{
+    struct newest *n = data;
+    int64_t ts = weir_view_shift(head->max_ts.us, n->part->offset);
+    (void)key, (void)error;
+    if (!n->any || n->part->epoch > n->epoch || (n->part->epoch == n->epoch && ts > n->ts))
+        *n = (struct newest){true, n->part->epoch, ts, n->part};
+    return WEIR_OK;
+}
+
+/* The sample found by its time: one slice is read for it. */
+static weir_err newest_take(struct entry *e, weir_view *view, const struct newest *n,
+                            weir_error *error)
+{
+    WEIR_CLEANUP(weir_tag_series_free) weir_tag_series *series = NULL;
+    const weir_tag_series_wish wish = {.tag = e->uid,
+                                       .min_ts = n->ts,
+                                       .max_ts = n->ts,
+                                       .max_seq = UINT64_MAX,
+                                       .replies = true,
+                                       .has_tail = true};
+    weir_item item;
+    bool any;
+    weir_err err = weir_tag_series_new(view, &wish, &series, error);
+    while (err == WEIR_OK && (err = weir_tag_series_next(series, &item, &any, error)) == WEIR_OK &&
+           any)
+        if (entry_is_older(e, &item))
+            err = entry_set(e, &item, error);
+    return err;
+}
+
+static weir_err parts_take(struct entry *e, weir_view *view, weir_error *error)
+{
+    size_t n;
+    const weir_view_part *parts = weir_view_parts(view, &n);
+    struct newest newest = {e->found, e->item.epoch, e->item.sample.ts.us, NULL};
+    const struct newest before = newest;
+    for (size_t i = n; i-- > 0;) {
+        const weir_view_part *p = &parts[i];
+        if (p->last_seq <= e->purged ||
+            (newest.any &&
+             (p->epoch < newest.epoch || (p->epoch == newest.epoch && p->max_ts <= newest.ts))))
+            continue;
+        newest.part = p;
+        weir_err err =
+            weir_view_heads(view, SEGMENT_KEY(p->id, e->uid, 0), SEGMENT_KEY(p->id, e->uid, 0xff),
+                            newest_on_head, &newest, error);
+        if (err != WEIR_OK)
+            return err;
+    }
+    if (!newest.any || (before.any && newest.epoch == before.epoch && newest.ts == before.ts))
+        return WEIR_OK;
+    return newest_take(e, view, &newest, error);
+}
+
+static weir_err current_search(current_cursor *c, weir_query *q, weir_error *error)
+{
+    uint64_t after = 0;
+    weir_err err = entries_read(c, q, error);
+    if (err != WEIR_OK || c->n == 0)
+        return err;
+    err = snapshot_take(c, q, &after, error);
+    if (err == WEIR_OK)
+        err = rows_take(c, q, after, error);
+    for (size_t i = 0; err == WEIR_OK && after == 0 && i < c->n; i++)
+        err = parts_take(&c->entries[i], q->view, error);
     return err;
 }
 
@@ -219,7 +287,7 @@ static weir_err current_search(current_cursor *c, weir_query *q, weir_error *err
 static int current_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     (void)table;
-    int rc = weir_constraints_plan(info, "nT");
+    int rc = weir_constraints_plan(info, "n T");
     info->estimatedCost /= 1e4;
     info->estimatedRows = info->estimatedRows / 10000 + 1;
     return rc;
@@ -248,6 +316,7 @@ static int current_close(sqlite3_vtab_cursor *cursor)
     current_cursor *c = (current_cursor *)(void *)cursor;
     cursor_end(c);
     weir_free(c->entries);
+    weir_free(c->uids);
     weir_free(c);
     return SQLITE_OK;
 }
@@ -257,8 +326,8 @@ static bool entry_shows(const current_cursor *c)
 {
     const struct entry *e = &c->entries[c->at];
     const weir_scan_filter *f = &c->constraints.filter;
-    return e->found && e->sample.ts.us >= f->min_ts && e->sample.ts.us <= f->max_ts &&
-           weir_constraints_match(&c->constraints, e->sample.ts);
+    return e->found && e->item.sample.ts.us >= f->min_ts && e->item.sample.ts.us <= f->max_ts &&
+           weir_constraints_match(&c->constraints, e->item.sample.ts);
 }
 
 static void skip_hidden(current_cursor *c)
@@ -275,7 +344,7 @@ static int current_filter(sqlite3_vtab_cursor *cursor, int number, const char *p
     weir_error error = WEIR_ERROR_INIT;
     (void)number;
     cursor_end(c);
-    weir_err err = weir_names_update(&q->names, q->db, &error);
+    weir_err err = weir_query_begin(q, &error);
     if (err == WEIR_OK)
         err = weir_constraints_read(&c->constraints, q->db, plan, argc, argv, &error);
     if (err == WEIR_OK && !c->constraints.nothing)
@@ -304,15 +373,7 @@ static int current_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
 {
     const current_cursor *c = (current_cursor *)(void *)cursor;
     const struct entry *e = &c->entries[c->at];
-    const weir_scan_item item = {&e->sample, &e->batch, e->seq};
-    weir_column_result(context, &cursor_query(cursor)->names, &item, column);
-    return SQLITE_OK;
-}
-
-static int current_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
-{
-    const current_cursor *c = (current_cursor *)(void *)cursor;
-    *ret = c->entries[c->at].uid;
+    weir_column_result(context, &cursor_query(cursor)->names, &e->item, column);
     return SQLITE_OK;
 }
 
@@ -327,5 +388,5 @@ const sqlite3_module weir_current_module = {
     .xNext = current_next,
     .xEof = current_eof,
     .xColumn = current_column,
-    .xRowid = current_rowid,
+    .xRowid = weir_query_no_rowid,
 };

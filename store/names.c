@@ -100,7 +100,7 @@ weir_err weir_uids_add_glob(weir_uids *uids, sqlite3 *db, const char *pattern, w
     return uids_add(uids, db, "SELECT uid FROM tag WHERE name GLOB ?", pattern, error);
 }
 
-static int uid_compare(const void *a, const void *b)
+int weir_uid_compare(const void *a, const void *b)
 {
     weir_tag_uid x = *(const weir_tag_uid *)a, y = *(const weir_tag_uid *)b;
     return (x > y) - (x < y);
@@ -111,7 +111,7 @@ void weir_uids_sort(weir_uids *uids)
     size_t n = 0;
     if (uids->n == 0)
         return;
-    qsort(uids->at, uids->n, sizeof *uids->at, uid_compare);
+    qsort(uids->at, uids->n, sizeof *uids->at, weir_uid_compare);
     for (size_t i = 0; i < uids->n; i++)
         if (n == 0 || uids->at[i] != uids->at[n - 1])
             uids->at[n++] = uids->at[i];

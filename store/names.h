@@ -40,5 +40,8 @@ weir_err weir_uids_add_name(weir_uids *uids, sqlite3 *db, const char *name,
 weir_err weir_uids_add_glob(weir_uids *uids, sqlite3 *db, const char *pattern,
                             weir_error *error) WEIR_MUST_CHECK;
 
+/* For qsort and bsearch of uids. */
+int weir_uid_compare(const void *a, const void *b);
+
 /* Ascending, each once. */
 void weir_uids_sort(weir_uids *uids);

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "base/error.h"
+#include "store/counters.h"
 
 typedef struct weir_query weir_query;
 
@@ -35,7 +36,7 @@ void weir_query_close(weir_query *query); /* accepts NULL; finalize your stateme
 /* The connection, to prepare statements on. It cannot write. */
 sqlite3 *weir_query_db(weir_query *query);
 
-/* Rows of the log looked at and decompressed so far. */
-void weir_query_counters(const weir_query *query, uint64_t *ret_rows, uint64_t *ret_decoded);
+/* What was read so far. */
+weir_view_counters weir_query_counters(const weir_query *query);
 
 WEIR_DEFINE_CLEANUP(weir_query, weir_query_close)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtual table samples: the log's samples, each identity once. */
+/* The virtual table samples: all samples, each identity once. */
 
 #include "store/query_priv.h"
 
@@ -9,7 +9,7 @@ typedef struct samples_cursor {
     sqlite3_vtab_cursor base;
     weir_constraints constraints;
     weir_scan *scan;
-    weir_scan_item item;
+    weir_item item;
     bool any; /* item is one */
 } samples_cursor;
 
@@ -20,8 +20,15 @@ static weir_query *cursor_query(sqlite3_vtab_cursor *cursor)
 
 static int samples_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
+    bool descending;
     (void)table;
-    return weir_constraints_plan(info, "ntTs");
+    int rc = weir_constraints_plan(info, SAMPLES_LETTERS);
+    if (rc != SQLITE_OK)
+        return rc;
+    info->orderByConsumed = weir_constraints_order(info, SAMPLES_LETTERS, &descending);
+    info->idxNum = (descending ? PLAN_DESCENDING : 0) |
+                   (weir_columns_need_replies(info->colUsed) ? PLAN_REPLIES : 0);
+    return SQLITE_OK;
 }
 
 static int samples_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
@@ -58,7 +65,7 @@ static int samples_next(sqlite3_vtab_cursor *cursor)
         weir_err err = weir_scan_next(c->scan, &c->item, &c->any, &error);
         if (err != WEIR_OK)
             return weir_query_table_fail(cursor->pVtab, err, &error);
-    } while (c->any && !weir_constraints_match(&c->constraints, c->item.sample->ts));
+    } while (c->any && !weir_constraints_match(&c->constraints, c->item.sample.ts));
     return SQLITE_OK;
 }
 
@@ -68,15 +75,16 @@ static int samples_filter(sqlite3_vtab_cursor *cursor, int number, const char *p
     samples_cursor *c = (samples_cursor *)(void *)cursor;
     weir_query *q = cursor_query(cursor);
     weir_error error = WEIR_ERROR_INIT;
-    (void)number;
     cursor_end(c);
-    weir_err err = weir_names_update(&q->names, q->db, &error);
+    weir_err err = weir_query_begin(q, &error);
     if (err == WEIR_OK)
         err = weir_constraints_read(&c->constraints, q->db, plan, argc, argv, &error);
     if (err == WEIR_OK && c->constraints.nothing)
         return SQLITE_OK;
+    c->constraints.filter.descending = number & PLAN_DESCENDING;
+    c->constraints.filter.replies = number & PLAN_REPLIES;
     if (err == WEIR_OK)
-        err = weir_scan_new(q->db, &c->constraints.filter, &q->counters, &c->scan, &error);
+        err = weir_scan_new(q->view, &c->constraints.filter, NULL, &c->scan, &error);
     if (err != WEIR_OK)
         return weir_query_table_fail(cursor->pVtab, err, &error);
     return samples_next(cursor);
@@ -94,12 +102,6 @@ static int samples_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
     return SQLITE_OK;
 }
 
-static int samples_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
-{
-    *ret = (sqlite3_int64)((samples_cursor *)(void *)cursor)->item.seq;
-    return SQLITE_OK;
-}
-
 /* Without xCreate: the table is there by itself and cannot be made or dropped. */
 const sqlite3_module weir_samples_module = {
     .iVersion = 0,
@@ -112,5 +114,5 @@ const sqlite3_module weir_samples_module = {
     .xNext = samples_next,
     .xEof = samples_eof,
     .xColumn = samples_column,
-    .xRowid = samples_rowid,
+    .xRowid = weir_query_no_rowid,
 };

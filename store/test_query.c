@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/random.h"
-#include "store/testing.h"
+#include "store/testing_history.h"
 
 static weir_query *query_open(const char *dir)
 {
@@ -192,7 +192,7 @@ static void model_check(struct fixture *f, const struct model *m, const char *wh
                                   (unsigned long long)m->all[i].value);
         assert_true(n < sizeof want);
     }
-    (void)snprintf(sql, sizeof sql, "SELECT seq, value FROM samples %s", where);
+    (void)snprintf(sql, sizeof sql, "SELECT seq, value FROM samples %s ORDER BY seq", where);
     assert_string_equal(ask(f->query, sql), want);
 }
 
@@ -223,6 +223,9 @@ static void of_one_identity_only_the_highest_seq_is_shown(void **state)
                 weir_store_close(f.store);
                 f.store = testing_open(f.dir);
             }
+            /* Up to some row, and the rest another time: parts overlap. */
+            if (weir_random_below(&r, 40) == 0)
+                testing_to_history(f.dir, 1 + (int64_t)weir_random_below(&r, m.n), 5);
         }
         testing_commit(f.store);
         model_check(&f, &m, "", INT64_MIN, INT64_MAX, 0);
@@ -251,14 +254,14 @@ static void a_filter_on_seq_does_not_bring_back_what_was_superseded(void **state
 
 /* --- pushdown ----------------------------------------------------------------------------- */
 
-/* Answer, and how many rows were decompressed for it. */
-static uint64_t decoded_by(weir_query *query, const char *sql, const char *want)
+/* What it takes a new reader to answer. */
+static weir_view_counters cost_of(const char *dir, const char *sql, const char *want)
 {
-    uint64_t rows, before, after;
-    weir_query_counters(query, &rows, &before);
+    weir_query *query = query_open(dir);
     assert_string_equal(ask(query, sql), want);
-    weir_query_counters(query, &rows, &after);
-    return after - before;
+    weir_view_counters counters = weir_query_counters(query);
+    weir_query_close(query);
+    return counters;
 }
 
 static void constraints_leave_most_rows_compressed(void **state)
@@ -290,7 +293,7 @@ static void constraints_leave_most_rows_compressed(void **state)
         {"WHERE time<'2023-11-14T22:13:2x'", "40", 500}, /* no time: compared as text */
         {"WHERE ts BETWEEN 5 AND 4", "0", 0},
         {"WHERE seq>990", "10", 5},
-        {"WHERE seq=17", "1", 1},
+        {"WHERE seq=17", "1", 2}, /* and what may supersede it */
         {"WHERE tag='d1/p1' AND ts>=1700000245000000", "5", 5},
         {"WHERE value=3", "4", 500},
     };
@@ -306,7 +309,7 @@ static void constraints_leave_most_rows_compressed(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char sql[256];
         (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM samples %s", cases[i].where);
-        uint64_t decoded = decoded_by(f.query, sql, cases[i].count);
+        uint64_t decoded = cost_of(f.dir, sql, cases[i].count).decoded;
         if (decoded != cases[i].decoded)
             fail_msg("%s: %llu rows decompressed", sql, (unsigned long long)decoded);
     }
@@ -317,19 +320,17 @@ static void a_window_in_time_does_not_look_at_the_whole_log(void **state)
 {
     (void)state;
     struct fixture f = fixture_open(1, 1);
-    uint64_t before, after, decoded;
     for (int64_t i = 0; i < 1000; i++) { /* every ten minutes */
         testing_append(f.store, 1, T0 + i * 600 * WEIR_S, 0, weir_value_i64(i));
         testing_commit(f.store);
     }
     testing_append(f.store, 1, T0 + 500 * 600 * WEIR_S + 1, 0, weir_value_i64(-1)); /* behind */
     testing_commit(f.store);
-    weir_query_counters(f.query, &before, &decoded);
+    uint64_t before = weir_query_counters(f.query).rows;
     assert_string_equal(ask(f.query, "SELECT value FROM samples WHERE ts BETWEEN 1700299900000000"
                                      " AND 1700300700000000"),
-                        "500\n501\n-1");
-    weir_query_counters(f.query, &after, &decoded);
-    assert_true(after - before < 20);
+                        "500\n-1\n501");
+    assert_true(weir_query_counters(f.query).rows - before < 20);
     fixture_close(&f);
 }
 
@@ -381,24 +382,91 @@ static void current_is_the_newest_sample_of_each_tag(void **state)
     fixture_close(&f);
 }
 
-static void current_stops_where_the_tags_looked_for_begin(void **state)
+/* As the store writes it now and then: the newest sample of each tag up to seq, here of two tags
+ * in a block each. */
+static void snapshot_write(const char *dir, uint64_t seq, const weir_batch *batches,
+                           const uint64_t *seqs, size_t n)
+{
+    weir_block_builder *builder = weir_block_builder_new();
+    sqlite3 *db = NULL;
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/data.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    testing_run(db, "DELETE FROM snapshot");
+    for (size_t i = 0; i < n; i++) {
+        weir_block_bytes bytes;
+        sqlite3_stmt *put = NULL;
+        weir_block_builder_clear(builder);
+        assert_int_equal(weir_block_builder_append(builder, &batches[i], NULL), WEIR_OK);
+        assert_int_equal(weir_block_builder_encode(builder, &bytes, NULL), WEIR_OK);
+        assert_int_equal(
+            sqlite3_prepare_v2(db, "INSERT INTO snapshot VALUES(NULL,?,?,?,?)", -1, &put, NULL),
+            SQLITE_OK);
+        (void)sqlite3_bind_int64(put, 1, (int64_t)seq);
+        (void)sqlite3_bind_int64(put, 2, (int64_t)seqs[i]);
+        (void)sqlite3_bind_blob(put, 3, bytes.head, (int)bytes.head_length, SQLITE_STATIC);
+        (void)sqlite3_bind_blob(put, 4, bytes.body, (int)bytes.body_length, SQLITE_STATIC);
+        assert_int_equal(sqlite3_step(put), SQLITE_DONE);
+        (void)sqlite3_finalize(put);
+    }
+    (void)sqlite3_close(db);
+    weir_block_builder_free(builder);
+}
+
+static void current_reads_the_snapshot_and_the_rows_behind_it(void **state)
 {
     (void)state;
-    struct fixture f = fixture_open(1, 1);
+    struct fixture f = fixture_open(1, 3);
     for (int64_t i = 0; i < 100; i++) {
         testing_append(f.store, 1, T0 + i, 0, weir_value_i64(i));
+        if (i < 10)
+            testing_append(f.store, 2, T0 + i, 0, weir_value_string("old", 3));
         testing_commit(f.store);
     }
-    weir_catalog *larger = testing_catalog(1, 2); /* p1 is new, and never answers */
-    testing_register(f.store, larger);
-    testing_append(f.store, 1, T0 + 100, 0, weir_value_i64(100));
+    static const char sql[] = "SELECT tag, value, seq FROM current";
+    static const char want[] = "d0/p0|99|110\nd0/p1|old|20";
+    assert_int_equal(cost_of(f.dir, sql, want).decoded, 100);
+    const weir_sample first = {1, 0, {T0 + 97}, weir_value_i64(97)};
+    const weir_sample second = {2, 0, {T0 + 9}, weir_value_string("old", 3)};
+    const weir_batch batches[] = {
+        {.due = {T0 + 97}, .n_samples = 1, .samples = &first},
+        {.due = {T0 + 9}, .n_samples = 1, .samples = &second},
+    };
+    snapshot_write(f.dir, 108, batches, (const uint64_t[]){108, 20}, 2);
+    assert_int_equal(cost_of(f.dir, sql, want).decoded, 2 + 2);
+    assert_int_equal(cost_of(f.dir, "SELECT value FROM current WHERE tag='d0/p1'", "old").decoded,
+                     1);
+    /* Of no use: damaged, or older than what is left of the log. */
+    (void)testing_file_sql(f.dir, "UPDATE snapshot SET body=zeroblob(length(body)) WHERE id=2");
+    assert_int_equal(cost_of(f.dir, sql, want).decoded, 1 + 100);
+    snapshot_write(f.dir, 50, batches, (const uint64_t[]){50, 20}, 1);
+    testing_to_history(f.dir, 60, 0);
+    assert_int_equal(cost_of(f.dir, sql, want).decoded, 1 + 50);
+    fixture_close(&f);
+}
+
+static void current_finds_in_parts_what_no_row_has(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(1, 3);
+    for (int64_t i = 0; i < 100; i++) {
+        testing_append(f.store, 1, T0 + i, i < 50 ? 0 : 1, weir_value_i64(i));
+        if (i < 10)
+            testing_append(f.store, 2, T0 + i, 0, weir_value_string("old", 3));
+        testing_commit(f.store);
+        if (i % 20 == 19)
+            testing_to_history(f.dir, 0, 7);
+    }
+    static const char sql[] = "SELECT tag, value, seq, read_ts - ts FROM current";
+    weir_view_counters c = cost_of(f.dir, sql, "d0/p0|99|110|1000\nd0/p1|old|20|1000");
+    assert_int_equal(c.decoded, 0);
+    assert_int_equal(c.bodies, 2);
+    testing_append(f.store, 1, T0 + 5, 1, weir_value_i64(-5)); /* late: not the newest */
+    testing_append(f.store, 3, T0 + 5, 0, weir_value_i64(3));
     testing_commit(f.store);
-    uint64_t before, after, decoded;
-    weir_query_counters(f.query, &before, &decoded);
-    assert_string_equal(ask(f.query, "SELECT tag, value FROM current"), "d0/p0|100");
-    weir_query_counters(f.query, &after, &decoded);
-    assert_int_equal(after - before, 1);
-    weir_catalog_free(larger);
+    (void)cost_of(f.dir, "SELECT tag, value FROM current", "d0/p0|99\nd0/p1|old\nd0/p2|3");
+    (void)testing_file_sql(f.dir, "UPDATE tag SET purged_seq=111 WHERE uid=1");
+    (void)cost_of(f.dir, "SELECT tag, value FROM current", "d0/p1|old\nd0/p2|3");
     fixture_close(&f);
 }
 
@@ -452,7 +520,7 @@ static void a_statement_sees_one_moment_of_the_log(void **state)
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
     (void)sqlite3_finalize(stmt);
-    assert_string_equal(ask(f.query, "SELECT value FROM samples"), "1\n2\n-1\n9");
+    assert_string_equal(ask(f.query, "SELECT value FROM samples"), "-1\n1\n2\n9");
     fixture_close(&f);
 }
 
@@ -480,11 +548,11 @@ static void a_damaged_row_is_named(void **state)
         testing_append(f.store, 1, T0 + i, 0, weir_value_i64(i));
         testing_commit(f.store);
     }
-    (void)testing_file_sql(f.dir, "UPDATE log SET body=zeroblob(length(body)) WHERE first_seq=2");
+    (void)testing_file_sql(f.dir, "UPDATE fresh SET body=zeroblob(length(body)) WHERE first_seq=2");
     sqlite3 *db = weir_query_db(f.query);
     assert_int_equal(sqlite3_exec(db, "SELECT * FROM samples", NULL, NULL, NULL),
                      SQLITE_CORRUPT_VTAB);
-    assert_non_null(strstr(sqlite3_errmsg(db), "log row 2: block does not match its checksum"));
+    assert_non_null(strstr(sqlite3_errmsg(db), "fresh row 2: block does not match its checksum"));
     assert_string_equal(ask(f.query, "SELECT value FROM samples WHERE seq>2"), "2");
     fixture_close(&f);
 }
@@ -502,7 +570,8 @@ int main(void)
         cmocka_unit_test(a_window_in_time_does_not_look_at_the_whole_log),
         cmocka_unit_test(joins_and_aggregates_work),
         cmocka_unit_test(current_is_the_newest_sample_of_each_tag),
-        cmocka_unit_test(current_stops_where_the_tags_looked_for_begin),
+        cmocka_unit_test(current_reads_the_snapshot_and_the_rows_behind_it),
+        cmocka_unit_test(current_finds_in_parts_what_no_row_has),
         cmocka_unit_test(a_tag_that_left_the_catalog_is_in_samples_but_not_current),
         cmocka_unit_test(the_reader_cannot_write),
         cmocka_unit_test(a_statement_sees_one_moment_of_the_log),

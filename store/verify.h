@@ -7,7 +7,8 @@
 #include "base/error.h"
 
 typedef struct weir_verify_counts {
-    uint64_t rows, samples, events, tags; /* read without a finding */
+    uint64_t rows, parts, segments, events, tags; /* read without a finding */
+    uint64_t samples; /* likewise: of segments, and of rows that are in no part yet */
     uint64_t findings;
 } weir_verify_counts;
 
@@ -16,7 +17,8 @@ typedef void weir_verify_report(void *data, const char *finding);
 
 /*
  * Reads everything: the database's own integrity check; each row's checksums, codec, counts and
- * times; that sequence numbers have no gap and each tag a version. Beside a running daemon too: it
+ * times; each segment's samples, summaries and replies, and its part's numbers; that sequence
+ * numbers above history_seq have no gap and each tag a version. Beside a running daemon too: it
  * sees one moment. Goes on after a finding where it can.
  *
  * WEIR_OK        no finding.

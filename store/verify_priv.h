@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* A verification on its way: shared by verify.c (rows, numbers, names) and verify_parts.c. */
+
+#pragma once
+#include "store/names.h"
+#include "store/verify.h"
+#include "store/view.h"
+
+struct verification {
+    sqlite3 *db;
+    weir_view *view;
+    weir_verify_report *report;
+    void *data;
+    weir_verify_counts counts;
+    weir_names names;
+};
+
+void WEIR_PRINTF(2, 3) weir_verify_finding(struct verification *v, const char *format, ...);
+
+/* Damage becomes a finding, and the verification goes on; what else is wrong ends it. */
+weir_err weir_verify_pass_end(struct verification *v, const char *what, weir_err err,
+                              const weir_error *error) WEIR_MUST_CHECK;
+
+/* Rows of log and fresh, snapshots, and that all seqs are there. */
+weir_err weir_verify_rows(struct verification *v, weir_error *error) WEIR_MUST_CHECK;
+
+/* All parts and segments. */
+weir_err weir_verify_parts(struct verification *v, weir_error *error) WEIR_MUST_CHECK;
