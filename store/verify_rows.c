@@ -343,9 +343,9 @@ static weir_err tables_check(struct rows_check *c, weir_error *error)
     weir_err err =
         table_check(c,
                     history ? "SELECT first_seq, coalesce(last_seq, first_seq+count-1)" ROW_REST
-                              "main.log WHERE first_seq>?1 ORDER BY first_seq"
+                              " FROM main.log WHERE first_seq>?1 ORDER BY first_seq"
                             : "SELECT first_seq, first_seq+count-1" ROW_REST
-                              "main.log WHERE first_seq>?1 ORDER BY first_seq",
+                              " FROM main.log WHERE first_seq>?1 ORDER BY first_seq",
                     weir_view_history_seq(view), 0, error);
     if (err != WEIR_OK || !history)
         return err;
