@@ -7,6 +7,7 @@
 extern const weir_command weir_command_check;
 extern const weir_command weir_command_demo;
 extern const weir_command weir_command_export;
+extern const weir_command weir_command_generate;
 extern const weir_command weir_command_read;
 extern const weir_command weir_command_run;
 extern const weir_command weir_command_simulate;

@@ -29,6 +29,33 @@ static const char views_sql[] =
         EVENT_CASE) " ELSE '?' END AS kind, subject, text FROM event;"
                     "PRAGMA query_only=1";
 
+/* The tag of a gap is its name; NULL: of all tags. */
+static const char views_of_history_sql[] =
+    "CREATE TEMP VIEW gaps AS SELECT g.sink AS sink, t.name AS tag, g.from_ts AS from_ts,"
+    " g.to_ts AS to_ts, g.count AS count, g.cause AS cause FROM main.gap g"
+    " LEFT JOIN main.tag t ON t.uid=g.uid;";
+static const char views_without_history_sql[] =
+    "CREATE TEMP VIEW gaps AS SELECT '' AS sink, '' AS tag, 0 AS from_ts, 0 AS to_ts, 0 AS count,"
+    " '' AS cause WHERE 0;";
+
+static weir_err modules_create(weir_query *query, weir_error *error)
+{
+    const struct {
+        const char *name;
+        const sqlite3_module *module;
+    } all[] = {
+        {"samples", &weir_samples_module},
+        {"current", &weir_current_module},
+        {"buckets", &weir_buckets_module},
+        {"history", &weir_history_module},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (sqlite3_create_module_v2(query->db, all[i].name, all[i].module, query, NULL) !=
+            SQLITE_OK)
+            return weir_db_fail(query->db, error, "set up the tables");
+    return WEIR_OK;
+}
+
 static weir_err query_set_up(weir_query *query, const char *path, weir_error *error)
 {
     weir_db_content content;
@@ -40,11 +67,13 @@ static weir_err query_set_up(weir_query *query, const char *path, weir_error *er
         err = weir_db_exec(query->db, "PRAGMA temp_store=memory", error);
     if (err == WEIR_OK)
         err = weir_view_new(query->db, &query->view, error);
-    if (err == WEIR_OK && (sqlite3_create_module_v2(query->db, "samples", &weir_samples_module,
-                                                    query, NULL) != SQLITE_OK ||
-                           sqlite3_create_module_v2(query->db, "current", &weir_current_module,
-                                                    query, NULL) != SQLITE_OK))
-        err = weir_db_fail(query->db, error, "set up the tables");
+    if (err == WEIR_OK)
+        err = modules_create(query, error);
+    if (err == WEIR_OK)
+        err = weir_db_exec(query->db,
+                           weir_view_has_history(query->view) ? views_of_history_sql
+                                                              : views_without_history_sql,
+                           error);
     return err == WEIR_OK ? weir_db_exec(query->db, views_sql, error) : err;
 }
 
@@ -113,11 +142,9 @@ weir_err weir_query_begin(weir_query *query, weir_error *error)
 
 /* --- what both tables are made of --------------------------------------------------------- */
 
-int weir_query_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
-                             sqlite3_vtab **ret, char **ret_error)
+int weir_query_table_declare(sqlite3 *db, void *aux, const char *sql, sqlite3_vtab **ret)
 {
-    (void)argc, (void)argv, (void)ret_error;
-    int rc = sqlite3_declare_vtab(db, SAMPLES_DECLARATION);
+    int rc = sqlite3_declare_vtab(db, sql);
     if (rc != SQLITE_OK)
         return rc;
     weir_query_table *table = weir_alloc_zero(1, sizeof *table);
@@ -128,6 +155,13 @@ int weir_query_table_connect(sqlite3 *db, void *aux, int argc, const char *const
     table->query = aux;
     *ret = &table->base;
     return SQLITE_OK;
+}
+
+int weir_query_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                             sqlite3_vtab **ret, char **ret_error)
+{
+    (void)argc, (void)argv, (void)ret_error;
+    return weir_query_table_declare(db, aux, SAMPLES_DECLARATION, ret);
 }
 
 int weir_query_table_disconnect(sqlite3_vtab *table)

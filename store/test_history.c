@@ -240,17 +240,6 @@ static void plant_poll(struct plant *p, weir_store *store)
     p->next += p->interval;
 }
 
-static void maintain_all(weir_store *store, int64_t now)
-{
-    weir_error error = WEIR_ERROR_INIT;
-    bool more = true;
-    for (int i = 0; more; i++) {
-        if (weir_store_maintain(store, (weir_wall){now}, &more, &error) != WEIR_OK)
-            fail_msg("maintain: %s", error.text);
-        assert_true(i < 100000);
-    }
-}
-
 static void commit_at(weir_store *store, int64_t now)
 {
     weir_error error = WEIR_ERROR_INIT;
@@ -264,7 +253,7 @@ static void plant_run(struct plant *p, weir_store *store, int64_t until)
         const int64_t now = p->next;
         plant_poll(p, store);
         commit_at(store, now);
-        maintain_all(store, now);
+        testing_maintain(store, now);
     }
 }
 

@@ -148,6 +148,19 @@ static void tags_check(struct rows_check *c, sqlite3_stmt *row, const weir_block
     }
 }
 
+/* Behind the block of a fresh row there are zeros. */
+static void padding_check(struct rows_check *c, sqlite3_stmt *row, const weir_block_head *head)
+{
+    const uint8_t *body = sqlite3_column_blob(row, ROW_BODY);
+    size_t n = (size_t)sqlite3_column_bytes(row, ROW_BODY);
+    for (size_t i = head->body_size; i < n; i++) {
+        if (body[i] != 0) {
+            row_finding(c, row, "what is behind its block is not zero");
+            break;
+        }
+    }
+}
+
 static void columns_check(struct rows_check *c, sqlite3_stmt *row, const weir_block_head *head)
 {
     for (int i = 0; i < ROW_COLUMNS; i++) {
@@ -269,6 +282,7 @@ static weir_err row_check(struct rows_check *c, sqlite3_stmt *row, weir_error *e
     if (err != WEIR_OK)
         return err;
     columns_check(c, row, &head);
+    padding_check(c, row, &head);
     tags_check(c, row, &head, block);
     progress_check(c, row, block);
     err = seqs_of_block(c, first_seq, block, error);

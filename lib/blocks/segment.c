@@ -109,15 +109,14 @@ static weir_err slices_read(weir_segment *g, const uint8_t *marks, size_t n, wei
         g->slices[0] = (weir_slice){0, head->count, head->min_ts, head->max_ts, head->summary};
         return WEIR_OK;
     }
-    WEIR_CLEANUP(weir_free) void *memory = NULL;
     uint8_t *raw = NULL;
     weir_ints_in in;
     weir_err err = weir_body_unpack((weir_body_bytes){marks, n, head->marks_raw}, head->marks_crc,
                                     &raw, &in, error);
     if (err != WEIR_OK)
         return err;
-    memory = raw;
     weir_ints_result result = weir_segment_marks_read(head, &in, g->slices);
+    weir_free(raw);
     return result == WEIR_INTS_OK ? WEIR_OK : result_fail(result, error);
 }
 
