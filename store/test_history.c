@@ -11,7 +11,7 @@
 #include "store/schema.h"
 #include "store/store_priv.h"
 #include "store/testing.h"
-#include "support/fault_vfs.h"
+#include "tests/support/fault_vfs.h"
 
 /* --- reading it all back ------------------------------------------------------------------ */
 
