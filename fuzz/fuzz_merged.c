@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     weir_block_head head = {.codec = WEIR_BLOCK_CODEC_MERGED, .level = 1};
     weir_block *block = NULL;
     weir_reader r = weir_reader_of(data, size);
-    head.count = 1u + weir_read_u16(&r);
+    head.count = 1u + weir_read_u16(&r) % 4096;
     head.n_batches = 1 + weir_read_u16(&r) % head.count;
     head.min_ts.us = (int64_t)weir_read_u64(&r);
     head.max_ts.us = (int64_t)weir_read_u64(&r);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     weir_segment_head head = {.n_slices = 1};
     weir_reader r = weir_reader_of(data, size);
-    head.count = 1u + weir_read_u16(&r);
+    head.count = 1u + weir_read_u16(&r) % 4096;
     head.min_ts.us = (int64_t)weir_read_u64(&r);
     head.max_ts.us = (int64_t)weir_read_u64(&r);
     head.body_size = head.body_raw = (uint32_t)weir_reader_left(&r);

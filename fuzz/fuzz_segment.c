@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     (void)weir_read_u8(&r);
-    head.count = 1u + weir_read_u16(&r);
+    head.count = 1u + weir_read_u16(&r) % 4096;
     head.n_slices = 1 + weir_read_u16(&r) % head.count;
     head.slice_us = lengths[weir_read_u8(&r) % 4];
     head.slice_us = head.slice_us || head.n_slices == 1 ? head.slice_us : lengths[1];

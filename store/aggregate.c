@@ -277,8 +277,8 @@ static weir_err look_back(weir_aggregate *a, weir_error *error)
             a->last_ts = summary.last_ts.us;
         }
     }
-    while (a->replacement < a->meter->n_replacements &&
-           (!a->has_last || a->meter->replacements[a->replacement].ts <= a->last_ts))
+    while (a->has_last && a->replacement < a->meter->n_replacements &&
+           a->meter->replacements[a->replacement].ts <= a->last_ts)
         a->replacement++;
     return err;
 }

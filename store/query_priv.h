@@ -12,7 +12,9 @@
 struct weir_query {
     sqlite3 *db;
     weir_names names;
-    weir_view *view;
+    weir_view *view;   /* NULL: to be made when it is needed */
+    bool attached;     /* db is someone else's */
+    unsigned n_tables; /* connected */
 };
 
 /* Columns of samples and current, in this order. */

@@ -67,6 +67,13 @@ void weir_store_take_notice(weir_store *store, char ret[400])
     store->notice[0] = '\0';
 }
 
+static void notice_set(weir_store *store, const char *text)
+{
+    const size_t n = strnlen(text, sizeof store->notice - 1);
+    memcpy(store->notice, text, n);
+    store->notice[n] = '\0';
+}
+
 void weir_store_note_hint(const weir_store *store)
 {
     weir_lock_hint hint = {"", store->position.committed_seq};
@@ -96,12 +103,11 @@ weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now, weir_er
     store->mended = err == WEIR_OK;
     if (err != WEIR_OK)
         return err;
+    weir_text_format(&text, "the store was damaged (%.100s): ",
+                     report.why[0] ? report.why : "rows cannot be read");
     weir_salvage_say(&report.counts, &text);
-    const int n = snprintf(store->notice, sizeof store->notice,
-                           "the store was damaged (%s): %s. The damaged file is in %s",
-                           report.why[0] ? report.why : "rows cannot be read", weir_text_get(&text),
-                           report.quarantine);
-    (void)n; /* cut where it is too long */
+    weir_text_format(&text, ". The damaged file is in %s", report.quarantine);
+    notice_set(store, weir_text_get(&text));
     return WEIR_OK;
 }
 
@@ -237,7 +243,7 @@ static weir_err gone_mend(weir_store *store, weir_wall now, weir_recovery *ret, 
 
 /* What memory knows of the store while it is closed. */
 struct before {
-    char uuid[37];
+    weir_identity identity;
     weir_store_position position;
     int64_t newest_ts, epoch_ts;
     size_t n_tags;
@@ -246,12 +252,12 @@ struct before {
 
 static struct before before_take(weir_store *store)
 {
-    struct before b = {.position = store->position,
+    struct before b = {.identity = store->identity,
+                       .position = store->position,
                        .newest_ts = store->newest_ts,
                        .epoch_ts = store->epoch_ts,
                        .n_tags = store->pending.n_tags,
                        .cursors = store->cursors};
-    memcpy(b.uuid, store->uuid, sizeof b.uuid);
     store->cursors = (weir_cursors){0};
     return b;
 }
@@ -265,7 +271,8 @@ static void before_put_back(weir_store *store, struct before *b)
     store->epoch_ts = b->epoch_ts;
     store->pending.n_tags = b->n_tags;
     store->cursors = b->cursors;
-    memcpy(store->uuid, b->uuid, sizeof store->uuid);
+    store->identity = b->identity;
+    memcpy(store->uuid, b->identity.uuid, sizeof store->uuid);
     b->cursors = (weir_cursors){0};
 }
 
@@ -357,7 +364,7 @@ static weir_err reopen(weir_store *store, const struct before *b, weir_wall now,
     weir_err err = weir_store_attach(store, path, now, error);
     if (err == WEIR_OK && store->created)
         ret->recreated = true;
-    else if (err == WEIR_OK && strcmp(store->uuid, b->uuid) != 0 && !store->mended)
+    else if (err == WEIR_OK && strcmp(store->uuid, b->identity.uuid) != 0 && !store->mended)
         err = weir_fail(error, WEIR_EPERM,
                         "data.db in %s was exchanged for that of another store (uuid %s): restart "
                         "weir to use that",

@@ -27,26 +27,20 @@
 #include "store/schema.h"
 #include "store/store_priv.h"
 
-/* Random by SQLite's VFS. RFC 9562, version 4. */
-static const char uuid_sql[] =
-    "INSERT OR IGNORE INTO meta SELECT 'uuid', lower(substr(h,1,8)||'-'||substr(h,9,4)||'-4'||"
-    "substr(h,14,3)||'-'||substr('89ab',1+(unicode(substr(h,17,1))&3),1)||substr(h,18,3)||'-'||"
-    "substr(h,21,12)) FROM (SELECT hex(randomblob(16)) AS h)";
-
 /* --- meta --------------------------------------------------------------------------------- */
 
 static weir_err settle_meta(weir_salvage *s, weir_wall now, weir_error *error)
 {
-    char sql[400];
+    char sql[400], uuid[WEIR_UUID_SIZE];
+    weir_uuid_make(uuid);
     (void)snprintf(sql, sizeof sql,
-                   "INSERT OR IGNORE INTO meta VALUES('created',%lld),('catalog',0);"
+                   "INSERT OR IGNORE INTO meta VALUES('created',%lld),('catalog',0),('uuid','%s');"
                    "UPDATE meta SET value=value+1 WHERE key='catalog';"
                    "DELETE FROM meta WHERE key='merged_seq';"
                    "INSERT OR IGNORE INTO meta"
                    " SELECT 'history_seq', ifnull(max(last_seq),0) FROM part;",
-                   (long long)now.us);
-    weir_err err = weir_db_exec(s->db, uuid_sql, error);
-    return err == WEIR_OK ? weir_db_exec(s->db, sql, error) : err;
+                   (long long)now.us, uuid);
+    return weir_db_exec(s->db, sql, error);
 }
 
 /* Moves that rode with commits which were not merged. What cannot be read is not moved: a sink gets

@@ -33,24 +33,11 @@
 
 /* --- opening ------------------------------------------------------------------------------ */
 
-/* Random by the VFS, so that a simulated one makes it repeatable. RFC 9562, version 4. */
-static void uuid_make(char ret[37])
-{
-    uint8_t b[16];
-    sqlite3_randomness(sizeof b, b);
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                   b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-                   b[13], b[14], b[15]);
-}
-
 /* The whole schema in one transaction: a crash leaves an empty file or a complete one. auto_vacuum
  * belongs inside, because it writes the first page. */
 static weir_err store_create(weir_store *store, weir_wall now, weir_error *error)
 {
-    char sql[512], uuid[37];
-    uuid_make(uuid);
+    char sql[512];
     (void)snprintf(sql, sizeof sql,
                    "PRAGMA page_size=%d; BEGIN; PRAGMA auto_vacuum=incremental;"
                    "PRAGMA application_id=%d; PRAGMA user_version=%d;",
@@ -58,28 +45,27 @@ static weir_err store_create(weir_store *store, weir_wall now, weir_error *error
     weir_err err = weir_db_exec(store->db, sql, error);
     if (err == WEIR_OK)
         err = weir_db_exec(store->db, SCHEMA_SQL, error);
+    if (err == WEIR_OK)
+        err = weir_identity_create(store->db, error);
     (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO meta VALUES('uuid','%s'),('created',%lld),('catalog',0),"
+                   "INSERT INTO meta VALUES('created',%lld),('catalog',0),"
                    "('merged_seq',0),('history_seq',0); COMMIT;",
-                   uuid, (long long)now.us);
+                   (long long)now.us);
     return err == WEIR_OK ? weir_db_exec(store->db, sql, error) : err;
 }
 
-static weir_err store_read_uuid(weir_store *store, weir_error *error)
+/* A simulated disk has no place to be copied from. */
+static weir_err store_read_identity(weir_store *store, const weir_store_options *o,
+                                    weir_error *error)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row;
-    weir_err err =
-        weir_db_prepare(store->db, "SELECT value FROM meta WHERE key='uuid'", &stmt, error);
-    if (err == WEIR_OK)
-        err = weir_db_step(stmt, &row, error);
-    if (err != WEIR_OK)
+    const bool real = !store->memory && !o->vfs;
+    const weir_host host = real ? weir_host_read(o->data_dir) : (weir_host){0};
+    weir_identity *id = &store->identity;
+    weir_err err = weir_identity_open(store->db, real ? &host : NULL, o->data_dir, id, error);
+    memcpy(store->uuid, id->uuid, sizeof store->uuid);
+    if (err || !*id->notice)
         return err;
-    const char *uuid = row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    if (!uuid || strlen(uuid) != sizeof store->uuid - 1)
-        return weir_fail(error, WEIR_EDAMAGED, "the store has no uuid: restore it from a backup");
-    memcpy(store->uuid, uuid, sizeof store->uuid);
-    return WEIR_OK;
+    return weir_store_event(store, &(weir_event){o->now, WEIR_EVENT_STORE, "", id->notice}, error);
 }
 
 /* The newest row, fresh or of the log, knows how far all rows before it came. Fresh rows that are
@@ -185,13 +171,14 @@ static weir_err store_prepare(weir_store *store, weir_error *error)
     return WEIR_OK;
 }
 
-static weir_err store_set_up(weir_store *store, const char *path, weir_wall now, weir_error *error)
+static weir_err store_set_up(weir_store *store, const char *path, const weir_store_options *o,
+                             weir_error *error)
 {
     weir_db_content content;
     (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     weir_err err = weir_db_identify(store->db, path, &content, error);
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
-        err = store_create(store, now, error);
+        err = store_create(store, o->now, error);
     store->created = err == WEIR_OK && content == WEIR_DB_EMPTY;
     /* The limit cuts a WAL that someone's long read had let grow, once it is reset. */
     if (err == WEIR_OK)
@@ -201,10 +188,8 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
                            "PRAGMA secure_delete=OFF",
                            error);
     if (err == WEIR_OK)
-        err = weir_store_migrate(store->db, now, error);
+        err = weir_store_migrate(store->db, o->now, error);
     (void)sqlite3_wal_hook(store->db, store_on_wal, store);
-    if (err == WEIR_OK)
-        err = store_read_uuid(store, error);
     if (err == WEIR_OK)
         err = store_read_position(store, error);
     if (err == WEIR_OK)
@@ -215,7 +200,9 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
         err = store_read_states(store, error);
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
-    store->merge_began = store->archive_began = store->vacuum.began = now;
+    if (err == WEIR_OK)
+        err = store_read_identity(store, o, error);
+    store->merge_began = store->archive_began = store->vacuum.began = o->now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 
@@ -223,7 +210,8 @@ weir_err weir_store_attach(weir_store *store, const char *path, weir_wall now, w
 {
     weir_err err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, store->vfs,
                                 &store->db, error);
-    return err == WEIR_OK ? store_set_up(store, path, now, error) : err;
+    const weir_store_options o = {.data_dir = store->data_dir, .vfs = store->vfs, .now = now};
+    return err == WEIR_OK ? store_set_up(store, path, &o, error) : err;
 }
 
 static weir_err store_open_dir(weir_store *store, const weir_store_options *o, weir_error *error)
@@ -476,6 +464,11 @@ weir_store_position weir_store_get_position(const weir_store *store)
 const char *weir_store_uuid(const weir_store *store)
 {
     return store->uuid;
+}
+
+const weir_identity *weir_store_identity(const weir_store *store)
+{
+    return &store->identity;
 }
 
 /* --- cursors ------------------------------------------------------------------------------ */

@@ -155,3 +155,6 @@ weir_err weir_store_put_devices(weir_store *store, const weir_device_record *dev
 
 weir_store_position weir_store_get_position(const weir_store *store);
 const char *weir_store_uuid(const weir_store *store); /* 36 characters */
+
+/* As it was when the store was opened; a notice in it is also an event of the next commit. */
+const struct weir_identity *weir_store_identity(const weir_store *store);

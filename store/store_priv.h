@@ -10,6 +10,7 @@
 #include "store/cursor.h"
 #include "store/epoch.h"
 #include "store/fresh.h"
+#include "store/identity.h"
 #include "store/pending.h"
 #include "store/snapshot.h"
 #include "store/store.h"
@@ -24,6 +25,7 @@ struct weir_store {
     bool memory;
     int lock_fd; /* -1: none */
     char uuid[37];
+    weir_identity identity;
     weir_store_position position;
     int64_t newest_ts; /* of all samples; INT64_MIN: none */
     int64_t epoch_ts;  /* newest ts of position.max_epoch */

@@ -317,9 +317,9 @@ static void growth_goes_over_wraps_resets_and_a_new_meter(void **state)
         {74, {.kind = WEIR_KIND_DECIMAL, .exponent = -1, .as.i = 51}},
     };
     (void)testing_file_sql(f.dir, "UPDATE tag_version SET counter=1, scale=0.1");
-    (void)testing_file_sql(f.dir, "INSERT INTO replacement VALUES(1, 1700262000000000, 20.7, 4.5)");
+    (void)testing_file_sql(f.dir, "INSERT INTO replacement VALUES(1, 1700265600000000, 20.7, 4.5)");
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
-        put(&f, T0 + samples[i].hour * WEIR_HOUR, 0, samples[i].value);
+        put(&f, 1700006400 * WEIR_S + samples[i].hour * WEIR_HOUR, 0, samples[i].value);
     testing_commit(f.store);
     static const char days[] = "6500.0|6550.0|50.0\n10.0|3000.0|3003.6\n0.7|0.7|0.7\n5.0|5.1|20.6";
     static const char sql[] = "SELECT first, last, delta FROM buckets('d0/p0', '1d', 'UTC')";

@@ -58,7 +58,7 @@ static void nearest_add(struct nearest *n, const char *name)
         memcpy(n->names[i], n->names[i - 1], sizeof n->names[i]);
         n->distances[i] = n->distances[i - 1];
     }
-    (void)snprintf(n->names[at], sizeof n->names[at], "%s", name);
+    (void)snprintf(n->names[at], sizeof n->names[at], "%.79s", name);
     n->distances[at] = distance;
 }
 

@@ -338,31 +338,17 @@ weir_err weir_segment_load(weir_segment *g, const uint8_t *body, size_t n, weir_
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* First index whose number is above x. */
-static uint32_t upper_bound(const uint32_t *sorted, uint32_t n, size_t x)
-{
-    uint32_t low = 0;
-    while (low < n) {
-        uint32_t middle = low + (n - low) / 2;
-        if (sorted[middle] <= x)
-            low = middle + 1;
-        else
-            n = middle;
-    }
-    return low;
-}
-
 static void values_seek(const weir_segment *g, struct values *v, size_t slice)
 {
     v->next = v->starts ? v->starts[slice] : g->starts[slice];
-    v->odd = v->next ? upper_bound(v->odd_at, v->n_odd, v->next - 1) : 0;
+    v->odd = v->next ? weir_upper_bound(v->odd_at, v->n_odd, v->next - 1) : 0;
     if (v->column)
         weir_ints_seek(v->column, slice);
 }
 
 static void segment_seek(weir_segment *g, size_t slice)
 {
-    g->run = upper_bound(g->run_at, g->n_runs, g->starts[slice]) - 1;
+    g->run = weir_upper_bound(g->run_at, g->n_runs, g->starts[slice]) - 1;
     if (g->deviate)
         weir_ints_seek(&g->deviations, slice);
     for (size_t i = 0; i < COLUMN_COUNT; i++)
