@@ -37,6 +37,15 @@ const weir_option weir_store_table[] = {
      .fallback = "1s",
      .text = "How much a crash or a power cut may cost: that often what was acquired is committed "
              "to disk. 10s spares an SD card."},
+    {.name = "wal_max",
+     .type = WEIR_OPTION_SIZE,
+     AT(weir_store_in, wal_max),
+     .min = 1000 * 1000,
+     .max = 1000LL * 1000 * 1000 * 1000,
+     .fallback = "256MB",
+     .text = "How large data.db-wal may grow while a reader in another program keeps it from being "
+             "emptied. Then commits pause and what is acquired waits in memory, until the reader "
+             "is gone."},
     LATER("retention", WEIR_OPTION_DURATION, "How long samples are kept."),
     LATER("max_size", WEIR_OPTION_STRING,
           "How large the store may grow, as a size or in percent "

@@ -20,6 +20,7 @@ typedef struct weir_top_in {
 
 typedef struct weir_store_in {
     int64_t max_loss;
+    uint64_t wal_max;
 } weir_store_in;
 
 typedef struct weir_log_in {

@@ -95,8 +95,11 @@ static void print_summary(const json_t *result)
     add_age(&age, integer_of(result, "committed_ts"));
     printf("weir %s, pid %lld, data in %s\n", text_of(result, "version"), integer_of(result, "pid"),
            text_of(result, "data_dir"));
-    printf("store: %s; %lld samples and events committed, the newest %s\n",
-           text_of(result, "store"), integer_of(result, "committed_seq"), weir_text_get(&age));
+    const json_t *store = json_object_get(result, "store");
+    const char *error = text_of(store, "error");
+    printf("store: %s%s%s; %lld samples and events committed, the newest %s\n",
+           text_of(store, "state"), *error ? ": " : "", error, integer_of(result, "committed_seq"),
+           weir_text_get(&age));
     print_clock(json_object_get(result, "clock"));
     printf("tags: %lld, devices: %zu, overruns: %lld", integer_of(result, "tags"),
            json_array_size(json_object_get(result, "devices")), integer_of(result, "overruns"));

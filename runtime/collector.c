@@ -337,8 +337,10 @@ static void collector_say_identity(weir_collector *c)
 
 static weir_err collector_open_store(weir_collector *c, weir_error *error)
 {
-    const weir_store_options options = {c->config.catalog->store.data_dir, c->platform.vfs,
-                                        weir_system_wall()};
+    const weir_store_options options = {.data_dir = c->config.catalog->store.data_dir,
+                                        .vfs = c->platform.vfs,
+                                        .now = weir_system_wall(),
+                                        .wal_max = c->config.catalog->store.wal_max};
     weir_err err = weir_store_open(&options, &c->store, error);
     if (!err)
         collector_say_identity(c);

@@ -74,7 +74,7 @@ static void notice_set(weir_store *store, const char *text)
     store->notice[n] = '\0';
 }
 
-void weir_store_note_hint(const weir_store *store)
+void weir_store_note(const weir_store *store)
 {
     weir_lock_hint hint = {"", store->position.committed_seq};
     if (store->lock_fd < 0 || !store->uuid[0])
@@ -124,7 +124,7 @@ weir_err weir_store_settle_in(weir_store *store, weir_wall now, weir_error *erro
                        " samples and events (uuid %s) was: a new one was started. Restore a backup "
                        "if that was not meant",
                        hint.last_seq, hint.uuid);
-    weir_store_note_hint(store);
+    weir_store_note(store);
     return WEIR_OK;
 }
 
@@ -425,6 +425,6 @@ weir_err weir_store_recover(weir_store *store, bool damaged, weir_wall now, weir
     ret->repaired = store->mended;
     recovery_say(store, ret);
     store->notice[0] = '\0';
-    weir_store_note_hint(store);
+    weir_store_note(store);
     return WEIR_OK;
 }

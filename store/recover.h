@@ -15,6 +15,3 @@ weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now,
 
 /* After it was opened: records what there is to tell, and which store is here. */
 weir_err weir_store_settle_in(weir_store *store, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
-
-/* Writes down which store is here and how far it is, for the next opening. */
-void weir_store_note_hint(const weir_store *store);

@@ -486,7 +486,6 @@ static weir_err settle_report(weir_salvage *s, int64_t seq, weir_wall now, weir_
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     char sql[200];
-    const bool lost = s->counts.lost_seqs + s->counts.lost_samples > 0;
     weir_text_add(&text, "the store was damaged and has been repaired: ");
     weir_salvage_say(&s->counts, &text);
     weir_err err = weir_db_prepare(s->db, "INSERT INTO event VALUES(?,?,?,'',?)", &put, error);
@@ -494,7 +493,7 @@ static weir_err settle_report(weir_salvage *s, int64_t seq, weir_wall now, weir_
         return err;
     (void)sqlite3_bind_int64(put, 1, seq);
     (void)sqlite3_bind_int64(put, 2, now.us);
-    (void)sqlite3_bind_int(put, 3, lost ? WEIR_EVENT_GAP : WEIR_EVENT_STORE);
+    (void)sqlite3_bind_int(put, 3, WEIR_EVENT_STORE);
     (void)sqlite3_bind_text(put, 4, weir_text_get(&text), -1, SQLITE_STATIC);
     err = weir_db_run(put, error);
     (void)snprintf(sql, sizeof sql,

@@ -288,7 +288,7 @@ void weir_store_close(weir_store *store)
 {
     if (!store)
         return;
-    weir_store_note_hint(store);
+    weir_store_note(store);
     /* The last connection checkpoints the WAL and removes it; beside a reader it stays, and the
      * next open finds all in it. */
     weir_store_detach(store);

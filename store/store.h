@@ -87,6 +87,10 @@ weir_err weir_store_check(weir_store *store, weir_error *error) WEIR_MUST_CHECK;
 /* What the opening had to tell (a repair, a store that is gone): once; "" else. */
 void weir_store_take_notice(weir_store *store, char ret[400]);
 
+/* Writes down, beside the file and without an fsync, which store is here and how far it is: so that
+ * an opening can tell what is missing. Now and then. */
+void weir_store_note(const weir_store *store);
+
 /* Bytes of data.db-wal that are in use. */
 uint64_t weir_store_wal_bytes(const weir_store *store);
 

@@ -35,8 +35,8 @@ static void wal_tell(weir_store *store)
     if (!large)
         return;
     (void)snprintf(text, sizeof text,
-                   "data.db-wal has grown to %llu MB because another program keeps a read "
-                   "transaction open: end it. At %llu MB commits pause",
+                   "data.db-wal has grown to %llu MB because a reader in another program "
+                   "keeps a transaction open: end it. At %llu MB commits pause",
                    (unsigned long long)(weir_store_wal_bytes(store) / 1000000),
                    (unsigned long long)(store->options.wal_max / 1000000));
     (void)snprintf(store->notice, sizeof store->notice, "%s", text);
@@ -74,7 +74,7 @@ weir_err weir_store_wal_room(weir_store *store, weir_error *error)
     if (weir_store_wal_bytes(store) < store->options.wal_max)
         return WEIR_OK;
     return weir_fail(error, WEIR_EINUSE,
-                     "data.db-wal has reached wal_max (%llu MB) because another program keeps a "
-                     "read transaction open: end it",
+                     "data.db-wal has reached wal_max (%llu MB) because a reader in another "
+                     "program keeps a transaction open: end it",
                      (unsigned long long)(store->options.wal_max / 1000000));
 }

@@ -114,6 +114,7 @@ typedef struct weir_tag {
 typedef struct weir_store_config {
     const char *data_dir; /* "memory": nothing on disk */
     int64_t max_loss_us;  /* default 1 s */
+    uint64_t wal_max;     /* bytes; default 256 MB */
 } weir_store_config;
 
 typedef enum weir_log_level {
