@@ -19,7 +19,7 @@ bool weir_file_exists(const char *path, const char *vfs)
 {
     sqlite3_vfs *v = sqlite3_vfs_find(vfs);
     int exists = 0;
-    return v && v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && exists;
+    return v && (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || exists);
 }
 
 static weir_err errno_fail(weir_error *error, const char *doing, const char *path)

@@ -36,6 +36,7 @@ enum {
 struct file {
     sqlite3_file *handle; /* NULL: not open */
     int64_t size;
+    bool failed; /* a read of it */
 };
 
 static void file_close(struct file *f)
@@ -80,6 +81,7 @@ static bool file_read(struct file *f, void *to, size_t n, int64_t at)
     if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ)
         return true;
     memset(to, 0, n);
+    f->failed = true;
     return false;
 }
 
@@ -198,6 +200,7 @@ static void wal_judge(struct file *file, weir_wal_state *ret)
     weir_wal_state s = {0};
     bool broken = !wal_header_good(file), own, good;
     bool lost = false; /* a whole commit behind the break */
+    *ret = s;
     if (!wal_start(&w, file))
         return;
     for (uint32_t i = 0; i < w.n; i++) {
@@ -225,6 +228,11 @@ weir_err weir_wal_look(const char *path, const char *vfs, weir_wal_state *ret, w
         return WEIR_OK;
     if (err == WEIR_OK)
         wal_judge(&file, ret);
+    /* What cannot be read today is not damaged. */
+    if (err == WEIR_OK && file.failed) {
+        *ret = (weir_wal_state){0};
+        err = weir_fail(error, WEIR_EIO, "cannot read %s", path);
+    }
     file_close(&file);
     return err;
 }

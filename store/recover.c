@@ -144,17 +144,22 @@ static bool dir_is_read_only(const weir_store *store)
     return !store->vfs && statvfs(store->data_dir, &st) == 0 && (st.f_flag & ST_RDONLY) != 0;
 }
 
+static bool wal_is_gone(const weir_store *store)
+{
+    char path[4200];
+    path_make(store, "data.db-wal", path);
+    return store->wal_pages > 0 && !weir_file_exists(path, store->vfs);
+}
+
 weir_err weir_store_check(weir_store *store, weir_error *error)
 {
-    char wal[4200];
     if (store->memory)
         return WEIR_OK;
     if (!store->db)
         return weir_fail(error, WEIR_EIO, "the store could not be opened again");
     if (file_has_moved(store))
         return weir_fail(error, WEIR_EIO, "data.db is not in %s any more", store->data_dir);
-    path_make(store, "data.db-wal", wal);
-    if (store->wal_pages > 0 && !weir_file_exists(wal, store->vfs))
+    if (wal_is_gone(store))
         return weir_fail(error, WEIR_EIO, "data.db-wal is not in %s any more", store->data_dir);
     if (dir_is_read_only(store))
         return weir_fail(error, WEIR_EPERM, "%s is read-only", store->data_dir);
@@ -407,6 +412,11 @@ weir_err weir_store_recover(weir_store *store, bool damaged, weir_wall now, weir
     } else if (!store->db || store->lock_fd < 0) {
         err = dir_remake(store, error);
     }
+    if (err != WEIR_OK)
+        return err;
+    /* The connection still has a WAL without a name, and nobody else will. */
+    if (store->db && !store->gone && wal_is_gone(store))
+        err = wal_settle(store, error);
     if (err != WEIR_OK)
         return err;
     struct before b = before_take(store);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -56,6 +57,16 @@ static weir_err paths_make(paths *p, const char *dir, weir_error *error)
 
 /* --- looking ------------------------------------------------------------------------------ */
 
+/* "unable to get the page. error code=266": the check reports a disk that cannot be read, or memory
+ * that is short, as it reports damage. */
+static bool finding_is_failure(const char *text)
+{
+    static const char words[] = "error code=";
+    const char *at = strstr(text, words);
+    const long code = at ? strtol(at + sizeof words - 1, NULL, 10) & 0xff : 0;
+    return code == SQLITE_IOERR || code == SQLITE_NOMEM;
+}
+
 /* What an opening and each commit read. log and segment may be large; they are checked when they
  * are read. */
 static weir_err tables_check(sqlite3 *db, char why[300], weir_error *error)
@@ -77,7 +88,8 @@ static weir_err tables_check(sqlite3 *db, char why[300], weir_error *error)
         const char *text =
             err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
         if (text && strcmp(text, "ok") != 0)
-            err = weir_fail(error, WEIR_EDAMAGED, "table %s: %.200s", names[i], text);
+            err = weir_fail(error, finding_is_failure(text) ? WEIR_EIO : WEIR_EDAMAGED,
+                            "table %s: %.200s", names[i], text);
     }
     if (err == WEIR_EDAMAGED && error)
         (void)snprintf(why, 300, "%.299s", error->text);
@@ -95,9 +107,10 @@ static weir_err database_look(const char *path, const char *vfs, bool *ret_named
     weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &db, error);
     if (err == WEIR_OK)
         err = weir_db_identify(db, path, &content, error);
-    if ((err == WEIR_OK || err == WEIR_EUNSUPPORTED) &&
-        weir_db_int(db, "PRAGMA user_version", 0, &version, NULL) != WEIR_OK)
-        version = 0;
+    const bool known = err == WEIR_OK || err == WEIR_EUNSUPPORTED;
+    weir_err read = known ? weir_db_int(db, "PRAGMA user_version", 0, &version, error) : WEIR_OK;
+    if (read != WEIR_OK)
+        return read;
     if (err == WEIR_EUNSUPPORTED && (version < 0 || version > VERSION_MAX))
         err = weir_fail(error, WEIR_EDAMAGED, "the head of the file is damaged");
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
@@ -135,7 +148,10 @@ weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damag
         return err;
     /* An emptied file beside a WAL with commits: SQLite would take it for a new database and drop
      * the WAL. */
-    const bool emptied = weir_file_size(p->at[DATA], vfs) <= 0;
+    const int64_t size = weir_file_size(p->at[DATA], vfs);
+    if (size < 0 && weir_file_exists(p->at[DATA], vfs))
+        return weir_fail(error, WEIR_EIO, "cannot read %s", p->at[DATA]);
+    const bool emptied = size <= 0;
     if (wal.damaged || (emptied && wal.committed > 0)) {
         (void)snprintf(ret_why, 300, "%s", emptied ? "data.db is empty beside its write-ahead log"
                                                    : "the write-ahead log is damaged in the midst");

@@ -42,27 +42,27 @@ static void wal_tell(weir_store *store)
     (void)snprintf(store->notice, sizeof store->notice, "%s", text);
 }
 
-/* Beside a reader the pages it does not need are moved. None waits for a lock. */
-static void wal_move(weir_store *store)
+/* Beside a reader the pages it does not need are moved; when all are, the file can be cut. None
+ * waits for a lock. */
+static void wal_move(weir_store *store, bool cut)
 {
     int pages = 0, moved = 0;
     int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
     if (rc != SQLITE_OK || pages < 0 || moved < pages)
         return;
-    /* The next commit begins at the start of the WAL, or a large one is cut at once. */
-    if (store->wal_pages >= LARGE_TIMES * CHECKPOINT_PAGES) {
-        (void)sqlite3_busy_timeout(store->db, 0);
-        rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-        (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
-    }
-    if (rc == SQLITE_OK && store->wal_pages >= LARGE_TIMES * CHECKPOINT_PAGES)
+    if (!cut)
+        return; /* the next commit begins at its start */
+    (void)sqlite3_busy_timeout(store->db, 0);
+    rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
+    if (rc == SQLITE_OK)
         store->wal_pages = 0;
 }
 
 void weir_store_checkpoint(weir_store *store)
 {
     if (store->wal_pages >= CHECKPOINT_PAGES)
-        wal_move(store);
+        wal_move(store, store->wal_pages >= LARGE_TIMES * CHECKPOINT_PAGES);
     wal_tell(store);
 }
 
@@ -70,7 +70,7 @@ weir_err weir_store_wal_room(weir_store *store, weir_error *error)
 {
     if (weir_store_wal_bytes(store) < store->options.wal_max)
         return WEIR_OK;
-    wal_move(store);
+    wal_move(store, true);
     if (weir_store_wal_bytes(store) < store->options.wal_max)
         return WEIR_OK;
     return weir_fail(error, WEIR_EINUSE,
