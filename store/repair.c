@@ -261,7 +261,8 @@ static weir_err quarantine_name(const paths *p, const char *vfs, char ret[300], 
     weir_wall_format((weir_wall){when}, text);
     for (char *c = text; *c; c++)
         *c = *c == ':' ? '-' : *c;
-    const int n = snprintf(ret, 300, "%.250s/%s", p->at[QUARANTINE], text);
+    /* A simulated disk has no folders. */
+    const int n = snprintf(ret, 300, "%.250s%c%s", p->at[QUARANTINE], vfs ? '-' : '/', text);
     if (n < 0 || n >= 300 || strlen(p->at[QUARANTINE]) > 250)
         return weir_fail(error, WEIR_EINVAL, "data directory: the path is too long");
     return WEIR_OK;
@@ -283,19 +284,19 @@ static weir_err exchange(const paths *p, const char *data_dir, const char *vfs, 
         const char *name;
     } moved[] = {{WAL, "data.db-wal"}, {DATA, "data.db"}};
     weir_err err = quarantine_name(p, vfs, folder, error);
-    if (err == WEIR_OK)
+    if (err == WEIR_OK && !vfs)
         err = folder_make(p->at[QUARANTINE], error);
-    if (err == WEIR_OK)
+    if (err == WEIR_OK && !vfs)
         err = folder_make(folder, error);
     for (size_t i = 0; err == WEIR_OK && i < sizeof moved / sizeof *moved; i++) {
         char to[400];
-        (void)snprintf(to, sizeof to, "%s/%s", folder, moved[i].name);
+        (void)snprintf(to, sizeof to, "%s%c%s", folder, vfs ? '-' : '/', moved[i].name);
         if (weir_file_exists(p->at[moved[i].file], vfs))
             err = weir_file_move(p->at[moved[i].file], to, vfs, error);
     }
     if (err == WEIR_OK)
         err = weir_file_remove(p->at[SHM], vfs, error);
-    if (err == WEIR_OK)
+    if (err == WEIR_OK && !vfs)
         err = weir_dir_sync(folder, error);
     if (err == WEIR_OK)
         err = weir_file_move(p->at[REPAIRED], p->at[DATA], vfs, error);
