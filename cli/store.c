@@ -200,10 +200,10 @@ static weir_err store_repair(const weir_invocation *in, const char *data_dir, bo
     if (err)
         return err;
     const weir_value values[N] = {
-        weir_value_bool(r.repaired),          weir_value_u64(r.counts.samples),
-        weir_value_u64(r.counts.events),      weir_value_u64(r.counts.tags),
-        weir_value_u64(r.counts.lost_seqs),   weir_value_u64(r.counts.lost_samples),
-        weir_value_u64(r.counts.moved),       text_value(r.quarantine),
+        weir_value_bool(r.repaired),        weir_value_u64(r.counts.samples),
+        weir_value_u64(r.counts.events),    weir_value_u64(r.counts.tags),
+        weir_value_u64(r.counts.lost_seqs), weir_value_u64(r.counts.lost_samples),
+        weir_value_u64(r.counts.moved),     text_value(r.quarantine),
     };
     note_repair(in, &r);
     *ret_lost = r.counts.lost_seqs + r.counts.lost_samples > 0;
@@ -267,7 +267,8 @@ const weir_command weir_command_store = {
         "counts and times; every summary against its samples. One line for each finding on "
         "standard output, what was read on standard "
         "error. It sees one moment beside a running daemon.\n\n"
-        "repair: for a stopped weir. Verifies, and when anything is wrong writes every row that can "
+        "repair: for a stopped weir. Verifies, and when anything is wrong writes every row that "
+        "can "
         "be read into a new data.db; the damaged files are moved to quarantine/ in the data "
         "directory, which needs as much room once more. What is lost is said, as far as it can be "
         "known. Exit code 0: nothing was wrong, or nothing is known to be lost; 8: something is; "

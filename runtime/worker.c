@@ -41,10 +41,11 @@ enum {
 #define MAINTAIN_RETRY     (10 * WEIR_S)  /* after a failure */
 #define MAINTAIN_AHEAD     (50 * WEIR_MS) /* of a commit: it shall begin in time */
 #define CHECK_INTERVAL     (3 * WEIR_S)
-#define RECOVER_INTERVAL   (2 * WEIR_S)     /* between tries */
-#define REPAIR_INTERVAL    (10 * WEIR_MINUTE) /* between repairs: damage that comes back at once is
-                                                 no reason to copy the store without end */
-#define HINT_INTERVAL      (10 * WEIR_MINUTE)
+#define RECOVER_INTERVAL   (2 * WEIR_S) /* between tries */
+#define REPAIR_INTERVAL                                                      \
+    (10 * WEIR_MINUTE) /* between repairs: damage that comes back at once is \
+                          no reason to copy the store without end */
+#define HINT_INTERVAL (10 * WEIR_MINUTE)
 
 struct weir_worker {
     weir_store *store;

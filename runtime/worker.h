@@ -37,12 +37,12 @@ typedef struct weir_worker_view {
     bool failing;      /* the last commit failed; error says why */
     char error[512];
     weir_store_state state;
-    weir_wall since;          /* of the state */
-    int64_t commit_us;        /* how long the last commit took ... */
-    int64_t commit_us_max;    /* ... and the longest of the last minute */
-    uint64_t waiting_bytes;   /* acquired and not committed */
-    uint64_t wal_bytes;       /* of data.db-wal */
-    uint64_t recoveries;      /* the file was closed and opened again */
+    weir_wall since;        /* of the state */
+    int64_t commit_us;      /* how long the last commit took ... */
+    int64_t commit_us_max;  /* ... and the longest of the last minute */
+    uint64_t waiting_bytes; /* acquired and not committed */
+    uint64_t wal_bytes;     /* of data.db-wal */
+    uint64_t recoveries;    /* the file was closed and opened again */
 } weir_worker_view;
 
 typedef struct weir_worker weir_worker;

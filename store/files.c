@@ -87,8 +87,8 @@ static weir_err vfs_move(const char *from, const char *to, const char *vfs, weir
 {
     sqlite3_vfs *v = sqlite3_vfs_find(vfs);
     sqlite3_file *source = vfs_open(v, from, SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READONLY);
-    sqlite3_file *target = vfs_open(
-        v, to, SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    sqlite3_file *target =
+        vfs_open(v, to, SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     const int rc = source && target ? vfs_copy(source, target) : SQLITE_CANTOPEN;
     vfs_close(source);
     vfs_close(target);

@@ -164,7 +164,8 @@ static bool wal_start(struct wal *w, struct file *file)
 /* Reads frame i, from 0. *ret_own: of this generation. *ret_good: as it was written. */
 static struct frame wal_frame(struct wal *w, uint32_t i, bool *ret_own, bool *ret_good)
 {
-    const bool read = file_read(w->file, w->bytes, FRAME_SIZE, WAL_HEADER + (int64_t)i * FRAME_SIZE);
+    const bool read =
+        file_read(w->file, w->bytes, FRAME_SIZE, WAL_HEADER + (int64_t)i * FRAME_SIZE);
     const struct frame f = frame_of(w->bytes);
     struct sums s = sums_add(w->before, w->bytes, 8, w->big);
     s = sums_add(s, w->bytes + FRAME_HEADER, WEIR_PAGE_SIZE, w->big);

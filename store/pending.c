@@ -166,8 +166,8 @@ void weir_pending_unseal(weir_pending *p, bool written)
         weir_block_builder_free(p->rows[i].builder);
     }
     for (size_t i = 0; i < events; i++) {
-        p->event_bytes -= sizeof p->events[i] + strlen(p->events[i].subject) +
-                          strlen(p->events[i].text);
+        p->event_bytes -=
+            sizeof p->events[i] + strlen(p->events[i].subject) + strlen(p->events[i].text);
         event_deinit(&p->events[i]);
     }
     if (rows > 0) {

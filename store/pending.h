@@ -38,7 +38,7 @@ typedef struct weir_pending {
     size_t n_samples;
     size_t event_bytes;
 
-    size_t n_tags; /* uids below this are known */
+    size_t n_tags;                     /* uids below this are known */
     size_t sealed_rows, sealed_events; /* the first ones: written by a commit whose end is not
                                           known; nothing is added to these rows */
 } weir_pending;

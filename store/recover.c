@@ -183,8 +183,8 @@ static weir_err dir_remake(weir_store *store, weir_error *error)
                          "the disk of %s is not there any more: mount it, or restart weir to begin "
                          "on what is there now",
                          store->data_dir);
-    if (stat(path, &lock) == 0 && fstat(store->lock_fd, &held) == 0 &&
-        lock.st_ino == held.st_ino && lock.st_dev == held.st_dev)
+    if (stat(path, &lock) == 0 && fstat(store->lock_fd, &held) == 0 && lock.st_ino == held.st_ino &&
+        lock.st_dev == held.st_dev)
         return WEIR_OK;
     weir_err err = weir_lock_take(store->data_dir, &fd, error);
     if (err != WEIR_OK)
@@ -297,8 +297,7 @@ static weir_err cursors_keep(weir_store *store, const struct before *b, weir_err
 
 /* Whether the commit that failed is in the file after all. A repair gives no number of its own
  * below the ones it knows. */
-static weir_err attempt_find(weir_store *store, uint64_t acknowledged, bool *ret,
-                             weir_error *error)
+static weir_err attempt_find(weir_store *store, uint64_t acknowledged, bool *ret, weir_error *error)
 {
     char sql[300];
     int64_t found = 0;
@@ -358,11 +357,11 @@ static weir_err wal_settle(weir_store *store, weir_error *error)
         sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     /* Somebody else moves it at this moment. */
     return rc == SQLITE_OK || rc == SQLITE_BUSY ? WEIR_OK
-                                               : weir_db_fail(store->db, error, "checkpoint");
+                                                : weir_db_fail(store->db, error, "checkpoint");
 }
 
-static weir_err reopen(weir_store *store, const struct before *b, weir_wall now,
-                       weir_recovery *ret, weir_error *error)
+static weir_err reopen(weir_store *store, const struct before *b, weir_wall now, weir_recovery *ret,
+                       weir_error *error)
 {
     char path[4200];
     path_make(store, "data.db", path);

@@ -18,7 +18,7 @@ struct weir_salvage {
     sqlite3 *db;
     weir_cells cells;
     sqlite3_stmt *put[SALVAGE_TABLES_MAX]; /* by table */
-    sqlite3_stmt *part;    /* whether a part lives */
+    sqlite3_stmt *part;                    /* whether a part lives */
     sqlite3_stmt *overlap; /* the log row with the highest first_seq up to a number */
     uint32_t next;         /* page */
     bool leftovers;        /* second round: free pages, and rows nothing points to */
@@ -26,6 +26,9 @@ struct weir_salvage {
     uint32_t n_again, again_capacity;
     weir_salvage_counts counts;
 };
+
+/* settle_replies.c: after it, every sample of history has its reply, and numbers have no gaps. */
+weir_err weir_salvage_settle_replies(weir_salvage *s, weir_error *error) WEIR_MUST_CHECK;
 
 /* Whether a row of the log has one of these numbers already. */
 weir_err weir_salvage_overlaps(weir_salvage *s, int64_t first, int64_t last, bool *ret,

@@ -125,10 +125,9 @@ static weir_err settle_homeless(weir_salvage *s, int64_t *at, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
     bool row;
-    weir_err err =
-        weir_db_prepare(s->db,
-                        "SELECT slot, head, body FROM fresh WHERE first_seq=0 ORDER BY min_ts",
-                        &rows, error);
+    weir_err err = weir_db_prepare(
+        s->db, "SELECT slot, head, body FROM fresh WHERE first_seq=0 ORDER BY min_ts", &rows,
+        error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
         const int64_t span = block_span(rows);
         if (span > 0)
@@ -155,8 +154,8 @@ static void running_add(struct running *r, const weir_block *block)
         for (size_t k = 0; k < batch->n_samples; k++) {
             const int64_t ts = batch->samples[k].ts.us;
             r->newest_ts = ts > r->newest_ts ? ts : r->newest_ts;
-            r->trusted_ts = trusted && (r->trusted_ts == 0 || ts > r->trusted_ts) ? ts
-                                                                                  : r->trusted_ts;
+            r->trusted_ts =
+                trusted && (r->trusted_ts == 0 || ts > r->trusted_ts) ? ts : r->trusted_ts;
             r->epoch_ts = batch->epoch == r->epoch && ts > r->epoch_ts ? ts : r->epoch_ts;
         }
     }
@@ -239,8 +238,8 @@ static void orphan_add(struct orphan *o, sqlite3_stmt *row)
     o->min_ts = o->segments == 0 || head.min_ts.us < o->min_ts ? head.min_ts.us : o->min_ts;
     o->max_ts = o->segments == 0 || head.max_ts.us > o->max_ts ? head.max_ts.us : o->max_ts;
     o->segments++;
-    o->bytes += sqlite3_column_bytes(row, 1) + sqlite3_column_bytes(row, 2) +
-                sqlite3_column_bytes(row, 3);
+    o->bytes +=
+        sqlite3_column_bytes(row, 1) + sqlite3_column_bytes(row, 2) + sqlite3_column_bytes(row, 3);
     if ((uint64_t)sqlite3_column_int64(row, 0) >> 8 & SEGMENT_REPLIES)
         orphan_add_replies(o, &head, sqlite3_column_blob(row, 3),
                            (size_t)sqlite3_column_bytes(row, 3));
@@ -260,10 +259,9 @@ static weir_err orphan_write(weir_salvage *s, const struct orphan *o, weir_error
                                o->last_seq + WEIR_BLOCK_BATCH_MAX, &history_seq, error);
     if (err != WEIR_OK)
         return err;
-    const int64_t last =
-        o->last_seq == 0 || o->last_seq + WEIR_BLOCK_BATCH_MAX > history_seq
-            ? history_seq
-            : o->last_seq + WEIR_BLOCK_BATCH_MAX;
+    const int64_t last = o->last_seq == 0 || o->last_seq + WEIR_BLOCK_BATCH_MAX > history_seq
+                             ? history_seq
+                             : o->last_seq + WEIR_BLOCK_BATCH_MAX;
     (void)snprintf(sql, sizeof sql,
                    "INSERT INTO part VALUES(%" PRId64 ",0,0,%d,%" PRId64 ",%" PRId64 ",%" PRId64
                    ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ")",
@@ -416,8 +414,8 @@ static void range_add(weir_salvage *s, int64_t first, int64_t last, int64_t from
 }
 
 /* Numbers above history_seq that neither the log nor events have. A merged row spans events. */
-static weir_err settle_lost(weir_salvage *s, int64_t history_seq, struct seen *seen,
-                            weir_wall now, weir_error *error)
+static weir_err settle_lost(weir_salvage *s, int64_t history_seq, struct seen *seen, weir_wall now,
+                            weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
     bool row;
@@ -464,17 +462,19 @@ static weir_err count_all(weir_salvage *s, weir_error *error)
 
 void weir_salvage_say(const weir_salvage_counts *c, weir_text *ret)
 {
-    weir_text_format(ret,
-                     "%" PRIu64 " samples and %" PRIu64 " events of %" PRIu64
-                     " tags were brought over",
-                     c->samples, c->events, c->tags);
+    weir_text_format(
+        ret, "%" PRIu64 " samples and %" PRIu64 " events of %" PRIu64 " tags were brought over",
+        c->samples, c->events, c->tags);
     if (c->lost_seqs > 0)
-        weir_text_format(ret, "; %" PRIu64 " of the log are lost (numbers %" PRIu64 " to %" PRIu64
-                              "%s)",
+        weir_text_format(ret,
+                         "; %" PRIu64 " of the log are lost (numbers %" PRIu64 " to %" PRIu64 "%s)",
                          c->lost_seqs, c->ranges[0].first_seq, c->ranges[0].last_seq,
                          c->n_ranges > 1 ? " and others" : "");
     if (c->lost_samples > 0)
         weir_text_format(ret, "; %" PRIu64 " samples of history are lost", c->lost_samples);
+    if (c->lost_replies > 0)
+        weir_text_format(ret, "; of %" PRIu64 " replies only the due time is known",
+                         c->lost_replies);
     if (c->moved > 0)
         weir_text_format(ret, "; %" PRIu64 " samples got new numbers", c->moved);
     if (c->lost_seqs + c->lost_samples == 0)
@@ -510,6 +510,8 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
     struct seen seen = {0};
     int64_t history_seq = 0;
     weir_err err = settle_orphans(s, error);
+    if (err == WEIR_OK)
+        err = weir_salvage_settle_replies(s, error);
     if (err == WEIR_OK)
         err = settle_parts(s, error);
     if (err == WEIR_OK)

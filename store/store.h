@@ -60,18 +60,18 @@ void weir_store_close(weir_store *store);
 
 /* What a recovery found. */
 typedef struct weir_recovery {
-    bool written;       /* the commit that failed is on the disk: it is acknowledged by now */
-    bool repaired;      /* the file was damaged: a new one has all that could be read */
-    bool recreated;     /* the file was gone */
+    bool written;   /* the commit that failed is on the disk: it is acknowledged by now */
+    bool repaired;  /* the file was damaged: a new one has all that could be read */
+    bool recreated; /* the file was gone */
     uint64_t lost_first, lost_last; /* acknowledged, and not there any more; 0: nothing is */
-    char text[400];     /* what happened, for people; "": nothing but a reopening */
+    char text[400];                 /* what happened, for people; "": nothing but a reopening */
 } weir_recovery;
 
 /*
  * After a failure: closes the file, opens it again, checks it, and compares it with what was
- * acknowledged. What waits keeps waiting, and is written by the next commit; seqs that were lost are
- * not given again. A file that is gone is made anew, one that is damaged is repaired; with `damaged`
- * also when a look does not see it. Tags keep their uids.
+ * acknowledged. What waits keeps waiting, and is written by the next commit; seqs that were lost
+ * are not given again. A file that is gone is made anew, one that is damaged is repaired; with
+ * `damaged` also when a look does not see it. Tags keep their uids.
  *
  * On failure the store stays closed and takes what is appended; commits fail; call again.
  */

@@ -61,10 +61,10 @@ struct weir_store {
     } vacuum;
 
     sqlite3_stmt *begin, *commit, *insert_event;
-    int wal_pages;         /* in the WAL after the last commit */
-    bool wal_told;         /* that it has grown */
-    uint64_t attempt_seq;  /* what the position would be if the last commit, which failed at its very
-                              end, is on the disk; 0: none */
+    int wal_pages;        /* in the WAL after the last commit */
+    bool wal_told;        /* that it has grown */
+    uint64_t attempt_seq; /* what the position would be if the last commit, which failed at its very
+                             end, is on the disk; 0: none */
     weir_catalog *catalog; /* as last registered; borrowed */
     bool mended, created;  /* by the last opening: repaired, made new */
     bool gone;             /* the file has no name any more: nothing is acknowledged */

@@ -62,9 +62,9 @@ static void assert_all_there(const struct bench *b, int64_t gone)
     assert_int_equal(weir_query_open(b->dir, "disk", &query, NULL), WEIR_OK);
     (void)snprintf(want, sizeof want, "%lld|%lld", (long long)(b->next - gone),
                    (long long)(b->next - gone));
-    assert_string_equal(testing_sql(weir_query_db(query),
-                                    "SELECT count(*), count(DISTINCT value) FROM samples"),
-                        want);
+    assert_string_equal(
+        testing_sql(weir_query_db(query), "SELECT count(*), count(DISTINCT value) FROM samples"),
+        want);
     weir_query_close(query);
     if (weir_store_verify(b->dir, "disk", NULL, NULL, &counts, &error) != WEIR_OK)
         fail_msg("verify: %s", error.text);
@@ -88,7 +88,8 @@ static weir_recovery recover(struct bench *b, bool damaged)
     return r;
 }
 
-/* --- failures of a commit ---------------------------------------------------------------------- */
+/* --- failures of a commit ----------------------------------------------------------------------
+ */
 
 /* The n-th operation of a commit fails, for each n, once or from then on; then the file is opened
  * again, which fails at first as long as the disk does. */
@@ -133,8 +134,7 @@ static void a_commit_that_fails_anywhere_is_found_out_and_made_up(void **state)
             /* While it fails, more is acquired. */
             bench_append(&b);
             if (cases[i].persistent) {
-                weir_err tried =
-                    weir_store_recover(b.store, false, (weir_wall){T0}, &r, &error);
+                weir_err tried = weir_store_recover(b.store, false, (weir_wall){T0}, &r, &error);
                 assert_true(tried == WEIR_OK || weir_store_pending(b.store, NULL) == 3);
                 written += r.written;
             }
@@ -279,7 +279,8 @@ static void a_file_that_is_damaged_under_way_is_repaired_and_the_tags_keep_their
     bench_end(&b, 0);
 }
 
-/* --- a real directory -------------------------------------------------------------------------- */
+/* --- a real directory --------------------------------------------------------------------------
+ */
 
 static void commit_values(weir_store *store, int64_t from, int64_t to)
 {
@@ -301,10 +302,9 @@ static const char *values_of(const char *dir)
 static void files_that_are_deleted_are_noticed_and_made_anew_with_all_that_was_in_them(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"rm %s/data.db %s/data.db-wal %s/data.db-shm",
-                                           "rm -r %s #%s%s", "rm %s/data.db #%s%s",
-                                           "rm %s/data.db-wal #%s%s",
-                                           "mv %s/data.db %s/elsewhere.db #%s"};
+    static const char *const commands[] = {
+        "rm %s/data.db %s/data.db-wal %s/data.db-shm", "rm -r %s #%s%s", "rm %s/data.db #%s%s",
+        "rm %s/data.db-wal #%s%s", "mv %s/data.db %s/elsewhere.db #%s"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         char *dir = testing_dir(), command[900];
         weir_catalog *catalog = testing_catalog(1, 1);
@@ -392,7 +392,8 @@ static void a_store_that_is_gone_at_the_start_is_told(void **state)
     }
 }
 
-/* --- others who have the file open ------------------------------------------------------------- */
+/* --- others who have the file open -------------------------------------------------------------
+ */
 
 static void a_reader_that_stays_makes_commits_pause_at_wal_max_and_no_longer_than_it_stays(
     void **state)
@@ -410,8 +411,8 @@ static void a_reader_that_stays_makes_commits_pause_at_wal_max_and_no_longer_tha
     commit_values(store, 0, 5);
     (void)snprintf(path, sizeof path, "%s/data.db", dir);
     assert_int_equal(sqlite3_open(path, &reader), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM fresh", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM fresh", NULL, NULL, NULL),
+                     SQLITE_OK);
     weir_err err = WEIR_OK;
     weir_random random = {1};
     int commits = 0;
@@ -450,8 +451,7 @@ int main(void)
         cmocka_unit_test(a_recovery_that_fails_anywhere_is_tried_again),
         cmocka_unit_test(what_the_disk_lost_is_told_and_its_numbers_are_not_given_again),
         cmocka_unit_test(a_full_disk_needs_nothing_but_room),
-        cmocka_unit_test(
-            a_file_that_is_damaged_under_way_is_repaired_and_the_tags_keep_their_uids),
+        cmocka_unit_test(a_file_that_is_damaged_under_way_is_repaired_and_the_tags_keep_their_uids),
         cmocka_unit_test(
             files_that_are_deleted_are_noticed_and_made_anew_with_all_that_was_in_them),
         cmocka_unit_test(a_file_that_was_exchanged_for_another_stores_is_left_alone),
