@@ -16,19 +16,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/number.h"
 
-enum { PID_BYTES = 32 };
+/* The file: the pid, padded; the store's uuid and how far it was, padded; its tags, a line each.
+ * Each is written in place, so that a full disk keeps nobody from starting. */
+enum {
+    PID_BYTES = 21,
+    HINT_BYTES = 36 + 1 + 20 + 1,
+    TAGS_AT = PID_BYTES + HINT_BYTES,
+    TAGS_BYTES_MAX = 64 * 1024 * 1024,
+};
 
 static weir_err lock_in_use(int fd, const char *dir, weir_error *error)
 {
-    char text[PID_BYTES] = "";
+    char text[PID_BYTES + 1] = "";
     int64_t pid = 0;
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    text[strcspn(text, "\n")] = '\0';
+    ssize_t n = pread(fd, text, PID_BYTES, 0);
+    text[strcspn(text, " \n")] = '\0';
     /* Between taking the lock and writing the pid there is none. */
     if (n <= 0 || !weir_parse_i64(text, &pid))
         return weir_fail(error, WEIR_EINUSE,
@@ -59,7 +68,7 @@ static bool lock_wait(int fd)
 
 weir_err weir_lock_take(const char *dir, int *ret_fd, weir_error *error)
 {
-    char path[4096], text[PID_BYTES];
+    char path[4096], text[PID_BYTES + 1];
     int length = snprintf(path, sizeof path, "%s/weir.lock", dir);
     if (length < 0 || (size_t)length >= sizeof path)
         return weir_fail(error, WEIR_EINVAL, "data directory: the path is too long");
@@ -75,14 +84,12 @@ weir_err weir_lock_take(const char *dir, int *ret_fd, weir_error *error)
         (void)close(fd);
         return err;
     }
-    const weir_lock_hint hint = weir_lock_hint_read(fd);
-    length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length) {
+    length = snprintf(text, sizeof text, "%-20ld\n", (long)getpid());
+    if (pwrite(fd, text, (size_t)length, 0) != length) {
         weir_err err = weir_fail(error, WEIR_EIO, "cannot write %s: %s", path, strerror(errno));
         (void)close(fd);
         return err;
     }
-    weir_lock_hint_write(fd, &hint);
     *ret_fd = fd;
     return WEIR_OK;
 }
@@ -93,26 +100,16 @@ void weir_lock_release(int fd)
         (void)close(fd);
 }
 
-/* --- the second line ---------------------------------------------------------------------- */
-
-/* Where it begins; 0: the first has no end. */
-static off_t hint_at(int fd)
-{
-    char text[PID_BYTES] = "";
-    if (pread(fd, text, sizeof text - 1, 0) <= 0 || !strchr(text, '\n'))
-        return 0;
-    return strchr(text, '\n') - text + 1;
-}
+/* --- what store was here ------------------------------------------------------------------- */
 
 weir_lock_hint weir_lock_hint_read(int fd)
 {
     weir_lock_hint hint = {"", 0};
-    char text[64] = "";
+    char text[HINT_BYTES + 1] = "";
     int64_t seq;
-    const off_t at = hint_at(fd);
-    if (at == 0 || pread(fd, text, sizeof text - 1, at) <= 37 || text[36] != ' ')
+    if (pread(fd, text, HINT_BYTES, PID_BYTES) != HINT_BYTES || text[36] != ' ')
         return hint;
-    text[strcspn(text, "\n")] = '\0';
+    text[37 + strcspn(text + 37, " \n")] = '\0';
     if (!weir_parse_i64(text + 37, &seq) || seq < 0)
         return hint;
     memcpy(hint.uuid, text, 36);
@@ -122,13 +119,41 @@ weir_lock_hint weir_lock_hint_read(int fd)
 
 void weir_lock_hint_write(int fd, const weir_lock_hint *hint)
 {
-    char text[64];
-    const off_t at = hint_at(fd);
-    if (at == 0 || strlen(hint->uuid) != 36)
+    char text[HINT_BYTES + 1];
+    if (strlen(hint->uuid) != 36)
         return;
-    const int n =
-        snprintf(text, sizeof text, "%s %llu\n", hint->uuid, (unsigned long long)hint->last_seq);
-    /* Numbers only grow: no digits of an older line stay behind. */
-    if (pwrite(fd, text, (size_t)n, at) != n)
-        (void)ftruncate(fd, at);
+    (void)snprintf(text, sizeof text, "%s %-20llu\n", hint->uuid,
+                   (unsigned long long)hint->last_seq);
+    const ssize_t n = pwrite(fd, text, HINT_BYTES, PID_BYTES);
+    (void)n;
+}
+
+weir_err weir_lock_tags_read(int fd, weir_text *ret, weir_error *error)
+{
+    struct stat st;
+    weir_text_clear(ret);
+    if (fstat(fd, &st) != 0 || st.st_size <= TAGS_AT || st.st_size > TAGS_BYTES_MAX)
+        return WEIR_OK;
+    const size_t n = (size_t)(st.st_size - TAGS_AT);
+    char *bytes = weir_alloc(n);
+    if (!bytes)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for the tags' names");
+    if (pread(fd, bytes, n, TAGS_AT) == (ssize_t)n)
+        weir_text_add_n(ret, bytes, n);
+    weir_free(bytes);
+    return ret->failed ? weir_fail(error, WEIR_ENOMEM, "no memory for the tags' names") : WEIR_OK;
+}
+
+void weir_lock_tags_write(int fd, const weir_text *tags)
+{
+    WEIR_TEXT_AUTO before = WEIR_TEXT_INIT;
+    const char *text = weir_text_get(tags);
+    if (weir_lock_hint_read(fd).uuid[0] == '\0' || tags->length + TAGS_AT > TAGS_BYTES_MAX ||
+        (weir_lock_tags_read(fd, &before, NULL) == WEIR_OK && before.length == tags->length &&
+         memcmp(weir_text_get(&before), text, tags->length) == 0))
+        return;
+    /* Half of it is of use too. */
+    if (pwrite(fd, text, tags->length, TAGS_AT) == (ssize_t)tags->length &&
+        ftruncate(fd, TAGS_AT + (off_t)tags->length) != 0)
+        return;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* Takes DIR/weir.lock for as long as the descriptor stays open, at most until the process ends,
  * however it ends. WEIR_EINUSE names the pid that has it; WEIR_EIO, WEIR_EPERM. */
@@ -23,3 +24,10 @@ weir_lock_hint weir_lock_hint_read(int fd);
 
 /* Not fsynced: it is a hint. Failing costs nothing but that. */
 void weir_lock_hint_write(int fd, const weir_lock_hint *hint);
+
+/*
+ * The tags' names, beside the file that owns them: lines "UID NAME". They serve a repair alone,
+ * when the table is lost: samples without a name are of no use. Written only when they changed.
+ */
+weir_err weir_lock_tags_read(int fd, weir_text *ret, weir_error *error) WEIR_MUST_CHECK;
+void weir_lock_tags_write(int fd, const weir_text *tags);

@@ -90,16 +90,13 @@ weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now, weir_er
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_repair_report report = {0};
     bool found = false;
-    const weir_lock_hint hint = weir_lock_hint_read(store->lock_fd);
-    const uint64_t known = hint.last_seq > store->position.committed_seq
-                               ? hint.last_seq
-                               : store->position.committed_seq;
     weir_err err = weir_repair_resume(store->data_dir, store->vfs, error);
     if (err == WEIR_OK)
         err = weir_repair_look(store->data_dir, store->vfs, &found, report.why, error);
     if (err != WEIR_OK || (!found && !damaged))
         return err;
-    err = weir_repair_run(store->data_dir, store->vfs, known, now, &report, error);
+    err = weir_repair_run(store->data_dir, store->vfs, store->lock_fd,
+                          store->position.committed_seq, now, &report, error);
     store->mended = err == WEIR_OK;
     if (err != WEIR_OK)
         return err;

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "model/type.h"
 #include "store/database.h"
+#include "store/lock.h"
 #include "store/store_priv.h"
 
 /* What the versions of a tag are about. */
@@ -288,7 +289,26 @@ weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall
         catalog->tags[i].uid = r.uids[i];
     if (err == WEIR_OK)
         store->catalog = catalog;
+    if (err == WEIR_OK)
+        err = names_note(store, error);
     registration_deinit(&r);
+    return err;
+}
+
+/* A copy of the names for a repair. */
+static weir_err names_note(const weir_store *store, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    bool row;
+    weir_err err =
+        weir_db_prepare(store->db, "SELECT uid, name FROM tag ORDER BY uid", &rows, error);
+    weir_store_note(store);
+    while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row)
+        weir_text_format(&text, "%lld %s\n", (long long)sqlite3_column_int64(rows, 0),
+                         (const char *)sqlite3_column_text(rows, 1));
+    if (err == WEIR_OK && !text.failed && store->lock_fd >= 0)
+        weir_lock_tags_write(store->lock_fd, &text);
     return err;
 }
 
@@ -341,7 +361,7 @@ weir_err weir_registry_restore(weir_store *store, weir_wall now, weir_error *err
     if (err != WEIR_OK)
         weir_store_rollback(store);
     registration_deinit(&r);
-    return err;
+    return err == WEIR_OK ? names_note(store, error) : err;
 }
 
 /* --- devices ------------------------------------------------------------------------------ */

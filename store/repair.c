@@ -167,7 +167,7 @@ static weir_err store_verify(const char *data_dir, const char *vfs, bool *ret_da
     return WEIR_OK;
 }
 
-weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged,
+static weir_err look_once(const char *data_dir, const char *vfs, bool *ret_damaged,
                           char ret_why[300], weir_error *error)
 {
     WEIR_CLEANUP(paths_free) paths *p = weir_alloc(sizeof *p);
@@ -212,6 +212,22 @@ weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damag
                                     : WEIR_OK;
 }
 
+/* A read that failed once may look like damage. What is damaged still is at the second look. */
+weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged,
+                          char ret_why[300], weir_error *error)
+{
+    weir_err err = look_once(data_dir, vfs, ret_damaged, ret_why, error);
+    return err == WEIR_OK && *ret_damaged ? look_once(data_dir, vfs, ret_damaged, ret_why, error)
+                                          : err;
+}
+
+/* What is known beside the file. */
+struct help {
+    weir_lock_hint hint;
+    weir_text tags;
+    uint64_t known_seq;
+};
+
 /* --- salvaging ---------------------------------------------------------------------------- */
 
 /* Not a WAL, and no fsync before the last commit: until it is renamed it may be lost. */
@@ -231,7 +247,7 @@ static weir_err part_create(const char *path, const char *vfs, sqlite3 **ret, we
     return err == WEIR_OK ? weir_db_exec(*ret, "COMMIT", error) : err;
 }
 
-static weir_err part_fill(sqlite3 *db, weir_pages *pages, uint64_t known_seq, weir_wall now,
+static weir_err part_fill(sqlite3 *db, weir_pages *pages, const struct help *help, weir_wall now,
                           weir_salvage_counts *ret, weir_error *error)
 {
     WEIR_CLEANUP(weir_salvage_free) weir_salvage *salvage = NULL;
@@ -244,11 +260,16 @@ static weir_err part_fill(sqlite3 *db, weir_pages *pages, uint64_t known_seq, we
         if (err == WEIR_OK)
             err = weir_db_exec(db, "COMMIT", error);
     }
+    bool same = false;
+    if (err == WEIR_OK)
+        err = weir_salvage_help(salvage, help->hint.uuid, weir_text_get(&help->tags), &same, error);
+    const uint64_t hinted = same ? help->hint.last_seq : 0;
     /* This commit's fsync is for the whole file. */
     if (err == WEIR_OK)
         err = weir_db_exec(db, "PRAGMA synchronous=FULL; BEGIN", error);
     if (err == WEIR_OK)
-        err = weir_salvage_finish(salvage, known_seq, now, ret, error);
+        err = weir_salvage_finish(salvage, hinted > help->known_seq ? hinted : help->known_seq, now,
+                                  ret, error);
     return err == WEIR_OK ? weir_db_exec(db, "COMMIT", error) : err;
 }
 
@@ -266,7 +287,7 @@ static weir_err part_check(sqlite3 *db, weir_error *error)
     return err;
 }
 
-static weir_err part_make(const paths *p, const char *vfs, uint64_t known_seq, weir_wall now,
+static weir_err part_make(const paths *p, const char *vfs, const struct help *help, weir_wall now,
                           weir_salvage_counts *ret, weir_error *error)
 {
     WEIR_CLEANUP(weir_pages_close) weir_pages *pages = NULL;
@@ -275,7 +296,7 @@ static weir_err part_make(const paths *p, const char *vfs, uint64_t known_seq, w
     if (err == WEIR_OK)
         err = part_create(p->at[PART], vfs, &db, error);
     if (err == WEIR_OK)
-        err = part_fill(db, pages, known_seq, now, ret, error);
+        err = part_fill(db, pages, help, now, ret, error);
     return err == WEIR_OK ? part_check(db, error) : err;
 }
 
@@ -354,33 +375,43 @@ weir_err weir_repair_resume(const char *data_dir, const char *vfs, weir_error *e
     return err;
 }
 
-weir_err weir_repair_run(const char *data_dir, const char *vfs, uint64_t known_seq, weir_wall now,
-                         weir_repair_report *ret, weir_error *error)
+static weir_err repair_files(const paths *p, const char *data_dir, const char *vfs,
+                             const struct help *help, weir_wall now, weir_repair_report *ret,
+                             weir_error *error)
 {
-    WEIR_CLEANUP(paths_free) paths *p = weir_alloc(sizeof *p);
-    weir_err err = p ? paths_make(p, data_dir, error) : weir_fail(error, WEIR_ENOMEM, "no memory");
+    weir_err err = part_remove(p, vfs, error);
     if (err == WEIR_OK)
-        err = part_remove(p, vfs, error);
-    if (err == WEIR_OK)
-        err = part_make(p, vfs, known_seq, now, &ret->counts, error);
-    if (err == WEIR_OK)
-        err = weir_file_move(p->at[PART], p->at[REPAIRED], vfs, error);
-    else if (p) {
+        err = part_make(p, vfs, help, now, &ret->counts, error);
+    if (err != WEIR_OK) {
         weir_err removed = part_remove(p, vfs, NULL);
         (void)removed; /* the next repair begins with that */
+        return err;
     }
+    err = weir_file_move(p->at[PART], p->at[REPAIRED], vfs, error);
     if (err == WEIR_OK)
         err = weir_dir_sync(data_dir, error);
+    return err == WEIR_OK ? exchange(p, data_dir, vfs, ret->quarantine, error) : err;
+}
+
+weir_err weir_repair_run(const char *data_dir, const char *vfs, int lock_fd, uint64_t known_seq,
+                         weir_wall now, weir_repair_report *ret, weir_error *error)
+{
+    WEIR_CLEANUP(paths_free) paths *p = weir_alloc(sizeof *p);
+    struct help help = {weir_lock_hint_read(lock_fd), WEIR_TEXT_INIT, known_seq};
+    weir_err err = p ? paths_make(p, data_dir, error) : weir_fail(error, WEIR_ENOMEM, "no memory");
     if (err == WEIR_OK)
-        err = exchange(p, data_dir, vfs, ret->quarantine, error);
+        err = weir_lock_tags_read(lock_fd, &help.tags, error);
+    if (err == WEIR_OK)
+        err = repair_files(p, data_dir, vfs, &help, now, ret, error);
+    weir_text_deinit(&help.tags);
     ret->repaired = err == WEIR_OK;
     return err == WEIR_OK ? WEIR_OK : weir_fail_prefix(error, "cannot repair the store: ");
 }
 
 /* --- the command -------------------------------------------------------------------------- */
 
-static weir_err repair_locked(const char *data_dir, const char *vfs, uint64_t known_seq,
-                              weir_wall now, weir_repair_report *ret, weir_error *error)
+static weir_err repair_locked(const char *data_dir, const char *vfs, int lock_fd, weir_wall now,
+                              weir_repair_report *ret, weir_error *error)
 {
     bool damaged;
     weir_err err = weir_repair_resume(data_dir, vfs, error);
@@ -389,7 +420,7 @@ static weir_err repair_locked(const char *data_dir, const char *vfs, uint64_t kn
     if (err == WEIR_OK && !damaged)
         err = store_verify(data_dir, vfs, &damaged, ret->why, error);
     if (err == WEIR_OK && damaged)
-        err = weir_repair_run(data_dir, vfs, known_seq, now, ret, error);
+        err = weir_repair_run(data_dir, vfs, lock_fd, 0, now, ret, error);
     return err;
 }
 
@@ -406,7 +437,7 @@ weir_err weir_store_repair(const char *data_dir, const char *vfs, weir_wall now,
     weir_err err = weir_lock_take(data_dir, &lock, error);
     if (err != WEIR_OK)
         return err;
-    err = repair_locked(data_dir, vfs, weir_lock_hint_read(lock).last_seq, now, ret, error);
+    err = repair_locked(data_dir, vfs, lock, now, ret, error);
     weir_lock_release(lock);
     return err;
 }

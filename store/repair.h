@@ -50,6 +50,7 @@ weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damag
 weir_err weir_repair_resume(const char *data_dir, const char *vfs,
                             weir_error *error) WEIR_MUST_CHECK;
 
-/* known_seq: numbers up to it were given, whatever the file says. */
-weir_err weir_repair_run(const char *data_dir, const char *vfs, uint64_t known_seq, weir_wall now,
-                         weir_repair_report *ret, weir_error *error) WEIR_MUST_CHECK;
+/* lock_fd: the lock's file says what the store's may not say any more. -1: without. known_seq:
+ * numbers up to it were given, whatever the file says. */
+weir_err weir_repair_run(const char *data_dir, const char *vfs, int lock_fd, uint64_t known_seq,
+                         weir_wall now, weir_repair_report *ret, weir_error *error) WEIR_MUST_CHECK;

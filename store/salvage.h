@@ -48,6 +48,11 @@ void weir_salvage_free(weir_salvage *salvage); /* accepts NULL */
 weir_err weir_salvage_step(weir_salvage *salvage, uint32_t pages, bool *ret_done,
                            weir_error *error) WEIR_MUST_CHECK;
 
+/* What is known beside the file, for what it lacks: the uuid, and names of tags, lines "UID NAME".
+ * Of another store, by the uuid, nothing is taken: *ret_same. Between the steps and the end. */
+weir_err weir_salvage_help(weir_salvage *salvage, const char *uuid, const char *tags,
+                           bool *ret_same, weir_error *error) WEIR_MUST_CHECK;
+
 /*
  * Makes a store of what was brought over, in the caller's transaction: puts the newest rows into
  * the log, completes parts and names, finds out what is lost, and records it as an event.

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/number.h"
 #include "blocks/block.h"
 #include "blocks/replies.h"
 #include "blocks/segment.h"
@@ -384,6 +385,51 @@ static weir_err settle_tags(weir_salvage *s, weir_error *error)
         highest, highest);
     err = weir_db_exec(s->db, sql, error);
     return err == WEIR_OK ? weir_registry_complete(s->db, error) : err;
+}
+
+static weir_err name_help(sqlite3_stmt *put, const char *line, weir_error *error)
+{
+    char text[1024]; /* names are shorter */
+    const size_t n = strcspn(line, "\n");
+    const size_t digits = strspn(line, "0123456789");
+    int64_t uid;
+    if (digits == 0 || digits > 10 || line[digits] != ' ' || n <= digits + 1 || n >= sizeof text)
+        return WEIR_OK;
+    memcpy(text, line, n);
+    text[n] = text[digits] = '\0';
+    if (!weir_parse_i64(text, &uid) || uid <= 0 || uid >= UINT32_MAX ||
+        !weir_utf8_valid(text + digits + 1, n - digits - 1))
+        return WEIR_OK;
+    (void)sqlite3_bind_int64(put, 1, uid);
+    (void)sqlite3_bind_text(put, 2, text + digits + 1, -1, SQLITE_TRANSIENT);
+    return weir_db_run(put, error);
+}
+
+weir_err weir_salvage_help(weir_salvage *salvage, const char *uuid, const char *tags,
+                           bool *ret_same, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
+    char sql[200];
+    int64_t same;
+    *ret_same = false;
+    if (strlen(uuid) != WEIR_UUID_SIZE - 1 || strspn(uuid, "0123456789abcdef-") != strlen(uuid))
+        return WEIR_OK;
+    (void)snprintf(sql, sizeof sql, "INSERT OR IGNORE INTO meta VALUES('uuid','%s');", uuid);
+    weir_err err = weir_db_exec(salvage->db, sql, error);
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM meta WHERE key='uuid' AND value='%s'",
+                   uuid);
+    if (err == WEIR_OK)
+        err = weir_db_int(salvage->db, sql, 0, &same, error);
+    if (err == WEIR_OK && same)
+        err = weir_db_prepare(
+            salvage->db, "INSERT OR IGNORE INTO tag(uid,name,active) VALUES(?,?,0)", &put, error);
+    *ret_same = err == WEIR_OK && same;
+    while (err == WEIR_OK && same && *tags) {
+        err = name_help(put, tags, error);
+        tags += strcspn(tags, "\n");
+        tags += *tags == '\n';
+    }
+    return err;
 }
 
 /* --- what is lost ------------------------------------------------------------------------- */

@@ -522,7 +522,7 @@ static void a_salvage_of_a_sound_file_loses_nothing(void **state)
     weir_repair_report report = {0};
     const struct bytes whole = plant_file(dir, NULL);
     weir_error error = WEIR_ERROR_INIT;
-    if (weir_repair_run(dir, NULL, 0, (weir_wall){T0}, &report, &error) != WEIR_OK)
+    if (weir_repair_run(dir, NULL, -1, 0, (weir_wall){T0}, &report, &error) != WEIR_OK)
         fail_msg("%s", error.text);
     contents_read(got, dir);
     assert_int_equal(got->samples, TAGS * POLLS);
