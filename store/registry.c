@@ -251,6 +251,23 @@ static weir_err devices_store(struct registration *r, weir_wall now, weir_error 
     return err;
 }
 
+/* A copy of the names for a repair. */
+static weir_err names_note(const weir_store *store, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    bool row;
+    weir_err err =
+        weir_db_prepare(store->db, "SELECT uid, name FROM tag ORDER BY uid", &rows, error);
+    weir_store_note(store);
+    while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row)
+        weir_text_format(&text, "%lld %s\n", (long long)sqlite3_column_int64(rows, 0),
+                         (const char *)sqlite3_column_text(rows, 1));
+    if (err == WEIR_OK && !text.failed && store->lock_fd >= 0)
+        weir_lock_tags_write(store->lock_fd, &text);
+    return err;
+}
+
 static weir_err registration_write(struct registration *r, weir_wall now, weir_error *error)
 {
     int64_t last = 0;
@@ -292,23 +309,6 @@ weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall
     if (err == WEIR_OK)
         err = names_note(store, error);
     registration_deinit(&r);
-    return err;
-}
-
-/* A copy of the names for a repair. */
-static weir_err names_note(const weir_store *store, weir_error *error)
-{
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
-    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-    bool row;
-    weir_err err =
-        weir_db_prepare(store->db, "SELECT uid, name FROM tag ORDER BY uid", &rows, error);
-    weir_store_note(store);
-    while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row)
-        weir_text_format(&text, "%lld %s\n", (long long)sqlite3_column_int64(rows, 0),
-                         (const char *)sqlite3_column_text(rows, 1));
-    if (err == WEIR_OK && !text.failed && store->lock_fd >= 0)
-        weir_lock_tags_write(store->lock_fd, &text);
     return err;
 }
 
