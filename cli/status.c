@@ -83,7 +83,7 @@ static void print_clock(const json_t *clock)
         weir_text_add(&t, "trusted since ");
         add_age(&t, integer_of(clock, "since"));
         weir_text_add(&t, "; times before were corrected by ");
-        weir_text_add_duration(&t, json_integer_value(offset));
+        weir_text_add_duration(&t, json_integer_value(offset) / WEIR_MS * WEIR_MS);
     }
     if (t.length)
         printf("clock: %s\n", weir_text_get(&t));
