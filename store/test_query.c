@@ -591,6 +591,56 @@ static void an_epochs_offset_is_added_wherever_its_samples_are(void **state)
     }
 }
 
+static void all_tags_come_by_time_without_a_sort(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(1, 3);
+    weir_random r = {7};
+    for (int64_t i = 0; i < 600; i++) {
+        testing_append(f.store, 1 + (weir_tag_uid)weir_random_below(&r, 3),
+                       T0 + (int64_t)weir_random_below(&r, 400) * 977 * WEIR_S, 0,
+                       i % 7 ? weir_value_i64(i) : weir_value_string("text", 4));
+        if (i % 150 == 149) {
+            testing_commit(f.store);
+            if (i < 500)
+                testing_to_history(f.dir, 0, 11);
+        }
+    }
+    static const char *const orders[] = {"ts", "ts DESC", "time", "time DESC"};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        static char want[1 << 17];
+        char sql[300];
+        /* The unary plus makes SQLite sort by itself. */
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT ts, group_concat(value) FROM (SELECT * FROM samples"
+                       " ORDER BY tag) GROUP BY ts ORDER BY +%s",
+                       orders[i]);
+        (void)snprintf(want, sizeof want, "%s", ask(f.query, sql));
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT ts, group_concat(value) FROM (SELECT * FROM samples WHERE tag IS NOT"
+                       " NULL ORDER BY +ts, tag) GROUP BY ts ORDER BY +%s",
+                       orders[i]);
+        assert_string_equal(ask(f.query, sql), want);
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT count(*) FROM (SELECT ts, lag(ts) OVER () AS before"
+                       " FROM (SELECT ts FROM samples ORDER BY %s))"
+                       " WHERE ts%sbefore",
+                       orders[i], i % 2 ? ">" : "<");
+        assert_string_equal(ask(f.query, sql), "0");
+        (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN SELECT ts FROM samples ORDER BY %s",
+                       orders[i]);
+        assert_null(strstr(ask(f.query, sql), "B-TREE"));
+    }
+    const char *all = ask(f.query, "SELECT count(*) FROM samples");
+    char want[20];
+    (void)snprintf(want, sizeof want, "%s", all);
+    assert_string_equal(ask(f.query, "SELECT count(*) FROM (SELECT ts FROM samples ORDER BY ts)"),
+                        want);
+    assert_string_equal(
+        ask(f.query, "SELECT (SELECT max(ts) FROM samples)=(SELECT max(+ts) FROM samples)"), "1");
+    fixture_close(&f);
+}
+
 /* As an export does: a short transaction, then on from where it was. */
 static void a_walk_goes_on_behind_its_place(void **state)
 {
@@ -790,6 +840,7 @@ int main(void)
         cmocka_unit_test(current_finds_in_parts_what_no_row_has),
         cmocka_unit_test(a_tag_that_left_the_catalog_is_in_samples_but_not_current),
         cmocka_unit_test(one_tag_comes_in_either_order_and_only_its_edge_is_read),
+        cmocka_unit_test(all_tags_come_by_time_without_a_sort),
         cmocka_unit_test(purged_samples_are_not_shown),
         cmocka_unit_test(an_epochs_offset_is_added_wherever_its_samples_are),
         cmocka_unit_test(a_walk_goes_on_behind_its_place),
