@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "store/scan.h"
 #include "store/testing_history.h"
+#include "store/verify.h"
 
 static weir_query *query_open(const char *dir)
 {
@@ -197,6 +198,28 @@ static void model_check(struct fixture *f, const struct model *m, const char *wh
     assert_string_equal(ask(f->query, sql), want);
 }
 
+/* All the work the store has at this time. */
+static void maintain(weir_store *store, int64_t now)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    testing_commit(store);
+    for (bool more = true; more;)
+        if (weir_store_maintain(store, (weir_wall){now}, &more, &error) != WEIR_OK)
+            fail_msg("%s", error.text);
+}
+
+static void finding_show(void *data, const char *finding)
+{
+    (void)data;
+    print_message("%s\n", finding);
+}
+
+static void verify_sound(const char *dir)
+{
+    weir_verify_counts counts;
+    assert_int_equal(weir_store_verify(dir, NULL, finding_show, NULL, &counts, NULL), WEIR_OK);
+}
+
 static void of_one_identity_only_the_highest_seq_is_shown(void **state)
 {
     (void)state;
@@ -224,9 +247,12 @@ static void of_one_identity_only_the_highest_seq_is_shown(void **state)
                 weir_store_close(f.store);
                 f.store = testing_open(f.dir);
             }
-            /* Up to some row, and the rest another time: parts overlap. */
-            if (weir_random_below(&r, 40) == 0)
+            /* The plain way: up to some row, and the rest another time, so that parts overlap. Or
+             * the store's own, hours and days later. */
+            if (seed % 2 && weir_random_below(&r, 40) == 0)
                 testing_to_history(f.dir, 1 + (int64_t)weir_random_below(&r, m.n), 5);
+            if (seed % 2 == 0 && weir_random_below(&r, 20) == 0)
+                maintain(f.store, T0 + (int64_t)m.n * WEIR_HOUR);
         }
         testing_commit(f.store);
         model_check(&f, &m, "", INT64_MIN, INT64_MAX, 0);
@@ -236,6 +262,7 @@ static void of_one_identity_only_the_highest_seq_is_shown(void **state)
         model_check(&f, &m, "WHERE ts <= 1700000900000000 AND tag='d0/p0'", INT64_MIN,
                     T0 + 900 * WEIR_S, 1);
         model_check(&f, &m, "WHERE ts > 1700008000000000", T0 + 8000 * WEIR_S + 1, INT64_MAX, 0);
+        verify_sound(f.dir);
         fixture_close(&f);
     }
 }
