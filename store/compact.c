@@ -750,6 +750,33 @@ static weir_err compact_end(weir_store *store, weir_error *error)
     return WEIR_OK;
 }
 
+/*
+ * A tag has more samples than the segments of one part can hold: over 33 million in a period. The
+ * sources stay what they are, for ever.
+ * UNTESTED: such a tag takes gigabytes.
+ */
+static weir_err compact_give_up(weir_store *store, weir_error *error)
+{
+    weir_compact *c = store->compact;
+    weir_store_rollback(store);
+    weir_err err = weir_db_run(store->begin, error);
+    if (err == WEIR_OK)
+        err = target_end(store, &c->moves, false, error);
+    if (err == WEIR_OK)
+        err = target_end(store, &c->stays, false, error);
+    for (size_t i = 0; err == WEIR_OK && i < c->n_sources; i++) {
+        c->sources[i].part.tier |= PART_STAYS;
+        err = weir_part_write(store->db, &c->sources[i].part, error);
+    }
+    if (err == WEIR_OK)
+        err = weir_db_run(store->commit, error);
+    if (err != WEIR_OK)
+        return err;
+    weir_compact_free(c);
+    store->compact = NULL;
+    return WEIR_OK;
+}
+
 /* --- the duty ----------------------------------------------------------------------------- */
 
 static weir_err compact_look(weir_store *store, weir_wall now, weir_error *error)
@@ -788,6 +815,8 @@ weir_err weir_compact_run(weir_store *store, weir_wall now, bool *ret_did, weir_
         return err;
     }
     err = store->compact->done ? compact_end(store, error) : compact_piece(store, now, error);
+    if (err == WEIR_ELIMIT)
+        err = compact_give_up(store, error);
     *ret_did = err == WEIR_OK;
     return err;
 }

@@ -650,6 +650,34 @@ static void a_commit_of_a_small_plant_dirties_one_page(void **state)
     testing_remove(dir);
 }
 
+/* Merges stop before a reader that never ends makes the WAL endless; commits go on. */
+static void a_reader_that_pins_the_wal_stops_merges_and_no_more(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = testing_catalog(5, 50);
+    struct plant plant = {5, 50, WEIR_S, DAY0, 0};
+    testing_register(store, catalog);
+    plant_run(&plant, store, DAY0 + 3 * WEIR_MINUTE);
+    sqlite3 *db = reader_open(dir, NULL);
+    (void)testing_sql(db, "BEGIN");
+    (void)testing_sql(db, "SELECT count(*) FROM part");
+    plant_poll(&plant, store);
+    commit_at(store, plant.next);
+    const uint64_t merged = store->merged_seq;
+    store->wal_pages = 1 << 14; /* as after a long time */
+    testing_maintain(store, plant.next + WEIR_DAY);
+    assert_int_equal(store->merged_seq, merged);
+    (void)testing_sql(db, "COMMIT");
+    (void)sqlite3_close(db);
+    testing_maintain(store, plant.next + WEIR_DAY);
+    assert_true(store->merged_seq > merged);
+    weir_store_close(store);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
 /* --- faults ------------------------------------------------------------------------------- */
 
 enum { FAULTY_DEVICES = 2, FAULTY_POINTS = 3 };
@@ -891,6 +919,7 @@ int main(void)
         cmocka_unit_test(a_cursor_rides_with_a_commit_and_survives_it),
         cmocka_unit_test(the_snapshot_has_the_newest_of_each_tag_with_its_number),
         cmocka_unit_test(a_commit_of_a_small_plant_dirties_one_page),
+        cmocka_unit_test(a_reader_that_pins_the_wal_stops_merges_and_no_more),
         cmocka_unit_test(a_power_cut_at_any_change_loses_and_doubles_nothing),
         cmocka_unit_test(a_change_that_fails_anywhere_is_made_up_for),
         cmocka_unit_test(memory_running_out_in_a_merge_is_made_up_for),
