@@ -699,7 +699,7 @@ static weir_err compact_piece(weir_store *store, weir_wall now, weir_error *erro
     size_t work = 0, steps = 0;
     c->out.samples = c->out.bytes = 0;
     weir_err err = weir_db_run(store->begin, error);
-    while (err == WEIR_OK && !c->done && work + c->out.samples < WEIR_PIECE_SAMPLES &&
+    while (err == WEIR_OK && !c->done && work + c->out.samples < store->options.piece_samples &&
            c->out.bytes < WEIR_PIECE_BYTES && steps++ < PIECE_STEPS)
         err = compact_step(store, c, now, &work, error);
     if (err == WEIR_OK)

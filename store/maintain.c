@@ -18,6 +18,7 @@
 #include "store/merge.h"
 #include "store/part.h"
 #include "store/schema.h"
+#include "store/segments.h"
 
 enum {
     WAL_PAGES_PAUSE = 8192,    /* 32 MB: commits alone may lengthen it further */
@@ -35,6 +36,8 @@ weir_store_options weir_maintain_defaults(const weir_store_options *options)
     o.archive_us = o.archive_us ? o.archive_us : WEIR_HOUR;
     o.detached_after_us = o.detached_after_us ? o.detached_after_us : 7 * WEIR_DAY;
     o.memory_bytes_max = o.memory_bytes_max ? o.memory_bytes_max : 64 * 1000 * 1000;
+    o.piece_samples = o.piece_samples ? o.piece_samples : WEIR_PIECE_SAMPLES;
+    o.group_bytes = o.group_bytes ? o.group_bytes : 10 << 20; /* 16 MB with all around it */
     return o;
 }
 

@@ -21,6 +21,8 @@ typedef struct weir_store_options {
     int64_t archive_us;        /* from the log to history: 1 h */
     int64_t detached_after_us; /* a detached cursor pins the log no longer: 7 d */
     uint64_t memory_bytes_max; /* of "memory": 64 MB */
+    size_t piece_samples;      /* encoded in one transaction: 131 072 */
+    size_t group_bytes;        /* of samples sorted at a time: 10 MB */
 } weir_store_options;
 
 /* How far the log has come. A sample or event with seq <= committed_seq survives a power cut. */
