@@ -77,5 +77,7 @@ weir_err weir_edit_make(const weir_invocation *in, const struct weir_edit_option
     weir_err err = weir_control_path(data_dir, 0, &socket, error);
     if (err == WEIR_OK)
         err = edit_by_daemon(weir_text_get(&socket), edit, ret_n, error);
-    return err == WEIR_ECONNECT ? edit_by_ourselves(data_dir, edit, ret_n, error) : err;
+    /* Where the socket cannot have a name, nobody listens. */
+    const bool nobody = err == WEIR_ECONNECT || err == WEIR_ELIMIT;
+    return nobody ? edit_by_ourselves(data_dir, edit, ret_n, error) : err;
 }
