@@ -84,12 +84,12 @@ weir_err weir_store_migrate(sqlite3 *db, weir_wall now, weir_error *error)
 
 /* --- looking ------------------------------------------------------------------------------ */
 
-/* Pages that migrate_1 may write: a root for each new table and its index; what is in the index
- * log_late, of which a row takes at most 16 bytes and a page is at least half full; and the first
- * page, meta, the schema and the map of pages. */
+/* Pages that migrate_1 may write: a root for each new table and its index; the first page, meta,
+ * the schema. Of the index log_late nothing is written but which of its pages are free: a row of it
+ * takes at most 16 bytes, a page is at least half full, and hundreds of pages are noted on one. */
 static weir_err migration_pages(sqlite3 *db, int64_t *ret_pages, weir_error *error)
 {
-    enum { OTHERS = 16, LATE_ROWS_A_PAGE = SCHEMA_PAGE_SIZE / 16 / 2 };
+    enum { OTHERS = 16, LATE_ROWS_A_PAGE = 100 * (SCHEMA_PAGE_SIZE / 16 / 2) };
     int64_t late, pages = OTHERS;
     weir_err err = weir_db_int(db, "SELECT count(*) FROM log WHERE late<>0", 0, &late, error);
     if (err != WEIR_OK)
