@@ -8,7 +8,11 @@
  * again; beyond PENDING_MAX nothing more is taken, so that the inbox fills up to its own limit and
  * refuses there, counted. When commits succeed again, a gap event says how many were refused.
  * A batch that the store will never take (a mistake of a source) is dropped with an event, so that
- * it does not hold up all that come after it. */
+ * it does not hold up all that come after it.
+ *
+ * In between, the store does its own work (weir_store_maintain) in pieces: one, then a pause three
+ * times as long, and none when a commit is near. What fails there is tried again later; commits
+ * do not depend on it. */
 
 #include "runtime/worker.h"
 
@@ -21,7 +25,13 @@
 enum {
     COMMIT_BYTES = 4 * 1024 * 1024, /* waiting in the store: commit before the time */
     PENDING_MAX = 16 * 1024 * 1024, /* waiting in the store while commits fail */
+    MAINTAIN_PAUSES = 3,            /* for each time of work: a quarter of a core */
 };
+
+#define MAINTAIN_PAUSE_MIN (5 * WEIR_MS)
+#define MAINTAIN_IDLE      WEIR_S         /* until it looks again whether there is work */
+#define MAINTAIN_RETRY     (10 * WEIR_S)  /* after a failure */
+#define MAINTAIN_AHEAD     (50 * WEIR_MS) /* of a commit: it shall begin in time */
 
 struct weir_worker {
     weir_store *store;
@@ -29,6 +39,8 @@ struct weir_worker {
     const weir_platform *platform;
     int64_t max_loss_us;
     weir_mono commit_due;
+    weir_mono maintain_due;
+    bool maintain_failing;  /* said so */
     weir_inbox_taken taken; /* not yet appended, when memory was short */
     bool must_commit;
     uint64_t refused_reported;
@@ -54,6 +66,7 @@ weir_err weir_worker_new(weir_store *store, weir_inbox *inbox, const weir_platfo
     w->platform = platform;
     w->max_loss_us = max_loss_us;
     w->commit_due = weir_mono_add(platform->now(platform->data), max_loss_us);
+    w->maintain_due = weir_mono_add(platform->now(platform->data), MAINTAIN_IDLE);
     w->view.position = weir_store_get_position(store);
     *ret = w;
     return WEIR_OK;
@@ -197,6 +210,36 @@ static void worker_put_devices(weir_worker *w)
     weir_free(devices);
 }
 
+/* The next piece of the store's own work, when it is time for one. */
+static void worker_maintain(weir_worker *w)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    bool more = false;
+    const weir_mono began = w->platform->now(w->platform->data);
+    const bool commit_near = w->commit_due.us - began.us < MAINTAIN_AHEAD &&
+                             weir_store_pending(w->store, NULL) > 0 &&
+                             w->max_loss_us > MAINTAIN_AHEAD;
+    if (!weir_mono_reached(began, w->maintain_due))
+        return;
+    if (commit_near) {
+        w->maintain_due = w->commit_due;
+        return;
+    }
+    const bool failed = weir_store_maintain(w->store, w->platform->wall(w->platform->data), &more,
+                                            &error) != WEIR_OK;
+    const weir_mono ended = w->platform->now(w->platform->data);
+    int64_t pause = MAINTAIN_PAUSES * (ended.us - began.us);
+    pause = pause < MAINTAIN_PAUSE_MIN ? MAINTAIN_PAUSE_MIN : pause;
+    if (failed || !more)
+        pause = failed ? MAINTAIN_RETRY : MAINTAIN_IDLE;
+    w->maintain_due = weir_mono_add(ended, pause);
+    if (failed && !w->maintain_failing)
+        worker_log(w, WEIR_LOG_ERROR, "store_maintenance_failing", error.text);
+    else if (!failed && w->maintain_failing)
+        worker_log(w, WEIR_LOG_NOTICE, "store_maintenance_recovered", "merging succeeds again");
+    w->maintain_failing = failed;
+}
+
 weir_mono weir_worker_step(weir_worker *worker)
 {
     size_t bytes;
@@ -209,7 +252,8 @@ weir_mono weir_worker_step(weir_worker *worker)
     else if (due)
         worker->commit_due = weir_mono_add(now, worker->max_loss_us);
     worker_put_devices(worker);
-    return worker->commit_due;
+    worker_maintain(worker);
+    return weir_mono_min(worker->commit_due, worker->maintain_due);
 }
 
 /* Nothing waits any more, here or in the inbox. */

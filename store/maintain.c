@@ -20,6 +20,7 @@
 #include "store/schema.h"
 
 enum {
+    VACUUM_WINDOW = 24,        /* times archive_us */
     VACUUM_PAGES = 128,        /* given back in one piece: each is one written elsewhere */
     VACUUM_PAGES_MIN = 1000,   /* free ones that are worth it ... */
     VACUUM_SHARE_PERCENT = 20, /* ... if they are that much of the file */
@@ -55,16 +56,35 @@ static weir_err pages_read(weir_store *store, int64_t *ret_all, int64_t *ret_fre
                           : err;
 }
 
+/*
+ * Gives pages back to the file system that were free for a whole window: what the log leaves when
+ * it becomes history is soon taken again, and moving pages to the front meanwhile would only wear
+ * out flash.
+ */
 static weir_err duty_vacuum(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
 {
+    const int64_t window = VACUUM_WINDOW * store->options.archive_us;
+    const int64_t age = now.us - store->vacuum.began.us;
     int64_t all, unused;
     char sql[64];
-    (void)now;
     weir_err err = pages_read(store, &all, &unused, error);
-    if (err != WEIR_OK || unused < VACUUM_PAGES_MIN || unused * 100 < all * VACUUM_SHARE_PERCENT)
+    if (err != WEIR_OK)
         return err;
-    (void)snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
+    store->vacuum.low = unused < store->vacuum.low ? unused : store->vacuum.low;
+    if (store->vacuum.pages == 0 && (age < 0 || age >= window)) {
+        const int64_t low = store->vacuum.low;
+        if (low >= VACUUM_PAGES_MIN && low * 100 >= all * VACUUM_SHARE_PERCENT)
+            store->vacuum.pages = low;
+        store->vacuum.began = now;
+        store->vacuum.low = unused;
+    }
+    const int64_t n = store->vacuum.pages < VACUUM_PAGES ? store->vacuum.pages : VACUUM_PAGES;
+    if (n == 0)
+        return WEIR_OK;
+    (void)snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%lld)", (long long)n);
     err = weir_db_exec(store->db, sql, error);
+    if (err == WEIR_OK)
+        store->vacuum.pages = unused > n ? store->vacuum.pages - n : 0;
     *ret_did = err == WEIR_OK;
     return err;
 }

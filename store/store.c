@@ -219,7 +219,8 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
     if (err == WEIR_OK)
         err = weir_db_exec(store->db,
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608",
+                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608;"
+                           "PRAGMA secure_delete=OFF",
                            error);
     if (err == WEIR_OK)
         err = weir_store_migrate(store->db, now, error);
@@ -234,7 +235,7 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
         err = store_read_states(store, error);
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
-    store->merge_began = store->archive_began = now;
+    store->merge_began = store->archive_began = store->vacuum.began = now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 

@@ -46,6 +46,12 @@ struct weir_store {
     bool parts_changed;      /* since it was last found that nothing is to be compacted */
     weir_wall compact_tried; /* when that was */
 
+    struct {
+        weir_wall began;
+        int64_t low;   /* fewest free pages since then */
+        int64_t pages; /* to be given back now */
+    } vacuum;
+
     sqlite3_stmt *begin, *commit, *insert_event;
     int wal_pages; /* in the WAL after the last commit */
 };

@@ -49,9 +49,9 @@ static weir_err read_batch(void *data, const weir_batch *b, uint64_t seq, weir_e
 {
     (void)error;
     for (uint32_t i = 0; i < b->n_samples; i++)
-        contents_add(data, (struct found){b->samples[i].tag, b->epoch, b->samples[i].ts.us,
-                                          value_number(&b->samples[i].value), seq + i,
-                                          b->received.us});
+        contents_add(data,
+                     (struct found){b->samples[i].tag, b->epoch, b->samples[i].ts.us,
+                                    value_number(&b->samples[i].value), seq + i, b->received.us});
     return WEIR_OK;
 }
 
@@ -77,12 +77,12 @@ static void read_series(sqlite3 *db, uint32_t epoch, weir_tag_uid lowest, struct
 {
     sqlite3_stmt *s = NULL;
     *ret = (struct series){0};
-    assert_int_equal(
-        sqlite3_prepare_v2(db,
-                           "SELECT s.head, s.body FROM part p JOIN segment s ON s.key>=(p.id<<40)+?1"
-                           " AND s.key<=(p.id<<40)+?1+255 WHERE p.state=1 AND p.epoch=?2",
-                           -1, &s, NULL),
-        SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(
+                         db,
+                         "SELECT s.head, s.body FROM part p JOIN segment s ON s.key>=(p.id<<40)+?1"
+                         " AND s.key<=(p.id<<40)+?1+255 WHERE p.state=1 AND p.epoch=?2",
+                         -1, &s, NULL),
+                     SQLITE_OK);
     (void)sqlite3_bind_int64(s, 1, SEGMENT_KEY(0, lowest | SEGMENT_REPLIES, 0));
     (void)sqlite3_bind_int64(s, 2, epoch);
     while (sqlite3_step(s) == SQLITE_ROW) {
@@ -222,8 +222,8 @@ static void plant_poll(struct plant *p, weir_store *store)
     assert_true(p->points <= 256);
     for (uint32_t d = 0; d < p->devices; d++) {
         for (uint32_t i = 0; i < p->points; i++)
-            samples[i] = (weir_sample){d * p->points + i + 1, 0, {p->next},
-                                       weir_value_i64(p->next / 1000 + i)};
+            samples[i] = (weir_sample){
+                d * p->points + i + 1, 0, {p->next}, weir_value_i64(p->next / 1000 + i)};
         weir_batch batch = {.device = d,
                             .catalog_revision = 1,
                             .epoch = p->epoch,
@@ -240,17 +240,6 @@ static void plant_poll(struct plant *p, weir_store *store)
     p->next += p->interval;
 }
 
-static void maintain_all(weir_store *store, int64_t now)
-{
-    weir_error error = WEIR_ERROR_INIT;
-    bool more = true;
-    for (int i = 0; more; i++) {
-        if (weir_store_maintain(store, (weir_wall){now}, &more, &error) != WEIR_OK)
-            fail_msg("maintain: %s", error.text);
-        assert_true(i < 100000);
-    }
-}
-
 static void commit_at(weir_store *store, int64_t now)
 {
     weir_error error = WEIR_ERROR_INIT;
@@ -264,7 +253,7 @@ static void plant_run(struct plant *p, weir_store *store, int64_t until)
         const int64_t now = p->next;
         plant_poll(p, store);
         commit_at(store, now);
-        maintain_all(store, now);
+        testing_maintain(store, now);
     }
 }
 
@@ -326,8 +315,9 @@ static void two_days_become_history_and_lose_nothing(void **state)
     assert_true(c.log <= 61 * 3 * 12);
     free(c.all);
     /* Two days merged, and the hours since. */
-    assert_string_equal(testing_file_sql(dir, "SELECT tier, count(*)>0, state FROM part GROUP BY 1"),
-                        "0|1|1\n1|1|1");
+    assert_string_equal(
+        testing_file_sql(dir, "SELECT tier, count(*)>0, state FROM part GROUP BY 1"),
+        "0|1|1\n1|1|1");
     assert_string_equal(
         testing_file_sql(dir, "SELECT sum(samples), sum(segments) FROM part WHERE tier=1"),
         "103680|30");

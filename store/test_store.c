@@ -23,7 +23,7 @@ static void a_new_store_knows_who_it_is_from_the_first_byte(void **state)
     assert_int_equal(weir_store_get_position(store).committed_ts.us, 0);
     weir_store_close(store);
     assert_string_equal(testing_file_sql(dir, "PRAGMA application_id"), "2003134834"); /* "weir" */
-    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "1");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "2");
     assert_string_equal(testing_file_sql(dir, "PRAGMA page_size"), "4096");
     assert_string_equal(testing_file_sql(dir, "PRAGMA auto_vacuum"), "2"); /* incremental */
     assert_string_equal(testing_file_sql(dir, "PRAGMA journal_mode"), "wal");
@@ -59,8 +59,7 @@ static void samples_then_events_take_one_gapless_sequence(void **state)
     testing_commit(store);
     testing_commit(store); /* nothing waits: no row */
     weir_store_close(store);
-    assert_string_equal(testing_file_sql(dir, "SELECT first_seq, count, late FROM log"),
-                        "1|2|0\n4|1|0");
+    assert_string_equal(testing_file_sql(dir, "SELECT first_seq, count FROM fresh"), "1|2\n4|1");
     assert_string_equal(testing_file_sql(dir, "SELECT * FROM event"),
                         "3|1700000000000005|3|d0|d0 answers");
 
@@ -113,7 +112,7 @@ static void what_was_not_committed_is_gone_after_close(void **state)
     testing_register(store, catalog);
     testing_append(store, 1, T0, 0, weir_value_u64(1));
     weir_store_close(store);
-    assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM log"), "0");
+    assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM fresh"), "0");
     weir_catalog_free(catalog);
     testing_remove(dir);
 }
@@ -254,55 +253,6 @@ static void device_records_replace_those_of_the_same_name(void **state)
     testing_remove(dir);
 }
 
-/* --- marks -------------------------------------------------------------------------------- */
-
-static void only_rows_that_may_repeat_or_lie_behind_are_marked(void **state)
-{
-    (void)state;
-    enum { HOUR = 3600 };
-    static const struct {
-        weir_tag_uid tag;
-        int64_t second;
-        uint32_t epoch;
-        bool reopen; /* before it */
-        const char *late;
-    } cases[] = {
-        {1, 0, 0, false, "0"},
-        {1, 1, 0, false, "0"},
-        {1, 1, 0, false, "1"}, /* the same again */
-        {2, 1, 0, false, "0"}, /* another tag */
-        {1, 0, 0, false, "1"}, /* older than the newest of its tag */
-        {1, 0, 1, false, "0"}, /* a new epoch is a new identity */
-        {1, 5 * HOUR, 1, false, "0"},
-        {2, 3 * HOUR, 1, false, "2"}, /* newest of its tag, but far behind */
-        {2, 4 * HOUR + 1, 1, false, "0"},
-        {2, 4 * HOUR + 2, 1, true, "1"}, /* tags are not remembered, the newest of all is */
-        {2, 5 * HOUR + 1, 1, false, "0"},
-        {2, 1 * HOUR, 2, false, "2"},
-    };
-    char *dir = testing_dir();
-    weir_store *store = testing_open(dir);
-    weir_catalog *catalog = testing_catalog(1, 2);
-    testing_register(store, catalog);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (cases[i].reopen) {
-            weir_store_close(store);
-            store = testing_open(dir);
-        }
-        testing_append(store, cases[i].tag, T0 + cases[i].second * WEIR_S, cases[i].epoch,
-                       weir_value_u64(i));
-        testing_commit(store);
-    }
-    weir_store_close(store);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char sql[80];
-        (void)snprintf(sql, sizeof sql, "SELECT late FROM log WHERE first_seq=%zu", i + 1);
-        assert_string_equal(testing_file_sql(dir, sql), cases[i].late);
-    }
-    weir_catalog_free(catalog);
-    testing_remove(dir);
-}
-
 /* --- who may open ------------------------------------------------------------------------- */
 
 static void a_second_process_is_told_who_has_the_directory(void **state)
@@ -380,7 +330,7 @@ static void a_store_of_a_newer_version_is_refused_and_not_altered(void **state)
         weir_store *store = NULL;
         assert_int_equal(weir_store_open(&(weir_store_options){dir, NULL, {T0}}, &store, &error),
                          WEIR_EUNSUPPORTED);
-        assert_non_null(strstr(error.text, "store version 9; this one knows 1"));
+        assert_non_null(strstr(error.text, "store version 9; this one knows 2"));
         assert_int_equal(file_crc(dir, "data.db"), before);
         if (with_wal)
             assert_int_equal(file_crc(dir, "data.db-wal"), wal);
@@ -429,7 +379,7 @@ static void an_empty_file_becomes_a_store(void **state)
     assert_non_null(f);
     (void)fclose(f);
     weir_store_close(testing_open(dir));
-    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "1");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "2");
     testing_remove(dir);
 }
 
@@ -475,7 +425,8 @@ static void a_large_commit_makes_several_rows_and_the_wal_stays_small(void **sta
     assert_true(st.st_size < 16 << 20); /* of 24 MB written */
     weir_store_close(store);
     assert_string_equal(
-        testing_file_sql(dir, "SELECT sum(count), count(*)>20, max(count)<20 FROM log"), "400|1|1");
+        testing_file_sql(dir, "SELECT sum(count), count(*)>20, max(count)<20 FROM fresh"),
+        "400|1|1");
     weir_catalog_free(catalog);
     testing_remove(dir);
 }
@@ -492,8 +443,10 @@ static void in_memory_the_oldest_rows_make_room(void **state)
     for (int64_t i = 0; i < 1600; i++) { /* 102 MB */
         noise_fill(noise, sizeof noise, &random);
         testing_append(store, 1, T0 + i, 0, weir_value_bytes(noise, sizeof noise));
-        if (i % 10 == 9)
+        if (i % 10 == 9) {
             testing_commit(store);
+            testing_maintain(store, T0);
+        }
     }
     int64_t used = sqlite3_memory_used() - before;
     assert_in_range(used, 60000000, 75000000);
@@ -509,18 +462,26 @@ static void in_memory_the_oldest_rows_make_room(void **state)
 static void child_commits(const char *dir, int out)
 {
     weir_store *store = NULL;
-    if (weir_store_open(&(weir_store_options){dir, NULL, {T0}}, &store, NULL) != WEIR_OK)
+    /* A minute lasts ten commits, an hour a hundred. */
+    const weir_store_options options = {
+        .data_dir = dir, .now = {T0}, .merge_us = 10, .archive_us = 100};
+    if (weir_store_open(&options, &store, NULL) != WEIR_OK)
         _exit(1);
     weir_catalog *catalog = testing_catalog(2, 5);
     if (weir_store_register(store, catalog, (weir_wall){T0}, NULL) != WEIR_OK)
         _exit(2);
-    for (;;) {
+    for (int64_t commits = 0;;) {
         uint64_t seq = weir_store_get_position(store).committed_seq;
         for (uint64_t i = 1; i <= 1 + seq % 7; i++)
             testing_append(store, (weir_tag_uid)(1 + (seq + i) % 10), T0 + (int64_t)(seq + i), 0,
                            weir_value_u64(seq + i));
-        if (weir_store_commit(store, (weir_wall){T0}, NULL) != WEIR_OK)
+        const weir_wall now = {T0 + commits++};
+        bool more = true;
+        if (weir_store_commit(store, now, NULL) != WEIR_OK)
             _exit(3);
+        while (more)
+            if (weir_store_maintain(store, now, &more, NULL) != WEIR_OK)
+                _exit(5);
         seq = weir_store_get_position(store).committed_seq;
         if (write(out, &seq, sizeof seq) != sizeof seq)
             _exit(4);
@@ -559,12 +520,19 @@ static void kill_at_any_moment_keeps_all_that_was_committed(void **state)
         assert_true(weir_store_get_position(store).committed_seq >= told);
         weir_store_close(store);
     }
-    /* Gapless: each row starts where the one before ended. */
-    assert_string_equal(testing_file_sql(dir,
-                                         "SELECT count(*) FROM (SELECT first_seq-lag(first_seq+"
-                                         "count,1,1) OVER (ORDER BY first_seq) AS gap FROM log)"
-                                         " WHERE gap<>0"),
+    /* Each number has one sample, wherever it is now; and no segment is of no part. */
+    assert_string_equal(
+        testing_file_sql(dir,
+                         "SELECT (SELECT sum(samples) FROM part WHERE state=1) + (SELECT sum(count)"
+                         " FROM log, meta WHERE key='history_seq' AND first_seq>value) +"
+                         " (SELECT sum(count) FROM fresh, meta WHERE key='merged_seq' AND"
+                         " first_seq>value) - max((SELECT max(first_seq+count-1) FROM fresh),"
+                         " (SELECT max(last_seq) FROM log))"),
+        "0");
+    assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM segment WHERE key>>40"
+                                              " NOT IN (SELECT id FROM part)"),
                         "0");
+    assert_string_equal(testing_file_sql(dir, "SELECT count(*)>5 FROM part"), "1");
     assert_string_equal(testing_file_sql(dir, "PRAGMA integrity_check"), "ok");
     assert_true(told > 0);
     testing_remove(dir);
@@ -581,7 +549,6 @@ int main(void)
         cmocka_unit_test(a_tag_keeps_its_uid_and_gets_a_version_for_each_change),
         cmocka_unit_test(addresses_read_as_people_say_them),
         cmocka_unit_test(device_records_replace_those_of_the_same_name),
-        cmocka_unit_test(only_rows_that_may_repeat_or_lie_behind_are_marked),
         cmocka_unit_test(a_second_process_is_told_who_has_the_directory),
         cmocka_unit_test(a_store_of_a_newer_version_is_refused_and_not_altered),
         cmocka_unit_test(a_file_that_is_not_ours_is_refused_with_a_remedy),

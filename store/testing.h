@@ -139,6 +139,18 @@ static inline void testing_commit(weir_store *store)
         fail_msg("commit: %s", error.text);
 }
 
+/* Does all of the store's own work that there is. */
+static inline void testing_maintain(weir_store *store, int64_t now)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    bool more = true;
+    for (int i = 0; more; i++) {
+        if (weir_store_maintain(store, (weir_wall){now}, &more, &error) != WEIR_OK)
+            fail_msg("maintain: %s", error.text);
+        assert_true(i < 100000);
+    }
+}
+
 /* All rows as text: columns by |, rows by newline, null as "NULL", blobs in hex. Valid until the
  * next call. */
 static inline const char *testing_sql(sqlite3 *db, const char *sql)
