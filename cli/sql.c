@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <sqlite3.h>
 
@@ -14,6 +15,23 @@
 struct sql_options {
     const char *config, *data_dir;
     int format;
+    bool no_limit;
+};
+
+/*
+ * A query sees one moment, and as long as it lasts the daemon cannot use its write-ahead log again
+ * from the start. That is harmless until this file is large; then commits would have to wait. So
+ * it is the file's growth that ends a query, not its time.
+ */
+#define WAL_GROWTH_MAX (16LL * 1024 * 1024) /* four times what the daemon lets it grow by itself \
+                                             */
+
+enum { PROGRESS_STEPS = 100 * 1000 }; /* of SQLite's machine, between two looks: some ms */
+
+struct wal_watch {
+    char path[4096];
+    int64_t size; /* when the query began */
+    bool exceeded;
 };
 
 static const weir_option sql_option_table[] = {
@@ -29,8 +47,36 @@ static const weir_option sql_option_table[] = {
      .metavar = "FILE",
      .text = "The configuration that names the data directory. Without it ./weir.yaml, then "
              "/etc/weir/weir.yaml."},
+    {.name = "no-limit",
+     .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct sql_options, no_limit),
+     .text = "Let the query run on although the daemon's write-ahead log has grown by 16 MiB "
+             "since it began. At some size the daemon stops committing until the query ends."},
     WEIR_FORMAT_OPTION(struct sql_options),
     {0}};
+
+static int64_t file_size(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 ? (int64_t)s.st_size : 0;
+}
+
+/* Not 0 ends the query. */
+static int wal_on_progress(void *data)
+{
+    struct wal_watch *watch = data;
+    watch->exceeded = file_size(watch->path) - watch->size > WAL_GROWTH_MAX;
+    return watch->exceeded;
+}
+
+static void wal_watch_start(struct wal_watch *watch, sqlite3 *db, const char *data_dir)
+{
+    int n = snprintf(watch->path, sizeof watch->path, "%s/data.db-wal", data_dir);
+    if (n < 0 || (size_t)n >= sizeof watch->path)
+        return; /* nothing so long was opened */
+    watch->size = file_size(watch->path);
+    sqlite3_progress_handler(db, PROGRESS_STEPS, wal_on_progress, watch);
+}
 
 /* What SQLite says, and where: the line of the query with a mark under the place. */
 static weir_err fail_at(sqlite3 *db, const char *query, weir_error *error)
@@ -136,7 +182,16 @@ static int sql_run(const weir_invocation *in)
     }
     if (weir_query_open(data_dir, NULL, &query, &error))
         return weir_command_fail(in, &error);
+    struct wal_watch watch = {0};
+    if (!options->no_limit)
+        wal_watch_start(&watch, weir_query_db(query), data_dir);
     weir_err err = answer(in, weir_query_db(query), &error);
+    if (err && watch.exceeded)
+        err = weir_fail(&error, WEIR_EINUSE,
+                        "stopped: since the query began the daemon's write-ahead log has grown by "
+                        "16 MiB, which it can use again only when the query ends. Ask for fewer "
+                        "tags or less time, use buckets() or history(), or weir export; "
+                        "--no-limit lets it run on");
     weir_query_close(query);
     if (!err)
         return WEIR_EXIT_OK;
@@ -149,6 +204,8 @@ static const weir_example sql_examples[] = {
     {"weir sql \"SELECT time, value FROM samples WHERE tag = 'meter/power' ORDER BY ts DESC LIMIT "
      "10\"",
      "the last ten samples of one tag"},
+    {"weir sql \"SELECT time, delta FROM buckets('meter/energy', '1mo', 'Europe/Berlin')\"",
+     "how much was used in each month"},
     {"weir sql --format json \"SELECT * FROM devices WHERE state <> 'online'\"",
      "devices that are not well, for a program"},
     {0}};
@@ -169,10 +226,21 @@ const weir_command weir_command_sql = {
         "kind, bits, epoch, seq and plan; current with the same columns, one row a tag; tags(id, "
         "tag, device, unit, type, description, labels, address); devices(name, connection, state, "
         "since, last_good, error, requests, timeouts, late, rtt_p50, rtt_p99); events(ts, kind, "
-        "subject, text).\n\n"
+        "subject, text); gaps(sink, tag, from_ts, to_ts, count, cause).\n\n"
+        "Functions: buckets(tag, step, tz) adds samples up by calendar, history(tag, from_ts, "
+        "to_ts, n) in n slots of equal width; both give ts, time, delta, min, max, avg, first, "
+        "last, count and quality, a row for each that has samples. step is like 15min, 1h, 1d, "
+        "1w, 1mo; tz like Europe/Berlin, UTC when left out. ts and time are the beginning. delta "
+        "is how far the value went since the last number before the bucket; of a counter it goes "
+        "over wraps and resets, and over a replaced meter. avg is the mean of the samples. count "
+        "is of the samples with a number; without any, quality is bad. Several tags: FROM buckets "
+        "WHERE tag GLOB 'm*' AND step='1d'.\n\n"
         "quality is good, uncertain or bad; a bad value is NULL and cause says why. ts is "
         "microseconds since 1970 UTC, time the same as text. Conditions on tag (=, IN, GLOB), ts "
-        "and time skip what they can.\n\n"
+        "and time skip what they can; ORDER BY ts of one tag costs nothing. Samples come tag by "
+        "tag. Of a tag, a time and an epoch only the newest version is shown.\n\n"
+        "A query sees one moment. It is ended when the daemon's write-ahead log has grown by "
+        "16 MiB meanwhile; who sends the rows to a pager should let it read to the end.\n\n"
         "In csv and tables bytes are hex and NULL is empty.",
     .run = sql_run,
 };

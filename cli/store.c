@@ -48,7 +48,7 @@ static weir_value time_value(weir_wall t, char room[28])
 
 /* --- stats --- */
 
-enum { STATS = 17 };
+enum { STATS = 25 };
 
 /* For people one line a number, with sizes that can be read. */
 static void say_stats(const char *const names[STATS], const weir_value values[STATS])
@@ -68,12 +68,15 @@ static void say_stats(const char *const names[STATS], const weir_value values[ST
 static weir_err store_stats(const weir_invocation *in, const char *data_dir, weir_error *error)
 {
     static const char *const names[STATS] = {
-        "uuid",         "schema",           "created",
-        "rows",         "samples",          "events",
-        "tags",         "current_tags",     "first_time",
-        "last_time",    "bytes_per_sample", "level0_bytes",
-        "level1_bytes", "level2_bytes",     "file_bytes",
-        "free_bytes",   "wal_bytes",
+        "uuid",           "schema",           "created",
+        "rows",           "samples",          "events",
+        "tags",           "current_tags",     "first_time",
+        "last_time",      "bytes_per_sample", "level0_bytes",
+        "level1_bytes",   "level2_bytes",     "level0_samples",
+        "level1_samples", "level2_samples",   "tier0_parts",
+        "tier1_parts",    "tier2_parts",      "tier3_parts",
+        "tier4_parts",    "file_bytes",       "free_bytes",
+        "wal_bytes",
     };
     const struct store_options *options = in->options;
     char created[28], first[28], last[28];
@@ -96,6 +99,14 @@ static weir_err store_stats(const weir_invocation *in, const char *data_dir, wei
         weir_value_u64(s.level_bytes[0]),
         weir_value_u64(s.level_bytes[1]),
         weir_value_u64(s.level_bytes[2]),
+        weir_value_u64(s.level_samples[0]),
+        weir_value_u64(s.level_samples[1]),
+        weir_value_u64(s.level_samples[2]),
+        weir_value_u64(s.parts[0]),
+        weir_value_u64(s.parts[1]),
+        weir_value_u64(s.parts[2]),
+        weir_value_u64(s.parts[3]),
+        weir_value_u64(s.parts[4]),
         weir_value_u64(s.file_bytes),
         weir_value_u64(s.free_bytes),
         weir_value_u64(s.wal_bytes),
@@ -135,10 +146,13 @@ static weir_err store_verify(const weir_invocation *in, const char *data_dir, we
     weir_output_end(output);
     if (err && counts.findings == 0)
         return err; /* nothing could be read at all */
-    weir_command_note(in, "read %llu rows, %llu samples, %llu events, %llu tags: %llu finding%s",
-                      (unsigned long long)counts.rows, (unsigned long long)counts.samples,
-                      (unsigned long long)counts.events, (unsigned long long)counts.tags,
-                      (unsigned long long)counts.findings, counts.findings == 1 ? "" : "s");
+    weir_command_note(in,
+                      "read %llu rows, %llu segments, %llu samples, %llu events, %llu tags: %llu "
+                      "finding%s",
+                      (unsigned long long)counts.rows, (unsigned long long)counts.segments,
+                      (unsigned long long)counts.samples, (unsigned long long)counts.events,
+                      (unsigned long long)counts.tags, (unsigned long long)counts.findings,
+                      counts.findings == 1 ? "" : "s");
     return err;
 }
 
@@ -179,9 +193,14 @@ const weir_command weir_command_store = {
     .options = store_option_table,
     .options_size = sizeof(struct store_options),
     .examples = store_examples,
-    .text = "stats: samples, events, tags, times and sizes. Nothing is decompressed.\n\n"
-            "verify: the database's own integrity check, and every row's checksums, codec, counts "
-            "and times. One line for each finding on standard output, what was read on standard "
-            "error. It sees one moment beside a running daemon.",
+    .text =
+        "stats: samples, events, tags, times and sizes: of the newest commits (level 0), of the "
+        "log (level 1: merged each minute, kept until every sink has it) and of history (level "
+        "2: parts of an hour, 1, 8, 64 and 512 days are tiers 0 to 4). Nothing is "
+        "decompressed.\n\n"
+        "verify: the database's own integrity check; every row's and segment's checksums, codec, "
+        "counts and times; every summary against its samples. One line for each finding on "
+        "standard output, what was read on standard "
+        "error. It sees one moment beside a running daemon.",
     .run = store_run,
 };

@@ -38,28 +38,13 @@ static char op_letter(int op)
     }
 }
 
-/* The letter of a column that can be constrained, and 0 for the others. */
-static char column_letter(int column)
-{
-    switch (column) {
-    case COLUMN_TAG:
-        return 'n';
-    case COLUMN_TS:
-        return 't';
-    case COLUMN_TIME:
-        return 'T';
-    case COLUMN_SEQ:
-        return 's';
-    default:
-        return 0;
-    }
-}
-
 /* A letter for what can be used, 0 else. A tag is one or more names, never a range of them, and
  * only one such set is taken: the others SQLite checks. */
 static char constraint_op(sqlite3_index_info *info, int i, char column, bool has_tags)
 {
     char op = op_letter(info->aConstraint[i].op);
+    if (column >= '0' && column <= '9')
+        return op == '=' ? op : 0;
     if (column != 'n')
         return op == 'G' ? 0 : op;
     if (has_tags || (op != '=' && op != 'G'))
@@ -81,8 +66,9 @@ static void constraint_weigh(char column, char op, double *cost, double *rows)
     *cost *= factor;
 }
 
-int weir_constraints_plan(sqlite3_index_info *info, const char *columns)
+int weir_constraints_plan(sqlite3_index_info *info, const char *letters)
 {
+    const int n_letters = (int)strlen(letters);
     double cost = COST_ALL, rows = ROWS_ALL;
     char *plan = sqlite3_malloc(2 * info->nConstraint + 1);
     int n = 0;
@@ -90,18 +76,23 @@ int weir_constraints_plan(sqlite3_index_info *info, const char *columns)
     if (!plan)
         return SQLITE_NOMEM;
     for (int i = 0; i < info->nConstraint; i++) {
-        char column = column_letter(info->aConstraint[i].iColumn);
-        if (!info->aConstraint[i].usable || !column || !strchr(columns, column))
-            continue;
-        char op = constraint_op(info, i, column, has_tags);
+        const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+        char column = c->iColumn >= 0 && c->iColumn < n_letters ? letters[c->iColumn] : ' ';
+        const bool argument = column >= '0' && column <= '9';
+        if (argument && !c->usable && c->op == SQLITE_INDEX_CONSTRAINT_EQ) {
+            sqlite3_free(plan);
+            return SQLITE_CONSTRAINT; /* in another order of tables it is known */
+        }
+        char op = c->usable && column != ' ' ? constraint_op(info, i, column, has_tags) : 0;
         if (!op)
             continue;
         has_tags |= column == 'n';
         plan[2 * n] = column;
         plan[2 * n + 1] = op;
         info->aConstraintUsage[i].argvIndex = ++n;
-        info->aConstraintUsage[i].omit = column == 'T';
-        constraint_weigh(column, op, &cost, &rows);
+        info->aConstraintUsage[i].omit = column == 'T' || argument;
+        if (!argument)
+            constraint_weigh(column, op, &cost, &rows);
     }
     plan[2 * n] = '\0';
     info->idxStr = plan;
@@ -111,12 +102,19 @@ int weir_constraints_plan(sqlite3_index_info *info, const char *columns)
     return SQLITE_OK;
 }
 
+static bool is_time(const char *letters, int column)
+{
+    return column >= 0 && (size_t)column < strlen(letters) &&
+           (letters[column] == 't' || letters[column] == 'T');
+}
+
 /* Rows of one tag come by ts anyway, and time is ts written down. */
-bool weir_constraints_order(const sqlite3_index_info *info, bool *ret_descending)
+bool weir_constraints_order(const sqlite3_index_info *info, const char *letters,
+                            bool *ret_descending)
 {
     *ret_descending = false;
     if (info->nOrderBy != 1 || !strstr(info->idxStr, "n=") ||
-        (info->aOrderBy[0].iColumn != COLUMN_TS && info->aOrderBy[0].iColumn != COLUMN_TIME))
+        !is_time(letters, info->aOrderBy[0].iColumn))
         return false;
     *ret_descending = info->aOrderBy[0].desc;
     return true;
@@ -196,6 +194,10 @@ static weir_err tags_apply(weir_constraints *c, sqlite3 *db, char op, sqlite3_va
 static weir_err constraint_read(weir_constraints *c, sqlite3 *db, char column, char op,
                                 sqlite3_value *value, weir_error *error)
 {
+    if (column >= '0' && column <= '9') {
+        c->arguments[column - '0'] = value;
+        return WEIR_OK;
+    }
     /* The list of IN looks like null; any other comparison with null is never true. */
     if (op != 'I' && sqlite3_value_type(value) == SQLITE_NULL) {
         c->nothing = true;

@@ -287,7 +287,7 @@ static weir_err current_search(current_cursor *c, weir_query *q, weir_error *err
 static int current_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     (void)table;
-    int rc = weir_constraints_plan(info, "nT");
+    int rc = weir_constraints_plan(info, "n T");
     info->estimatedCost /= 1e4;
     info->estimatedRows = info->estimatedRows / 10000 + 1;
     return rc;

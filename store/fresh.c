@@ -4,9 +4,9 @@
 /*
  * What wears out flash is the number of pages a commit writes. SQLite overwrites a row in place
  * when its record keeps its size, and then only pages whose bytes differ are dirty. So records are
- * padded to a ladder of sizes, and a commit takes a used slot of a fitting size: one page, for a
- * row that fits one. Where none fits, a slot is added while there are few, else one changes its
- * size; after a minute or two of a steady load all fit.
+ * padded to a ladder of sizes, and a commit takes a used slot that is as large or up to twice as
+ * large: one page, for a row that fits one. Where none fits, a slot is added while there are few,
+ * else one changes its size; after a minute or two of a steady load all fit.
  *
  * Memory knows the slots. A transaction notes what it changes there, and takes it back when it
  * fails.
@@ -211,7 +211,7 @@ static struct choice slot_choose(const weir_fresh *f, size_t size, uint64_t merg
         }
         c.used++;
         c.any = i;
-        if (s->size >= size && s->size <= ladder(size) &&
+        if (s->size >= size && s->size <= 2 * size &&
             (c.fitting == SIZE_MAX || s->size < f->slots[c.fitting].size))
             c.fitting = i;
     }

@@ -12,7 +12,9 @@
 struct weir_query {
     sqlite3 *db;
     weir_names names;
-    weir_view *view;
+    weir_view *view;   /* NULL: to be made when it is needed */
+    bool attached;     /* db is someone else's */
+    unsigned n_tables; /* connected */
 };
 
 /* Columns of samples and current, in this order. */
@@ -32,6 +34,8 @@ enum {
 };
 
 /* Without a rowid: a sample's seq would have to be looked up for each, only to have one. */
+#define SAMPLES_LETTERS "ntT       s"
+
 #define SAMPLES_DECLARATION                                                            \
     "CREATE TABLE x(tag TEXT, ts INTEGER, time TEXT, value, quality TEXT, cause TEXT," \
     " read_ts INTEGER, kind TEXT HIDDEN, bits BLOB HIDDEN, epoch INTEGER HIDDEN,"      \
@@ -58,6 +62,7 @@ typedef struct weir_query_table {
 
 int weir_query_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
                              sqlite3_vtab **ret, char **ret_error);
+int weir_query_table_declare(sqlite3 *db, void *aux, const char *sql, sqlite3_vtab **ret);
 int weir_query_table_disconnect(sqlite3_vtab *table);
 int weir_query_no_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret); /* never called */
 
@@ -66,9 +71,11 @@ int weir_query_table_fail(sqlite3_vtab *table, weir_err err, const weir_error *e
 
 /*
  * How a constraint goes from xBestIndex to xFilter: two characters of idxStr for each argument,
- * the column and the operator. The functions below are both tables'.
+ * the column's letter and the operator. letters has one for each column of the table, in order:
+ * n a tag's name, t ts, T time, s seq, a digit for an argument of a table function, blank for what
+ * SQLite may look at itself. SQLITE_CONSTRAINT: an argument is not known yet.
  */
-int weir_constraints_plan(sqlite3_index_info *info, const char *columns);
+int weir_constraints_plan(sqlite3_index_info *info, const char *letters);
 
 /* idxNum: what the plan does besides. */
 enum {
@@ -77,7 +84,8 @@ enum {
 };
 
 /* Whether the plan names one tag and SQL wants its rows by ts or time: then they come so. */
-bool weir_constraints_order(const sqlite3_index_info *info, bool *ret_descending);
+bool weir_constraints_order(const sqlite3_index_info *info, const char *letters,
+                            bool *ret_descending);
 
 /* Takes the moment a statement sees: names and view. */
 weir_err weir_query_begin(weir_query *query, weir_error *error) WEIR_MUST_CHECK;
@@ -87,7 +95,8 @@ typedef struct weir_constraints {
     weir_scan_filter filter;
     weir_uids tags; /* when has_tags */
     bool has_tags;
-    bool nothing;     /* no row can match */
+    bool nothing;                /* no row can match */
+    sqlite3_value *arguments[4]; /* of a table function; NULL: not given. SQLite's, in xFilter */
     unsigned n_texts; /* comparisons of `time` with what is no time: as texts, row by row */
     struct {
         char op;
@@ -102,3 +111,5 @@ void weir_constraints_deinit(weir_constraints *c);
 
 extern const sqlite3_module weir_samples_module;
 extern const sqlite3_module weir_current_module;
+extern const sqlite3_module weir_buckets_module;
+extern const sqlite3_module weir_history_module;

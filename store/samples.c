@@ -22,10 +22,10 @@ static int samples_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     bool descending;
     (void)table;
-    int rc = weir_constraints_plan(info, "ntTs");
+    int rc = weir_constraints_plan(info, SAMPLES_LETTERS);
     if (rc != SQLITE_OK)
         return rc;
-    info->orderByConsumed = weir_constraints_order(info, &descending);
+    info->orderByConsumed = weir_constraints_order(info, SAMPLES_LETTERS, &descending);
     info->idxNum = (descending ? PLAN_DESCENDING : 0) |
                    (weir_columns_need_replies(info->colUsed) ? PLAN_REPLIES : 0);
     return SQLITE_OK;

@@ -19,30 +19,61 @@ static weir_err stats_count(sqlite3 *db, const char *sql, uint64_t *ret, weir_er
     return err;
 }
 
-/* The level is the second byte of a head. */
-static weir_err stats_log(sqlite3 *db, weir_store_stats *s, weir_error *error)
+/* One level: rows, samples, bytes, samples that no later level has, min_ts, max_ts. */
+static weir_err stats_level(sqlite3 *db, const char *sql, size_t level, weir_store_stats *s,
+                            weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row;
-    weir_err err = weir_db_prepare(db,
-                                   "SELECT substr(head,2,1), count(*), sum(count),"
-                                   " sum(length(head)+length(body)), min(min_ts), max(max_ts)"
-                                   " FROM log GROUP BY 1",
-                                   &stmt, error);
-    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
-        const uint8_t *level = sqlite3_column_blob(stmt, 0);
-        uint64_t samples = (uint64_t)sqlite3_column_int64(stmt, 2);
-        int64_t first = sqlite3_column_int64(stmt, 4), last = sqlite3_column_int64(stmt, 5);
-        if (level && sqlite3_column_bytes(stmt, 0) == 1 && *level < WEIR_STORE_LEVELS) {
-            s->level_samples[*level] = samples;
-            s->level_bytes[*level] = (uint64_t)sqlite3_column_int64(stmt, 3);
-        }
-        s->first_ts.us = s->rows == 0 || first < s->first_ts.us ? first : s->first_ts.us;
-        s->last_ts.us = s->rows == 0 || last > s->last_ts.us ? last : s->last_ts.us;
-        s->rows += (uint64_t)sqlite3_column_int64(stmt, 1);
-        s->samples += samples;
-    }
+    weir_err err = weir_db_prepare(db, sql, &stmt, error);
+    if (err == WEIR_OK)
+        err = weir_db_step(stmt, &row, error);
+    if (err != WEIR_OK || !row || sqlite3_column_int64(stmt, 0) == 0)
+        return err;
+    int64_t first = sqlite3_column_int64(stmt, 4), last = sqlite3_column_int64(stmt, 5);
+    s->first_ts.us = s->samples == 0 || first < s->first_ts.us ? first : s->first_ts.us;
+    s->last_ts.us = s->samples == 0 || last > s->last_ts.us ? last : s->last_ts.us;
+    s->level_samples[level] = (uint64_t)sqlite3_column_int64(stmt, 1);
+    s->level_bytes[level] = (uint64_t)sqlite3_column_int64(stmt, 2);
+    s->samples += (uint64_t)sqlite3_column_int64(stmt, 3);
+    s->rows += level < 2 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    return WEIR_OK;
+}
+
+static weir_err stats_tiers(sqlite3 *db, weir_store_stats *s, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(
+        db, "SELECT tier & 15, count(*) FROM part WHERE state=1 GROUP BY 1", &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row)
+        if (sqlite3_column_int64(stmt, 0) < WEIR_STORE_TIERS)
+            s->parts[sqlite3_column_int64(stmt, 0)] = (uint64_t)sqlite3_column_int64(stmt, 1);
     return err;
+}
+
+#define STATS_MARK(key) "(SELECT ifnull(max(value), 0) FROM meta WHERE key='" key "')"
+
+static weir_err stats_levels(sqlite3 *db, weir_store_stats *s, weir_error *error)
+{
+    static const char *const levels[WEIR_STORE_LEVELS] = {
+        "SELECT count(*), sum(count), sum(length(head)+length(body)), sum(count), min(min_ts),"
+        " max(max_ts) FROM fresh WHERE first_seq>" STATS_MARK("merged_seq"),
+        "SELECT count(*), sum(count), sum(length(head)+length(body)), sum(count) FILTER (WHERE"
+        " ifnull(last_seq, first_seq+count-1)>" STATS_MARK("history_seq") "), min(min_ts),"
+                                                                          " max(max_ts) FROM log",
+        "SELECT count(*), sum(samples), sum(bytes), sum(samples), min(min_ts), max(max_ts)"
+        " FROM part WHERE state=1",
+    };
+    static const char log_of_version_1[] =
+        "SELECT count(*), sum(count), sum(length(head)+length(body)), sum(count), min(min_ts),"
+        " max(max_ts) FROM log";
+    if (s->schema < 2)
+        return stats_level(db, log_of_version_1, 0, s, error);
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; err == WEIR_OK && i < WEIR_STORE_LEVELS; i++)
+        err = stats_level(db, levels[i], i, s, error);
+    return err == WEIR_OK ? stats_tiers(db, s, error) : err;
 }
 
 static weir_err stats_meta(sqlite3 *db, weir_store_stats *s, weir_error *error)
@@ -80,11 +111,12 @@ static weir_err stats_read(sqlite3 *db, weir_store_stats *s, weir_error *error)
         err = stats_count(db, counts[i].sql, counts[i].ret, error);
     if (err == WEIR_OK)
         err = stats_meta(db, s, error);
-    if (err == WEIR_OK)
-        err = stats_log(db, s, error);
     if (err != WEIR_OK)
         return err;
     s->schema = (int)schema;
+    err = stats_levels(db, s, error);
+    if (err != WEIR_OK)
+        return err;
     s->file_bytes = pages * page;
     s->free_bytes = free_pages * page;
     uint64_t bytes = 0;

@@ -7,20 +7,24 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-enum { WEIR_STORE_LEVELS = 3 };
+/* fresh, log, parts; and the tiers of parts. */
+enum { WEIR_STORE_LEVELS = 3, WEIR_STORE_TIERS = 5 };
 
 typedef struct weir_store_stats {
     char uuid[37];
     weir_wall created;
     int schema;                              /* user_version */
-    uint64_t rows, samples, events;          /* rows of the log */
-    uint64_t level_bytes[WEIR_STORE_LEVELS]; /* blocks, as stored */
+    uint64_t rows;                           /* of log and fresh that are in use */
+    uint64_t samples, events;                /* samples: each once */
+    uint64_t level_bytes[WEIR_STORE_LEVELS]; /* blocks and segments, as stored */
+    /* What a level holds. The log also has what is in parts, until every sink has taken it. */
     uint64_t level_samples[WEIR_STORE_LEVELS];
-    double bytes_per_sample;         /* of blocks; 0 without samples */
-    weir_wall first_ts, last_ts;     /* both 0 without samples */
-    uint64_t tags, current_tags;     /* ever; of the newest catalog */
-    uint64_t file_bytes, free_bytes; /* data.db, and what of it is to be used again */
-    uint64_t wal_bytes;              /* data.db-wal */
+    uint64_t parts[WEIR_STORE_TIERS]; /* that are read; by tier */
+    double bytes_per_sample;          /* of all levels and `samples`; 0 without samples */
+    weir_wall first_ts, last_ts;      /* both 0 without samples */
+    uint64_t tags, current_tags;      /* ever; of the newest catalog */
+    uint64_t file_bytes, free_bytes;  /* data.db, and what of it is to be used again */
+    uint64_t wal_bytes;               /* data.db-wal */
     const char *sqlite_version;
 } weir_store_stats;
 

@@ -4,13 +4,14 @@
 #include "store/store.h"
 
 #include "base/random.h"
+#include "blocks/replies.h"
+#include "blocks/segment.h"
 #include "store/database.h"
 #include "store/row.h"
 #include "store/schema.h"
 #include "store/store_priv.h"
-#include "blocks/replies.h"
-#include "blocks/segment.h"
 #include "store/testing.h"
+#include "tests/support/fault_vfs.h"
 
 /* --- reading it all back ------------------------------------------------------------------ */
 
@@ -22,6 +23,7 @@ struct found {
     int64_t value; /* of an i64; the length of a string */
     uint64_t seq;
     int64_t received;
+    uint64_t rank; /* of two with one identity the higher one counts: seq, or the part's last_seq */
 };
 
 struct contents {
@@ -49,9 +51,9 @@ static weir_err read_batch(void *data, const weir_batch *b, uint64_t seq, weir_e
 {
     (void)error;
     for (uint32_t i = 0; i < b->n_samples; i++)
-        contents_add(data,
-                     (struct found){b->samples[i].tag, b->epoch, b->samples[i].ts.us,
-                                    value_number(&b->samples[i].value), seq + i, b->received.us});
+        contents_add(data, (struct found){b->samples[i].tag, b->epoch, b->samples[i].ts.us,
+                                          value_number(&b->samples[i].value), seq + i,
+                                          b->received.us, seq + i});
     return WEIR_OK;
 }
 
@@ -118,8 +120,8 @@ static void read_parts(sqlite3 *db, struct contents *c, bool with_replies)
     uint32_t of_epoch = 0;
     assert_int_equal(
         sqlite3_prepare_v2(db,
-                           "SELECT p.epoch, s.key, s.head, s.marks, s.body FROM part p JOIN segment"
-                           " s ON s.key>=(p.id<<40) AND s.key<((p.id+1)<<40)"
+                           "SELECT p.epoch, s.key, s.head, s.marks, s.body, p.last_seq FROM part p"
+                           " JOIN segment s ON s.key>=(p.id<<40) AND s.key<((p.id+1)<<40)"
                            " WHERE p.state=1 AND (s.key & 0x8000000000)=0",
                            -1, &s, NULL),
         SQLITE_OK);
@@ -141,7 +143,13 @@ static void read_parts(sqlite3 *db, struct contents *c, bool with_replies)
         assert_int_equal(weir_segment_read(segment, 0, head.n_slices, tag, samples, refs, &error),
                          WEIR_OK);
         for (uint32_t i = 0; i < head.count; i++) {
-            struct found f = {tag, epoch, samples[i].ts.us, value_number(&samples[i].value), 0, 0};
+            struct found f = {tag,
+                              epoch,
+                              samples[i].ts.us,
+                              value_number(&samples[i].value),
+                              0,
+                              0,
+                              (uint64_t)sqlite3_column_int64(s, 5)};
             if (with_replies) {
                 if (of != refs[i].reply || of_epoch != epoch || !series.replies) {
                     free(series.replies);
@@ -195,13 +203,20 @@ static struct contents contents_read(sqlite3 *db, bool with_replies)
     return c;
 }
 
-static struct contents contents_of_dir(const char *dir, bool with_replies)
+static sqlite3 *reader_open(const char *dir, const char *vfs)
 {
     char path[600];
     sqlite3 *db = NULL;
     (void)snprintf(path, sizeof path, "%s/data.db", dir);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, vfs), SQLITE_OK);
+    return db;
+}
+
+static struct contents contents_of(const char *dir, const char *vfs, bool with_replies)
+{
+    sqlite3 *db = reader_open(dir, vfs);
     struct contents c = contents_read(db, with_replies);
+    assert_string_equal(testing_sql(db, "PRAGMA integrity_check"), "ok");
     (void)sqlite3_close(db);
     return c;
 }
@@ -271,12 +286,12 @@ static void assert_plant(const struct contents *c, const struct plant *p, int64_
 }
 
 /* Replies: each sample has a number of its own, and its reply's time. */
-static void assert_numbers(const struct contents *c, const struct plant *p)
+static void assert_numbers(const struct contents *c, const struct plant *p, size_t n_events)
 {
-    bool *seen = calloc(c->n + 1, 1);
+    bool *seen = calloc(c->n + n_events + 1, 1);
     for (size_t i = 0; i < c->n; i++) {
         const struct found *f = &c->all[i];
-        assert_in_range(f->seq, 1, c->n);
+        assert_in_range(f->seq, 1, c->n + n_events);
         assert_false(seen[f->seq]);
         seen[f->seq] = true;
         assert_int_equal(f->received, f->ts + 2000 + (f->tag - 1) / p->points * 1000);
@@ -284,33 +299,33 @@ static void assert_numbers(const struct contents *c, const struct plant *p)
     free(seen);
 }
 
-static weir_store *open_fast(const char *dir)
+static weir_store *open_at(const char *dir, const char *vfs, int64_t now)
 {
     weir_error error = WEIR_ERROR_INIT;
     weir_store *store = NULL;
-    weir_store_options options = {.data_dir = dir, .now = {T0}};
+    weir_store_options options = {.data_dir = dir, .vfs = vfs, .now = {now}};
     if (weir_store_open(&options, &store, &error) != WEIR_OK)
         fail_msg("open: %s", error.text);
     return store;
 }
 
-/* --- tests -------------------------------------------------------------------------------- */
-
 #define DAY0 (T0 / WEIR_DAY * WEIR_DAY)
+
+/* --- the way ------------------------------------------------------------------------------ */
 
 static void two_days_become_history_and_lose_nothing(void **state)
 {
     (void)state;
     char *dir = testing_dir();
-    weir_store *store = open_fast(dir);
+    weir_store *store = open_at(dir, NULL, DAY0);
     weir_catalog *catalog = testing_catalog(3, 4);
     struct plant plant = {3, 4, 20 * WEIR_S, DAY0, 0};
     testing_register(store, catalog);
     plant_run(&plant, store, DAY0 + 2 * WEIR_DAY + 4 * WEIR_HOUR);
     weir_store_close(store);
-    struct contents c = contents_of_dir(dir, true);
+    struct contents c = contents_of(dir, NULL, true);
     assert_plant(&c, &plant, DAY0);
-    assert_numbers(&c, &plant);
+    assert_numbers(&c, &plant, 0);
     assert_true(c.fresh <= 3 * 12);
     assert_true(c.log <= 61 * 3 * 12);
     free(c.all);
@@ -321,15 +336,529 @@ static void two_days_become_history_and_lose_nothing(void **state)
     assert_string_equal(
         testing_file_sql(dir, "SELECT sum(samples), sum(segments) FROM part WHERE tier=1"),
         "103680|30");
-    assert_string_equal(testing_file_sql(dir, "PRAGMA integrity_check"), "ok");
     weir_catalog_free(catalog);
     testing_remove(dir);
+}
+
+static void small_periods_move_up_and_large_ones_stay(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = testing_catalog(2, 1);
+    struct plant slow = {1, 1, 2 * WEIR_HOUR, DAY0, 0};
+    weir_sample samples[4000];
+    int64_t until = weir_floor_multiple(DAY0, 64 * WEIR_DAY) + 66 * WEIR_DAY;
+    testing_register(store, catalog);
+    /* Tag 2 has 48 000 samples in each of the first two days: more than a segment in eight. */
+    while (slow.next < until) {
+        const int64_t now = slow.next;
+        plant_poll(&slow, store);
+        for (size_t i = 0; i < 4000; i++)
+            samples[i] = (weir_sample){2, 0, {now + (int64_t)i}, weir_value_i64((int64_t)i)};
+        weir_batch batch = {.due = {now}, .received = {now}, .n_samples = 4000, .samples = samples};
+        if (now < DAY0 + 2 * WEIR_DAY)
+            assert_int_equal(weir_store_append(store, &batch, NULL), WEIR_OK);
+        commit_at(store, now);
+        testing_maintain(store, now);
+    }
+    weir_store_close(store);
+    /* One segment in the 64 days, and the replies; the other stays in its days. */
+    assert_string_equal(
+        testing_file_sql(dir, "SELECT tier, count(*), sum(samples) FROM part WHERE tier&16"),
+        "17|2|96000");
+    assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM part WHERE tier=3"), "1");
+    assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM segment s, part p"
+                                              " WHERE p.tier=3 AND s.key>>8=(p.id<<32)+1"),
+                        "1");
+    struct contents c = contents_of(dir, NULL, false);
+    assert_int_equal(c.n, (size_t)((until - DAY0) / slow.interval) + 96000);
+    free(c.all);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
+/* An old value corrected, before and after its day was merged; a clock set back; late days. */
+static void corrections_win_and_epochs_stay_apart(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = testing_catalog(1, 2);
+    int64_t now = DAY0;
+    testing_register(store, catalog);
+    for (int i = 0; i < 300; i++, now += 10 * WEIR_MINUTE) {
+        testing_append(store, 1, now, 0, weir_value_i64(i));
+        if (i % 25 == 24) /* one of long ago: first ten of them */
+            testing_append(store, 1, DAY0 + i / 25 * WEIR_HOUR, 0, weir_value_i64(1000000 + i));
+        if (i == 200)
+            testing_append(store, 1, DAY0 + WEIR_HOUR, 1, weir_value_i64(77));
+        if (i == 250)
+            testing_append(store, 2, DAY0 - 300 * WEIR_DAY, 0, weir_value_string("late", 4));
+        commit_at(store, now);
+        testing_maintain(store, now);
+    }
+    weir_store_close(store);
+    struct contents c = contents_of(dir, NULL, true);
+    size_t corrected = 0;
+    for (size_t i = 0; i < c.n; i++) {
+        /* Of those with one identity the highest seq counts; a merge may have dropped the rest. */
+        const struct found *best = &c.all[i];
+        while (i + 1 < c.n && found_compare(&c.all[i], &c.all[i + 1]) == 0) {
+            i++;
+            best = c.all[i].rank > best->rank ? &c.all[i] : best;
+        }
+        if (best->tag != 1 || best->epoch != 0)
+            continue;
+        int64_t hour = (best->ts - DAY0) / WEIR_HOUR, slot = (best->ts - DAY0) / 10 / WEIR_MINUTE;
+        bool is_corrected = (best->ts - DAY0) % WEIR_HOUR == 0 && hour < 12;
+        corrected += is_corrected;
+        assert_int_equal(best->value, is_corrected ? 1000000 + hour * 25 + 24 : slot);
+    }
+    assert_int_equal(corrected, 12);
+    free(c.all);
+    assert_string_equal(testing_file_sql(dir, "SELECT epoch, sum(samples) FROM part WHERE epoch=1"),
+                        "1|1");
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
+static void what_is_purged_goes_with_the_next_merges(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = testing_catalog(1, 2);
+    struct plant plant = {1, 2, WEIR_MINUTE, DAY0, 0};
+    testing_register(store, catalog);
+    plant_run(&plant, store, DAY0 + 6 * WEIR_HOUR + 30 * WEIR_MINUTE);
+    sqlite3 *db = reader_open(dir, NULL);
+    (void)testing_sql(db, "UPDATE tag SET purged_seq=780 WHERE uid=2"); /* all so far */
+    (void)sqlite3_close(db);
+    plant_run(&plant, store, DAY0 + 26 * WEIR_HOUR + WEIR_MINUTE);
+    weir_store_close(store);
+    assert_string_equal(testing_file_sql(dir, "SELECT samples FROM part WHERE tier=1"), "2490");
+    struct contents c = contents_of(dir, NULL, true);
+    for (size_t i = 0; i < c.n; i++)
+        assert_true(c.all[i].tag == 1 || c.all[i].seq > 780);
+    assert_int_equal(c.n, 2 * (26 * 60 + 1) - 390);
+    free(c.all);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
+/* --- cursors ------------------------------------------------------------------------------ */
+
+static void the_log_waits_for_every_cursor_that_counts(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = testing_catalog(1, 1);
+    struct plant plant = {1, 1, WEIR_MINUTE, DAY0, 0};
+    size_t n;
+    testing_register(store, catalog);
+    assert_int_equal(weir_store_set_cursor(store, "office", 1, (weir_wall){DAY0}, NULL),
+                     WEIR_EINVAL);
+    assert_int_equal(weir_store_set_cursor(store, "office", 0, (weir_wall){DAY0}, NULL), WEIR_OK);
+    plant_run(&plant, store, DAY0 + 5 * WEIR_HOUR);
+    sqlite3 *db = reader_open(dir, NULL);
+    const char *oldest = "SELECT min(first_seq), max(ifnull(last_seq,0)) >= 298 FROM log";
+    assert_string_equal(testing_sql(db, oldest), "1|1");
+    assert_string_equal(testing_sql(db, "SELECT value>=240 FROM meta WHERE key='history_seq'"),
+                        "1");
+    assert_int_equal(weir_store_set_cursor(store, "office", 100, (weir_wall){plant.next}, NULL),
+                     WEIR_OK);
+    plant_run(&plant, store, plant.next + WEIR_HOUR);
+    assert_string_equal(
+        testing_sql(db, "SELECT min(first_seq)>95 AND min(first_seq)<=101 FROM log"), "1");
+    assert_string_equal(testing_sql(db, "SELECT name, seq FROM cursor"), "office|100");
+    /* It is detached, and a week later it counts no more. */
+    assert_int_equal(weir_store_detach_cursor(store, "nobody", (weir_wall){0}, NULL),
+                     WEIR_ENOTFOUND);
+    assert_int_equal(weir_store_detach_cursor(store, "office", (weir_wall){plant.next}, NULL),
+                     WEIR_OK);
+    plant_run(&plant, store, plant.next + WEIR_DAY);
+    assert_string_equal(testing_sql(db, "SELECT min(first_seq)<=101 FROM log"), "1");
+    plant.next += 7 * WEIR_DAY;
+    plant_run(&plant, store, plant.next + 2 * WEIR_HOUR);
+    assert_string_equal(testing_sql(db, "SELECT min(first_seq)>1000 FROM log"), "1");
+    assert_string_equal(weir_store_cursors(store, &n)[0].name, "office");
+    assert_int_equal(n, 1);
+    (void)sqlite3_close(db);
+    weir_store_close(store);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
+static void a_cursor_rides_with_a_commit_and_survives_it(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, T0);
+    weir_catalog *catalog = testing_catalog(1, 1);
+    size_t n;
+    testing_register(store, catalog);
+    for (int64_t i = 0; i < 3; i++) {
+        testing_append(store, 1, T0 + i, 0, weir_value_i64(i));
+        testing_commit(store);
+        assert_int_equal(weir_store_set_cursor(store, "a", (uint64_t)i, (weir_wall){T0 + i}, NULL),
+                         WEIR_OK);
+        assert_int_equal(weir_store_set_cursor(store, "bb", 1, (weir_wall){T0 + i}, NULL), WEIR_OK);
+    }
+    assert_int_equal(weir_store_detach_cursor(store, "bb", (weir_wall){T0 + 9}, NULL), WEIR_OK);
+    testing_append(store, 1, T0 + 9, 0, weir_value_i64(9));
+    testing_commit(store);
+    weir_store_close(store);
+    store = open_at(dir, NULL, T0);
+    const weir_cursor *cursors = weir_store_cursors(store, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(cursors[0].name, "a");
+    assert_int_equal(cursors[0].seq, 2);
+    assert_int_equal(cursors[0].ts.us, T0 + 2);
+    assert_int_equal(cursors[0].detached.us, 0);
+    assert_string_equal(cursors[1].name, "bb");
+    assert_int_equal(cursors[1].seq, 1);
+    assert_int_equal(cursors[1].detached.us, T0 + 9);
+    weir_store_close(store);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
+/* --- current values ----------------------------------------------------------------------- */
+
+static void assert_snapshot(sqlite3 *db, const char *want)
+{
+    struct contents c = {0};
+    char text[400] = "";
+    size_t at = 0;
+    read_rows(db, "SELECT first_seq, head, body FROM snapshot", &c);
+    qsort(c.all, c.n, sizeof *c.all, found_compare);
+    for (size_t i = 0; i < c.n; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%u:%u:%lld:%lld:%llu ", c.all[i].tag,
+                               c.all[i].epoch, (long long)(c.all[i].ts - T0),
+                               (long long)c.all[i].value, (unsigned long long)c.all[i].seq);
+    assert_string_equal(text, want);
+    free(c.all);
+}
+
+static void the_snapshot_has_the_newest_of_each_tag_with_its_number(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, T0);
+    weir_catalog *catalog = testing_catalog(1, 4);
+    weir_event event = {{T0}, WEIR_EVENT_GAP, "d0", "takes a number"};
+    testing_register(store, catalog);
+    for (int64_t i = 0; i < 10; i++) {
+        weir_sample samples[] = {{1, 0, {T0 + i}, weir_value_i64(i)},
+                                 {2, 0, {T0 + i}, weir_value_i64(10 + i)}};
+        weir_batch batch = {.due = {T0 + i}, .n_samples = 2, .samples = samples};
+        assert_int_equal(weir_store_append(store, &batch, NULL), WEIR_OK);
+        if (i == 3)
+            testing_append(store, 3, T0 + 3, 0, weir_value_string("three", 5));
+        if (i == 4)
+            testing_append(store, 4, T0 + 4, 1, weir_value_i64(4));
+        if (i == 5) /* later, but of an epoch before */
+            testing_append(store, 4, T0 + 5, 0, weir_value_i64(5));
+        if (i == 6) /* late */
+            testing_append(store, 3, T0 + 1, 0, weir_value_i64(6));
+        assert_int_equal(weir_store_event(store, &event, NULL), WEIR_OK);
+        testing_commit(store);
+        if (i == 4) { /* the first half is found again in the log */
+            testing_maintain(store, T0 + WEIR_MINUTE);
+            weir_store_close(store);
+            store = open_at(dir, NULL, T0 + WEIR_MINUTE);
+        }
+    }
+    testing_maintain(store, T0 + 2 * WEIR_MINUTE);
+    sqlite3 *db = reader_open(dir, NULL);
+    assert_snapshot(db, "1:0:9:9:32 2:0:9:19:33 3:0:3:5:12 4:1:4:4:16 ");
+    assert_string_equal(testing_sql(db, "SELECT DISTINCT seq FROM snapshot"), "33");
+    assert_string_equal(testing_sql(db, "SELECT value FROM meta WHERE key='merged_seq'"), "33");
+    (void)sqlite3_close(db);
+    weir_store_close(store);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
+/* --- flash -------------------------------------------------------------------------------- */
+
+static int frames;
+static int on_wal(void *data, sqlite3 *db, const char *name, int pages)
+{
+    (void)data, (void)db, (void)name;
+    frames = pages;
+    return SQLITE_OK;
+}
+
+static void a_commit_of_a_small_plant_dirties_one_page(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = testing_catalog(5, 50);
+    struct plant plant = {5, 50, WEIR_S, DAY0, 0};
+    int before = 0, more_than_one = 0;
+    testing_register(store, catalog);
+    plant_run(&plant, store, DAY0 + 3 * WEIR_MINUTE + WEIR_S); /* ends with a merge */
+    (void)sqlite3_wal_hook(store->db, on_wal, NULL);
+    for (int i = 0; i < 50; i++) {
+        plant_poll(&plant, store);
+        before = frames;
+        commit_at(store, plant.next);
+        more_than_one += i > 0 && frames - before > 1;
+    }
+    assert_true(more_than_one <= 1);
+    weir_store_close(store);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
+/* --- faults ------------------------------------------------------------------------------- */
+
+enum { FAULTY_DEVICES = 2, FAULTY_POINTS = 3 };
+
+/* A run that is interrupted again and again: polls, with an event now and then. */
+struct faulty {
+    fault_vfs *vfs;
+    char *dir;
+    weir_store *store;
+    weir_catalog *catalog;
+    struct plant plant;
+};
+
+static void faulty_open(struct faulty *f)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    weir_store_options options = {.data_dir = f->dir, .vfs = "history", .now = {f->plant.next}};
+    if (weir_store_open(&options, &f->store, &error) != WEIR_OK)
+        fail_msg("open: %s", error.text);
+    /* What was committed was so as a whole: the plant goes on behind it. */
+    int64_t events;
+    assert_int_equal(weir_db_int(f->store->db, "SELECT count(*) FROM event", 0, &events, NULL),
+                     WEIR_OK);
+    uint64_t samples = weir_store_get_position(f->store).committed_seq - (uint64_t)events;
+    assert_int_equal(samples % (FAULTY_DEVICES * FAULTY_POINTS), 0);
+    f->plant.next =
+        DAY0 + (int64_t)(samples / (FAULTY_DEVICES * FAULTY_POINTS)) * f->plant.interval;
+}
+
+static struct faulty faulty_new(void)
+{
+    struct faulty f = {.vfs = fault_vfs_new(&(fault_vfs_options){.name = "history", .seed = 1}),
+                       .dir = testing_dir(),
+                       .catalog = testing_catalog(FAULTY_DEVICES, FAULTY_POINTS),
+                       .plant = {FAULTY_DEVICES, FAULTY_POINTS, 5 * WEIR_MINUTE, DAY0, 0}};
+    faulty_open(&f);
+    testing_register(f.store, f.catalog);
+    return f;
+}
+
+/* Poll, commit and maintain; false: something failed. */
+static bool faulty_step(struct faulty *f, bool poll)
+{
+    const weir_wall now = {f->plant.next};
+    bool more = true;
+    if (poll) {
+        plant_poll(&f->plant, f->store);
+        if (f->plant.next / f->plant.interval % 7 == 0)
+            assert_int_equal(
+                weir_store_event(f->store, &(weir_event){now, WEIR_EVENT_STORE, "", "x"}, NULL),
+                WEIR_OK);
+    }
+    if (weir_store_commit(f->store, now, NULL) != WEIR_OK)
+        return false;
+    while (more)
+        if (weir_store_maintain(f->store, now, &more, NULL) != WEIR_OK)
+            return false;
+    return true;
+}
+
+static void faulty_check(struct faulty *f)
+{
+    sqlite3 *db = reader_open(f->dir, "history");
+    int64_t events;
+    assert_int_equal(weir_db_int(db, "SELECT count(*) FROM event", 0, &events, NULL), WEIR_OK);
+    assert_string_equal(testing_sql(db, "SELECT count(*) FROM quarantine"), "0");
+    assert_string_equal(testing_sql(db, "SELECT count(*) FROM segment WHERE key>>40 NOT IN"
+                                        " (SELECT id FROM part)"),
+                        "0");
+    /* What a part says of itself is so. */
+    assert_string_equal(
+        testing_sql(db, "SELECT count(*) FROM part WHERE state=1 AND (segments, bytes)<>"
+                        "(SELECT count(*), sum(length(head)+length(marks)+length(body))"
+                        " FROM segment WHERE key>>40=part.id)"),
+        "0");
+    (void)sqlite3_close(db);
+    struct contents c = contents_of(f->dir, "history", true);
+    assert_plant(&c, &f->plant, DAY0);
+    assert_numbers(&c, &f->plant, (size_t)events);
+    free(c.all);
+}
+
+static void faulty_free(struct faulty *f)
+{
+    weir_store_close(f->store);
+    fault_vfs_free(f->vfs);
+    weir_catalog_free(f->catalog);
+    testing_remove(f->dir);
+}
+
+/* The power fails after n changes of files, for n = 1, 2, 3 ..., while three days become history:
+ * each change of a merge is the last one at some time. */
+static void a_power_cut_at_any_change_loses_and_doubles_nothing(void **state)
+{
+    (void)state;
+    struct faulty f = faulty_new();
+    uint64_t cuts = 0;
+    for (uint64_t n = 1; f.plant.next < DAY0 + 3 * WEIR_DAY; n++) {
+        fault_vfs_stop_after(f.vfs, n % 150);
+        while (!fault_vfs_stopped(f.vfs) && f.plant.next < DAY0 + 3 * WEIR_DAY)
+            (void)faulty_step(&f, true);
+        fault_vfs_power_cut(f.vfs, n);
+        weir_store_close(f.store);
+        cuts++;
+        faulty_open(&f);
+        if (n % 40 == 0)
+            faulty_check(&f);
+    }
+    assert_true(cuts > 100);
+    while (!faulty_step(&f, false))
+        ;
+    weir_store_close(f.store);
+    f.store = NULL;
+    faulty_check(&f);
+    sqlite3 *db = reader_open(f.dir, "history");
+    assert_string_equal(testing_sql(db, "SELECT count(*)>1 FROM part WHERE tier=1 AND state=1"),
+                        "1");
+    (void)sqlite3_close(db);
+    faulty_free(&f);
+}
+
+/* The n-th change fails, once: what did not work is done again. */
+static void a_change_that_fails_anywhere_is_made_up_for(void **state)
+{
+    (void)state;
+    struct faulty f = faulty_new();
+    uint64_t failures = 0;
+    for (uint64_t n = 1; f.plant.next < DAY0 + 3 * WEIR_DAY; n++) {
+        fault_vfs_fail(f.vfs,
+                       (fault_rule){.ops = FAULT_CHANGES, .nth = 1 + n % 100, .is_short = n & 1});
+        bool poll = true;
+        for (uint64_t hits = fault_vfs_hits(f.vfs); fault_vfs_hits(f.vfs) == hits;) {
+            poll = faulty_step(&f, true);
+            if (f.plant.next >= DAY0 + 3 * WEIR_DAY)
+                break;
+        }
+        fault_vfs_heal(f.vfs);
+        for (int i = 0; !poll && i < 5; i++)
+            poll = faulty_step(&f, false);
+        assert_true(poll);
+        failures++;
+    }
+    assert_true(failures > 50);
+    weir_store_close(f.store);
+    f.store = NULL;
+    faulty_check(&f);
+    faulty_free(&f);
+}
+
+/* Likewise memory. */
+static void memory_running_out_in_a_merge_is_made_up_for(void **state)
+{
+    (void)state;
+    struct faulty f = faulty_new();
+    size_t refused = 0;
+    for (size_t n = 1; f.plant.next < DAY0 + 26 * WEIR_HOUR; n++) {
+        bool more = true;
+        plant_poll(&f.plant, f.store);
+        commit_at(f.store, f.plant.next);
+        (void)weir_alloc_fail_nth(1 + n % 300, false);
+        while (more) {
+            weir_err err = weir_store_maintain(f.store, (weir_wall){f.plant.next}, &more, NULL);
+            assert_true(err == WEIR_OK || err == WEIR_ENOMEM);
+            refused += err != WEIR_OK;
+            if (err != WEIR_OK)
+                (void)weir_alloc_fail_nth(0, false);
+        }
+        (void)weir_alloc_fail_nth(0, false);
+    }
+    assert_true(refused > 20);
+    weir_store_close(f.store);
+    f.store = NULL;
+    faulty_check(&f);
+    faulty_free(&f);
+}
+
+/* A bit flips in a block: the rest becomes history, the block is kept aside and told. */
+static void a_damaged_block_is_set_aside_and_holds_nothing_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *sql;
+        int64_t hours; /* when it happens */
+        const char *origin;
+    } cases[] = {
+        {"fresh",
+         "UPDATE fresh SET body=zeroblob(length(body)) WHERE first_seq=(SELECT max("
+         "first_seq) FROM fresh)",
+         0, "fresh"},
+        {"log",
+         "UPDATE log SET body=zeroblob(length(body)) WHERE first_seq=(SELECT min(first_seq)"
+         " FROM log)",
+         0, "log"},
+        {"log head", "UPDATE log SET head=x'02' WHERE first_seq=(SELECT min(first_seq) FROM log)",
+         0, "log"},
+        {"segment",
+         "UPDATE segment SET body=zeroblob(length(body)) WHERE key=(SELECT min(key)"
+         " FROM segment)",
+         5, "segment"},
+        {"segment head", "UPDATE segment SET head=x'03' WHERE key=(SELECT max(key) FROM segment)",
+         5, "segment"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = testing_dir();
+        weir_store *store = open_at(dir, NULL, DAY0);
+        weir_catalog *catalog = testing_catalog(1, 2);
+        struct plant plant = {1, 2, 5 * WEIR_MINUTE, DAY0, 0};
+        testing_register(store, catalog);
+        plant_run(&plant, store, DAY0 + cases[i].hours * WEIR_HOUR + 30 * WEIR_MINUTE);
+        plant_poll(&plant, store);
+        commit_at(store, plant.next); /* a fresh row that is not merged */
+        sqlite3 *db = reader_open(dir, NULL);
+        (void)testing_sql(db, cases[i].sql);
+        plant_run(&plant, store, DAY0 + 27 * WEIR_HOUR);
+        assert_string_equal(testing_sql(db, "SELECT origin, count(*) FROM quarantine"),
+                            i == 0   ? "fresh|1"
+                            : i <= 2 ? "log|1"
+                                     : "segment|1");
+        assert_string_equal(
+            testing_sql(db, "SELECT count(*) FROM event WHERE text GLOB '*damaged*set aside*'"),
+            "1");
+        assert_string_equal(testing_sql(db, "SELECT count(*)>0 FROM part WHERE tier=1"), "1");
+        (void)sqlite3_close(db);
+        weir_store_close(store);
+        weir_catalog_free(catalog);
+        testing_remove(dir);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_days_become_history_and_lose_nothing),
+        cmocka_unit_test(small_periods_move_up_and_large_ones_stay),
+        cmocka_unit_test(corrections_win_and_epochs_stay_apart),
+        cmocka_unit_test(what_is_purged_goes_with_the_next_merges),
+        cmocka_unit_test(the_log_waits_for_every_cursor_that_counts),
+        cmocka_unit_test(a_cursor_rides_with_a_commit_and_survives_it),
+        cmocka_unit_test(the_snapshot_has_the_newest_of_each_tag_with_its_number),
+        cmocka_unit_test(a_commit_of_a_small_plant_dirties_one_page),
+        cmocka_unit_test(a_power_cut_at_any_change_loses_and_doubles_nothing),
+        cmocka_unit_test(a_change_that_fails_anywhere_is_made_up_for),
+        cmocka_unit_test(memory_running_out_in_a_merge_is_made_up_for),
+        cmocka_unit_test(a_damaged_block_is_set_aside_and_holds_nothing_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -548,11 +548,11 @@ static void a_damaged_row_is_named(void **state)
         testing_append(f.store, 1, T0 + i, 0, weir_value_i64(i));
         testing_commit(f.store);
     }
-    (void)testing_file_sql(f.dir, "UPDATE log SET body=zeroblob(length(body)) WHERE first_seq=2");
+    (void)testing_file_sql(f.dir, "UPDATE fresh SET body=zeroblob(length(body)) WHERE first_seq=2");
     sqlite3 *db = weir_query_db(f.query);
     assert_int_equal(sqlite3_exec(db, "SELECT * FROM samples", NULL, NULL, NULL),
                      SQLITE_CORRUPT_VTAB);
-    assert_non_null(strstr(sqlite3_errmsg(db), "log row 2: block does not match its checksum"));
+    assert_non_null(strstr(sqlite3_errmsg(db), "fresh row 2: block does not match its checksum"));
     assert_string_equal(ask(f.query, "SELECT value FROM samples WHERE seq>2"), "2");
     fixture_close(&f);
 }

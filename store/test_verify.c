@@ -4,7 +4,7 @@
 #include "store/verify.h"
 
 #include "store/stats.h"
-#include "store/testing.h"
+#include "store/testing_history.h"
 
 /* What was reported, one line a finding. */
 struct report {
@@ -60,26 +60,33 @@ static void each_damage_is_found_and_named(void **state)
     static const struct {
         const char *damage, *want;
     } cases[] = {
-        {"UPDATE log SET body=CAST(substr(body,1,20)||x'ff'||substr(body,22) AS BLOB)"
+        {"UPDATE fresh SET body=CAST(substr(body,1,20)||x'ff'||substr(body,22) AS BLOB)"
          " WHERE first_seq=4",
-         "log row 4: block does not match its checksum"},
-        {"UPDATE log SET head=x'010001' WHERE first_seq=1", "log row 1: block head"},
-        {"UPDATE log SET head=CAST(x'07'||substr(head,2) AS BLOB) WHERE first_seq=7",
-         "log row 7: block of codec 7"},
-        {"UPDATE log SET head=CAST(head||x'00' AS BLOB) WHERE first_seq=7",
-         "log row 7: bytes behind the block head"},
-        {"UPDATE log SET count=3 WHERE first_seq=7", "log row 7: count is 3, its block holds 2"},
-        {"UPDATE log SET max_ts=max_ts+1 WHERE first_seq=7", "log row 7: min_ts and max_ts"},
-        {"UPDATE log SET newest_ts=newest_ts+1 WHERE first_seq=7", "log row 7: newest_ts"},
-        {"UPDATE log SET epoch=1 WHERE first_seq=4", "log row 4: epoch and epoch_ts"},
-        {"UPDATE log SET epoch_ts=epoch_ts+1 WHERE first_seq=7", "log row 7: epoch and epoch_ts"},
-        {"DELETE FROM log WHERE first_seq=1", "sequence: 1 to 2 are missing"},
-        {"DELETE FROM log WHERE first_seq=4", "sequence: 4 to 5 are missing"},
+         "fresh row 4: block does not match its checksum"},
+        {"UPDATE fresh SET head=x'010001' WHERE first_seq=1", "fresh row 1: block head"},
+        {"UPDATE fresh SET head=CAST(x'07'||substr(head,2) AS BLOB) WHERE first_seq=7",
+         "fresh row 7: block of codec 7"},
+        {"UPDATE fresh SET head=CAST(head||x'00' AS BLOB) WHERE first_seq=7",
+         "fresh row 7: bytes behind the block head"},
+        {"UPDATE fresh SET count=3 WHERE first_seq=7",
+         "fresh row 7: count is 3, its block holds 2"},
+        {"UPDATE fresh SET max_ts=max_ts+1 WHERE first_seq=7", "fresh row 7: min_ts and max_ts"},
+        {"UPDATE fresh SET newest_ts=newest_ts+1 WHERE first_seq=7", "fresh row 7: newest_ts"},
+        {"UPDATE fresh SET epoch=1 WHERE first_seq=4", "fresh row 4: epoch and epoch_ts"},
+        {"UPDATE fresh SET epoch_ts=epoch_ts+1 WHERE first_seq=7",
+         "fresh row 7: epoch and epoch_ts"},
+        {"UPDATE fresh SET min_ts='x' WHERE first_seq=7",
+         "fresh row 7: a column is of the wrong type"},
+        {"DELETE FROM fresh WHERE first_seq=1", "sequence: 1 to 2 are missing"},
+        {"DELETE FROM fresh WHERE first_seq=4", "sequence: 4 to 5 are missing"},
         {"DELETE FROM event WHERE seq=6", "sequence: 6 to 6 are missing"},
         {"INSERT INTO event VALUES(8,0,1,'','')", "sequence: 8 is used twice"},
-        {"DELETE FROM tag WHERE uid=2", "log row 1: a sample of tag uid 2, which has no name"},
+        {"DELETE FROM tag WHERE uid=2", "fresh row 1: a sample of tag uid 2, which has no name"},
         {"DELETE FROM tag_version WHERE uid=2", "tag uid 2 has no version"},
-        {"PRAGMA writable_schema=1; DELETE FROM sqlite_schema WHERE name='log_late'", "database: "},
+        {"INSERT INTO log SELECT first_seq, count, min_ts, max_ts, newest_ts, trusted_ts, epoch,"
+         " epoch_ts, 0, head, body, 9 FROM fresh WHERE first_seq=7",
+         "log row 7: last_seq does not fit its block"},
+        {"INSERT INTO snapshot VALUES(1, 9, 8, x'00', x'')", "snapshot row 1: block head"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *dir = dir_filled(), path[600];
@@ -96,6 +103,102 @@ static void each_damage_is_found_and_named(void **state)
             !strstr(report.text, cases[i].want))
             fail_msg("after %s: %s: %s", cases[i].damage, error.text, report.text);
         assert_int_equal(counts.findings > 0, 1);
+        testing_remove(dir);
+    }
+}
+
+/* Two parts of three segments and a series of replies each, from 12 commits; 2 more are fresh. */
+static char *dir_with_history(void)
+{
+    char *dir = testing_dir();
+    weir_store *store = testing_open(dir);
+    weir_catalog *catalog = testing_catalog(1, 1);
+    testing_register(store, catalog);
+    for (int64_t i = 0; i < 14; i++) {
+        testing_append(store, 1, T0 + i * 400 * WEIR_S, 0, weir_value_i64(i % 5));
+        testing_commit(store);
+        if (i == 5 || i == 11)
+            testing_to_history(dir, 0, 2);
+    }
+    weir_store_close(store);
+    weir_catalog_free(catalog);
+    return dir;
+}
+
+static void history_without_damage_is_counted(void **state)
+{
+    (void)state;
+    char *dir = dir_with_history();
+    struct report report = {""};
+    weir_verify_counts counts;
+    weir_store_stats s;
+    weir_error error = WEIR_ERROR_INIT;
+    if (weir_store_verify(dir, NULL, report_add, &report, &counts, &error) != WEIR_OK)
+        fail_msg("%s: %s", error.text, report.text);
+    assert_int_equal(counts.parts, 2);
+    assert_int_equal(counts.segments, 8);
+    assert_int_equal(counts.rows, 2);
+    assert_int_equal(counts.samples, 14);
+    /* Rows that are used up may be gone, or be written over. */
+    (void)testing_file_sql(dir, "DELETE FROM fresh WHERE first_seq=7");
+    (void)testing_file_sql(dir, "UPDATE fresh SET body=x'', count=9 WHERE first_seq<12");
+    assert_int_equal(weir_store_verify(dir, NULL, NULL, NULL, &counts, NULL), WEIR_OK);
+    assert_int_equal(weir_store_get_stats(dir, NULL, &s, NULL), WEIR_OK);
+    assert_int_equal(s.samples, 14);
+    assert_int_equal(s.level_samples[0], 2);
+    assert_int_equal(s.level_samples[2], 12);
+    assert_int_equal(s.parts[0], 2);
+    assert_int_equal(s.first_ts.us, T0);
+    testing_remove(dir);
+}
+
+static void damage_of_history_is_found_and_named(void **state)
+{
+    (void)state;
+    /* 1 << 40 is part 1, 1 << 8 tag uid 1, 1 << 39 a series of replies. */
+    static const struct {
+        const char *damage, *want;
+    } cases[] = {
+        {"UPDATE segment SET head=CAST(substr(head,1,12)||x'ee'||substr(head,14) AS BLOB)"
+         " WHERE key=(1<<40)+(1<<8)",
+         "part 1, tag uid 1, segment 0: "},
+        {"UPDATE segment SET marks=x'01' WHERE key=(2<<40)+(1<<8)+1",
+         "part 2, tag uid 1, segment 1: "},
+        {"UPDATE segment SET body=zeroblob(length(body)) WHERE key=(2<<40)+(1<<8)+2",
+         "part 2, tag uid 1, segment 2: "},
+        {"UPDATE segment SET body=zeroblob(length(body)) WHERE key=(1<<40)+(1<<39)+(1<<8)",
+         "part 1, replies of 1, segment 0: "},
+        {"DELETE FROM segment WHERE key=(1<<40)+(1<<39)+(1<<8)",
+         "part 1: replies of 1 are missing"},
+        {"UPDATE segment SET key=(1<<40)+(1<<8)+7 WHERE key=(1<<40)+(1<<8)+2",
+         "part 1, tag uid 1, segment 7: one before it is missing"},
+        {"UPDATE segment SET key=(9<<40)+(1<<8) WHERE key=(1<<40)+(1<<8)",
+         "segments of part 9, which is not there"},
+        {"UPDATE segment SET key=(1<<40)+(5<<8) WHERE key=(1<<40)+(1<<8)",
+         "part 1, tag uid 5, segment 0: the tag has no name"},
+        {"UPDATE part SET segments=5 WHERE id=1", "part 1: it says 5 segments, 4 are there"},
+        {"UPDATE part SET samples=7 WHERE id=1", "part 1: it says 7 samples, its segments hold 6"},
+        {"UPDATE part SET max_ts=max_ts-1 WHERE id=1",
+         "part 1, tag uid 1, segment 2: it lies outside of its part's times"},
+        {"UPDATE part SET last_seq=5 WHERE id=1",
+         "part 1, tag uid 1, segment 2: a sample's seq is not within its part's"},
+        {"UPDATE part SET last_seq=99 WHERE id=2", "part 2: last_seq is above history_seq"},
+        {"INSERT INTO part VALUES(7,0,0,1,0,0,1,2,1,1,1)",
+         "part 7: it says 1 segments, 0 are there"},
+        {"UPDATE segment SET body=(SELECT body FROM segment WHERE key=(1<<40)+(1<<8)+1)"
+         " WHERE key=(1<<40)+(1<<8)",
+         "part 1, tag uid 1, segment 0: "},
+        {"DELETE FROM fresh WHERE first_seq=13", "sequence: 13 to 13 are missing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = dir_with_history();
+        struct report report = {""};
+        weir_verify_counts counts;
+        weir_error error = WEIR_ERROR_INIT;
+        (void)testing_file_sql(dir, cases[i].damage);
+        if (weir_store_verify(dir, NULL, report_add, &report, &counts, &error) != WEIR_EDAMAGED ||
+            !strstr(report.text, cases[i].want))
+            fail_msg("after %s: %s: %s", cases[i].damage, error.text, report.text);
         testing_remove(dir);
     }
 }
@@ -121,16 +224,16 @@ static void pages_overwritten_on_disk_are_found(void **state)
     }
 }
 
-enum { PAGE = 4096, HEADER_SIZE = 13 }; /* of 11 columns, one of them with a length of two bytes */
+enum { PAGE = 4096 };
 
-/* Where the rows of the log lie in the file: they are few, so one leaf page has them all. SQLite's
+/* Where the fresh rows lie in the file: they are few, so one leaf page has them all. SQLite's
  * file format, 1.6: the type of a leaf of a table is 13, the content area's start is at byte 5. */
-static long log_area(const char *path, const uint8_t *page, long number)
+static long fresh_area(const char *path, const uint8_t *page, long number)
 {
     sqlite3 *db = NULL;
     sqlite3_stmt *stmt = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name='log'",
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name='fresh'",
                                         -1, &stmt, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
@@ -150,10 +253,14 @@ static int page_patch(FILE *f, long offset, uint8_t byte)
 
 /* The column that is the rowid is stored as NULL, type 0; SQLite never reads it. Type 8 is no
  * longer than that, so nothing moves, and nothing is lost. It is the first of a record's header:
- * behind the header's size. */
-static bool is_unread(const uint8_t *page, long bit)
+ * behind the header's size, which is one byte for each of 12 columns, and some have two. */
+static bool is_unread(const uint8_t *page, long start, long bit)
 {
-    return bit % 8 == 3 && page[bit / 8] == 0 && page[bit / 8 - 1] == HEADER_SIZE;
+    /* The number of the last slot, behind the two bytes of its length: any that is greater than
+     * those of the others will do. */
+    if (bit / 8 == start + 2)
+        return true;
+    return bit % 8 == 3 && page[bit / 8] == 0 && page[bit / 8 - 1] >= 13 && page[bit / 8 - 1] <= 16;
 }
 
 static void any_bit_of_a_row_that_flips_is_found(void **state)
@@ -168,7 +275,7 @@ static void any_bit_of_a_row_that_flips_is_found(void **state)
     assert_non_null(f);
     while (start == 0) {
         assert_int_equal(fread(page, 1, PAGE, f), PAGE);
-        start = log_area(path, page, ++number);
+        start = fresh_area(path, page, ++number);
     }
     assert_in_range(start, PAGE / 4, PAGE - 100);
     for (long bit = start * 8; bit < PAGE * 8; bit += STEP) {
@@ -178,8 +285,9 @@ static void any_bit_of_a_row_that_flips_is_found(void **state)
         bool found = weir_store_verify(dir, NULL, NULL, NULL, &counts, NULL) == WEIR_EDAMAGED;
         assert_int_equal(page_patch(f, number * PAGE + bit / 8, page[bit / 8]), 0);
         n_missed += !found;
-        if (!found && !is_unread(page, bit))
-            fail_msg("bit %ld of byte %ld of page %ld", bit % 8, bit / 8, number + 1);
+        if (!found && !is_unread(page, start, bit))
+            fail_msg("bit %ld of byte %ld of page %ld, whose rows start at %ld", bit % 8, bit / 8,
+                     number + 1, start);
     }
     assert_true(n_missed <= 3);
     (void)fclose(f);
@@ -211,7 +319,7 @@ static void the_numbers_are_those_of_the_store(void **state)
     assert_int_equal(s.first_ts.us, T0);
     assert_int_equal(s.last_ts.us, T0 + 2);
     assert_int_equal(s.created.us, T0);
-    assert_int_equal(s.schema, 1);
+    assert_int_equal(s.schema, 2);
     assert_int_equal(s.level_samples[0], 6);
     assert_true(s.level_bytes[0] > 0 && s.level_bytes[1] == 0);
     assert_true(s.bytes_per_sample == (double)s.level_bytes[0] / 6);
@@ -233,6 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_store_has_no_findings),
         cmocka_unit_test(each_damage_is_found_and_named),
+        cmocka_unit_test(history_without_damage_is_counted),
+        cmocka_unit_test(damage_of_history_is_found_and_named),
         cmocka_unit_test(pages_overwritten_on_disk_are_found),
         cmocka_unit_test(any_bit_of_a_row_that_flips_is_found),
         cmocka_unit_test(a_directory_without_a_store_is_not_called_damaged),

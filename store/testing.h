@@ -155,7 +155,7 @@ static inline void testing_maintain(weir_store *store, int64_t now)
  * next call. */
 static inline const char *testing_sql(sqlite3 *db, const char *sql)
 {
-    static char answer[1 << 16];
+    static char answer[1 << 20];
     size_t n = 0;
     sqlite3_stmt *stmt = NULL;
     answer[0] = '\0';

@@ -152,11 +152,13 @@ static inline int64_t testing_write_tag(struct testing_mover *m, int64_t part, s
     weir_sample *samples = weir_alloc((end - first) * sizeof *samples);
     weir_reply_ref *refs = weir_alloc((end - first) * sizeof *refs);
     int64_t number = 0;
+    const size_t least = (end - first) / 256 + 1; /* there are only so many numbers */
+    const size_t most = m->segment_max > least ? m->segment_max : least;
     assert_true(samples && refs);
     for (size_t at = first; at < end; number++) {
         weir_segment_bytes bytes;
         size_t n = 0;
-        for (; at < end && n < m->segment_max; at++, n++) {
+        for (; at < end && n < most; at++, n++) {
             samples[n] = m->samples[at].sample;
             refs[n] = m->samples[at].ref;
         }

@@ -107,8 +107,9 @@ weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_re
         return weir_fail(error, err, "%s", local.text);
     if (v.counts.findings > 0)
         return weir_fail(error, WEIR_EDAMAGED,
-                         "%s: %" PRIu64 " findings; %" PRIu64 " rows with %" PRIu64
-                         " samples are sound",
-                         data_dir, v.counts.findings, v.counts.rows, v.counts.samples);
+                         "%s: %" PRIu64 " findings; %" PRIu64 " rows and %" PRIu64
+                         " segments with %" PRIu64 " samples are sound",
+                         data_dir, v.counts.findings, v.counts.rows, v.counts.segments,
+                         v.counts.samples);
     return WEIR_OK;
 }

@@ -29,10 +29,11 @@ enum {
     ROW_EPOCH_TS,
     ROW_HEAD,
     ROW_BODY,
+    ROW_STATE, /* of fresh rows only */
     ROW_COLUMNS,
 };
 
-#define ROW_REST ", count, min_ts, max_ts, newest_ts, trusted_ts, epoch, epoch_ts, head, body FROM "
+#define ROW_REST ", count, min_ts, max_ts, newest_ts, trusted_ts, epoch, epoch_ts, head, body"
 
 /* What the rows so far came to. */
 struct progress {
@@ -148,10 +149,23 @@ static void tags_check(struct rows_check *c, sqlite3_stmt *row, const weir_block
     }
 }
 
+/* Behind the block of a fresh row there are zeros. */
+static void padding_check(struct rows_check *c, sqlite3_stmt *row, const weir_block_head *head)
+{
+    const uint8_t *body = sqlite3_column_blob(row, ROW_BODY);
+    size_t n = (size_t)sqlite3_column_bytes(row, ROW_BODY);
+    for (size_t i = head->body_size; i < n; i++) {
+        if (body[i] != 0) {
+            row_finding(c, row, "what is behind its block is not zero");
+            break;
+        }
+    }
+}
+
 static void columns_check(struct rows_check *c, sqlite3_stmt *row, const weir_block_head *head)
 {
-    for (int i = 0; i < ROW_COLUMNS; i++) {
-        bool blob = i == ROW_HEAD || i == ROW_BODY;
+    for (int i = 0; i < (c->fresh ? ROW_COLUMNS : ROW_STATE); i++) {
+        bool blob = i == ROW_HEAD || i == ROW_BODY || i == ROW_STATE;
         if (sqlite3_column_type(row, i) != (blob ? SQLITE_BLOB : SQLITE_INTEGER)) {
             row_finding(c, row, "a column is of the wrong type");
             break;
@@ -269,6 +283,7 @@ static weir_err row_check(struct rows_check *c, sqlite3_stmt *row, weir_error *e
     if (err != WEIR_OK)
         return err;
     columns_check(c, row, &head);
+    padding_check(c, row, &head);
     tags_check(c, row, &head, block);
     progress_check(c, row, block);
     err = seqs_of_block(c, first_seq, block, error);
@@ -328,9 +343,9 @@ static weir_err tables_check(struct rows_check *c, weir_error *error)
     weir_err err =
         table_check(c,
                     history ? "SELECT first_seq, coalesce(last_seq, first_seq+count-1)" ROW_REST
-                              "main.log WHERE first_seq>?1 ORDER BY first_seq"
+                              " FROM main.log WHERE first_seq>?1 ORDER BY first_seq"
                             : "SELECT first_seq, first_seq+count-1" ROW_REST
-                              "main.log WHERE first_seq>?1 ORDER BY first_seq",
+                              " FROM main.log WHERE first_seq>?1 ORDER BY first_seq",
                     weir_view_history_seq(view), 0, error);
     if (err != WEIR_OK || !history)
         return err;
@@ -338,7 +353,7 @@ static weir_err tables_check(struct rows_check *c, weir_error *error)
     c->fresh = true;
     err = table_check(c,
                       "SELECT first_seq, first_seq+count-1" ROW_REST
-                      "main.fresh WHERE first_seq>?1 ORDER BY first_seq",
+                      ", state FROM main.fresh WHERE first_seq>?1 ORDER BY first_seq",
                       weir_view_merged_seq(view), weir_view_merged_seq(view), error);
     return err == WEIR_OK ? snapshot_check(c->v, error) : err;
 }

@@ -254,6 +254,8 @@ static void unpack(unsigned packing, const uint8_t *from, size_t n_bytes, uint8_
         UNPACK(5, 3u);
     case 5:
         UNPACK(8, 2u);
+    case 6:
+        memset(to, 0, WEIR_INTS_CHUNK);
     }
 }
 

@@ -296,9 +296,10 @@ static struct form form_near(const struct histogram *h, size_t n, unsigned packi
                      .filler = mode,
                      .high = packing,
                      .n_exceptions = n - most};
-    /* A byte takes at least a bit, unless it is found again with others. */
+    /* A byte takes at least a bit, unless it is found again with others; even then it is not for
+     * nothing. */
     f.bits = entropy > bytes ? entropy : (bytes < 2 * entropy ? bytes : 2 * entropy);
-    f.bits += (double)f.n_exceptions * EXCEPTION_BITS;
+    f.bits += bytes / 64 + (double)f.n_exceptions * EXCEPTION_BITS;
     return f;
 }
 
@@ -344,30 +345,75 @@ static size_t slice_end(const struct slices *s, size_t i)
     return i + 1 < s->n ? s->starts[i + 1] : s->end;
 }
 
+/* Where a plane's symbols come from. */
+struct symbols {
+    const uint64_t *r;
+    const struct form *form;
+    unsigned shift;
+    uint64_t mask;
+};
+
+static inline unsigned symbol_at(const struct symbols *s, size_t i)
+{
+    uint64_t u = s->r[i] - s->form->base;
+    u = u <= s->form->top ? u : s->form->filler;
+    return (unsigned)(u >> s->shift & s->mask);
+}
+
+/* Symbols from .. end - 1; the last byte may hold fewer. Inlined with constants. */
+static inline uint8_t *slice_pack(const struct symbols *s, size_t from, size_t end,
+                                  unsigned per_byte, unsigned radix, uint8_t *to)
+{
+    size_t i = from;
+    for (; i + per_byte <= end; i += per_byte) {
+        unsigned byte = 0;
+        for (unsigned j = per_byte; j-- > 0;)
+            byte = byte * radix + symbol_at(s, i + j);
+        *to++ = (uint8_t)byte;
+    }
+    if (i < end) {
+        unsigned byte = 0;
+        for (size_t j = end; j-- > i;)
+            byte = byte * radix + symbol_at(s, j);
+        *to++ = (uint8_t)byte;
+    }
+    return to;
+}
+
 /* One plane: bits shift .. of each symbol, as many as the packing holds. Each slice begins with a
  * new byte. */
 static bool plane_pack(weir_column *to, const struct form *f, const uint64_t *r,
                        const struct slices *s, unsigned packing, unsigned shift, uint64_t mask)
 {
-    unsigned per_byte = packings[packing].per_byte, radix = packings[packing].radix;
+    const struct symbols symbols = {r, f, shift, mask};
     to->n = 0;
     if (!weir_column_reserve(to, s->end + s->n, 1))
         return false;
-    uint8_t *bytes = to->at;
-    size_t n = 0;
+    uint8_t *at = to->at;
     for (size_t k = 0; k < s->n; k++) {
-        size_t end = slice_end(s, k);
-        for (size_t i = s->starts[k]; i < end;) {
-            unsigned byte = 0;
-            for (unsigned j = 0, weight = 1; j < per_byte && i < end; j++, i++, weight *= radix) {
-                uint64_t u = r[i] - f->base;
-                u = u <= f->top ? u : f->filler;
-                byte += (unsigned)(u >> shift & mask) * weight;
-            }
-            bytes[n++] = (uint8_t)byte;
+        size_t from = s->starts[k], end = slice_end(s, k);
+        switch (packing) {
+        case 0:
+            at = slice_pack(&symbols, from, end, 1, 256, at);
+            break;
+        case 1:
+            at = slice_pack(&symbols, from, end, 2, 16, at);
+            break;
+        case 2:
+            at = slice_pack(&symbols, from, end, 3, 6, at);
+            break;
+        case 3:
+            at = slice_pack(&symbols, from, end, 4, 4, at);
+            break;
+        case 4:
+            at = slice_pack(&symbols, from, end, 5, 3, at);
+            break;
+        case 5:
+            at = slice_pack(&symbols, from, end, 8, 2, at);
+            break;
         }
     }
-    to->n = n;
+    to->n = (size_t)(at - (uint8_t *)to->at);
     return true;
 }
 

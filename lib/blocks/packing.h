@@ -10,19 +10,20 @@
  * symbols in a byte it comes close to what they hold, and sees which of them come together.
  */
 enum {
-    PACKING_COUNT = 6,
+    PACKING_COUNT = 7,
     PACKING_LONG = 256, /* planes of that many bytes and more lie in data */
 };
 
-/* symbols in a byte, and how many different ones there are */
+/* symbols in a byte, and how many different ones there are; of one kind only there is no byte */
 static const struct packing {
     uint8_t per_byte;
     uint16_t radix;
-} packings[PACKING_COUNT] = {{1, 256}, {2, 16}, {3, 6}, {4, 4}, {5, 3}, {8, 2}};
+} packings[PACKING_COUNT] = {{1, 256}, {2, 16}, {3, 6}, {4, 4}, {5, 3}, {8, 2}, {0, 1}};
 
 static inline size_t packing_bytes(unsigned packing, size_t n)
 {
-    return (n + packings[packing].per_byte - 1) / packings[packing].per_byte;
+    unsigned per_byte = packings[packing].per_byte;
+    return per_byte ? (n + per_byte - 1) / per_byte : 0;
 }
 
 /* The tightest packing for symbols 0 .. top. */

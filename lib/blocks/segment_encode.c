@@ -45,7 +45,9 @@ void weir_segment_encoder_free(weir_segment_encoder *e)
 
 /* --- slices ------------------------------------------------------------------------------- */
 
-static weir_err series_check(const weir_series *series, weir_error *error)
+/* ret_counts: how many values there are of each kind. */
+static weir_err series_check(const weir_series *series, uint32_t ret_counts[WEIR_KIND_COUNT],
+                             weir_error *error)
 {
     size_t bytes = 0;
     if (series->n == 0)
@@ -59,6 +61,7 @@ static weir_err series_check(const weir_series *series, weir_error *error)
             return weir_fail(error, WEIR_EINVAL, "samples of a segment that do not ascend");
         if (s->value.kind >= WEIR_KIND_COUNT)
             return weir_fail(error, WEIR_EINVAL, "a value of unknown kind %u", s->value.kind);
+        ret_counts[s->value.kind]++;
         if (s->value.kind < WEIR_KIND_STRING)
             continue;
         if (s->value.length > WEIR_VALUE_LENGTH_MAX)
@@ -288,113 +291,114 @@ static bool properties_put(weir_segment_encoder *e, const weir_series *series)
 
 /* --- values ------------------------------------------------------------------------------- */
 
-/* The starts of slices among the values of one kind, to indices; how many values there are. */
-static bool kind_starts(weir_segment_encoder *e, const weir_series *series, uint8_t kind,
-                        size_t *ret_n)
+/* The starts of slices among the values of one kind, to indices. */
+static bool kind_starts(weir_segment_encoder *e, const weir_series *series, uint8_t kind)
 {
     const uint32_t *starts = e->starts.at;
-    size_t n = 0;
+    uint32_t n = 0;
     e->indices.n = 0;
     if (!weir_column_reserve(&e->indices, e->starts.n, sizeof(uint32_t)))
         return false;
     for (size_t k = 0, i = 0; k < e->starts.n; k++) {
         size_t end = k + 1 < e->starts.n ? starts[k + 1] : series->n;
-        ((uint32_t *)e->indices.at)[e->indices.n++] = (uint32_t)n;
+        ((uint32_t *)e->indices.at)[e->indices.n++] = n;
         for (; i < end; i++)
             n += series->samples[i].value.kind == kind;
     }
-    *ret_n = n;
     return true;
 }
 
-/* The least power of ten by which nearly all values are integers; SCALE_NONE: none. A scale that
- * is too small fails early. */
-static uint8_t scale_find(const uint64_t *bits, size_t n, uint8_t kind)
+/* The least power of ten by which nearly all values are integers, which go to keys; SCALE_NONE:
+ * none. A scale that is too small fails early. A value without a key repeats the one before it. */
+static uint8_t scale_find(const int64_t *bits, size_t n, uint8_t kind, int64_t *keys,
+                          size_t *ret_odd)
 {
     const uint8_t max = kind == WEIR_KIND_F32 ? SCALE_MAX_F32 : SCALE_MAX_F64;
     const size_t odd_max = 2 + n / 32;
     for (uint8_t scale = 0; scale <= max; scale++) {
         double power = weir_pow10_double(scale);
         size_t odd = 0;
-        int64_t key;
-        for (size_t i = 0; i < n && odd <= odd_max; i++)
-            odd += !scaled_key(kind, bits[i], power, &key);
-        if (odd <= odd_max)
+        int64_t key = 0;
+        for (size_t i = 0; i < n && odd <= odd_max; i++) {
+            odd += !scaled_key(kind, (uint64_t)bits[i], power, &key);
+            keys[i] = key;
+        }
+        if (odd <= odd_max) {
+            *ret_odd = odd;
             return scale;
+        }
     }
     return SCALE_NONE;
 }
 
-/* Bits to keys, in place. A float without one repeats the key before it and goes to a list. */
-static bool keys_make(weir_segment_encoder *e, int64_t *v, size_t n, uint8_t kind, uint8_t scale,
-                      size_t *ret_odd)
+/* Values without a key to bytes: their number, their bits. */
+static bool odd_gather(weir_segment_encoder *e, const int64_t *bits, const int64_t *keys, size_t n,
+                       uint8_t kind, uint8_t scale)
 {
-    int64_t before = 0;
-    size_t last = 0;
-    *ret_odd = 0;
     e->bytes.n = 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t key = before;
-        if (!bits_key(kind, scale, (uint64_t)v[i], &key)) {
-            if (!weir_column_reserve(&e->bytes, WEIR_VARINT_MAX + 8, 1))
-                return false;
-            weir_column_put_varint(&e->bytes, i - last);
-            weir_column_put_be(&e->bytes, (uint64_t)v[i], 8);
-            last = i;
-            ++*ret_odd;
-        }
-        v[i] = before = key;
+    for (size_t i = 0, last = 0; i < n; i++) {
+        if (key_bits(kind, scale, keys[i]) == (uint64_t)bits[i])
+            continue;
+        if (!weir_column_reserve(&e->bytes, WEIR_VARINT_MAX + 8, 1))
+            return false;
+        weir_column_put_varint(&e->bytes, i - last);
+        weir_column_put_be(&e->bytes, (uint64_t)bits[i], 8);
+        last = i;
     }
     return true;
 }
 
-/* Of a float column, digits are better than bits unless they are many: then both are tried. */
-static uint8_t scale_choose(weir_segment_encoder *e, const int64_t *bits, size_t n, uint8_t kind)
+static void keys_from_bits(const int64_t *bits, size_t n, uint8_t kind, int64_t *keys)
 {
-    enum { FEW_DIGITS = 3 };
-    if (kind != WEIR_KIND_F32 && kind != WEIR_KIND_F64)
-        return SCALE_NONE;
-    uint8_t scale = scale_find((const uint64_t *)bits, n, kind);
-    if (scale == SCALE_NONE || scale <= FEW_DIGITS)
-        return scale;
-    double cost[2];
-    for (int by_bits = 0; by_bits < 2; by_bits++) {
-        e->keys.n = 0;
-        if (!weir_column_reserve(&e->keys, n, sizeof(int64_t)))
-            return scale;
-        int64_t *keys = e->keys.at, key = 0;
-        size_t odd = 0;
-        for (size_t i = 0; i < n; i++) {
-            odd += !bits_key(kind, by_bits ? SCALE_NONE : scale, (uint64_t)bits[i], &key);
-            keys[i] = key;
-        }
-        cost[by_bits] = weir_ints_estimate(&e->writer, keys, n) + 80.0 * (double)odd;
-    }
-    return cost[1] < cost[0] ? SCALE_NONE : scale;
+    for (size_t i = 0; i < n; i++)
+        (void)bits_key(kind, SCALE_NONE, (uint64_t)bits[i], &keys[i]);
 }
 
-/* Numbers of one kind. ret_scale: how floats became keys. */
-static bool numbers_put(weir_segment_encoder *e, const weir_series *series, uint8_t kind, size_t n,
-                        uint8_t *ret_scale)
+/* Makes keys of bits. Of a float column digits are better than bits unless they are many: then
+ * both are tried. */
+static uint8_t keys_make(weir_segment_encoder *e, const int64_t *bits, size_t n, uint8_t kind,
+                         size_t *ret_odd)
 {
-    e->values.n = 0;
-    if (!weir_column_reserve(&e->values, n, sizeof(int64_t)))
+    enum { FEW_DIGITS = 3, ODD_BITS = 80 };
+    const bool is_float = kind == WEIR_KIND_F32 || kind == WEIR_KIND_F64;
+    int64_t *keys = e->keys.at;
+    uint8_t scale = is_float ? scale_find(bits, n, kind, keys, ret_odd) : SCALE_NONE;
+    if (scale <= FEW_DIGITS)
+        return scale;
+    double by_digits = INFINITY;
+    if (scale != SCALE_NONE)
+        by_digits = weir_ints_estimate(&e->writer, keys, n) + ODD_BITS * (double)*ret_odd;
+    keys_from_bits(bits, n, kind, keys);
+    if (scale == SCALE_NONE || weir_ints_estimate(&e->writer, keys, n) < by_digits) {
+        *ret_odd = 0;
+        return SCALE_NONE;
+    }
+    return scale_find(bits, n, kind, keys, ret_odd);
+}
+
+/* Numbers of one kind; their keys stay in e->keys. */
+static bool numbers_put(weir_segment_encoder *e, const weir_series *series, uint8_t kind, size_t n,
+                        uint8_t *ret_scale, size_t *ret_odd)
+{
+    e->values.n = e->keys.n = 0;
+    if (!weir_column_reserve(&e->values, n, sizeof(int64_t)) ||
+        !weir_column_reserve(&e->keys, series->n, sizeof(int64_t)))
         return false;
-    int64_t *v = e->values.at;
+    int64_t *bits = e->values.at;
     for (size_t i = 0, k = 0; i < series->n; i++)
         if (series->samples[i].value.kind == kind)
-            v[k++] = (int64_t)value_bits(&series->samples[i].value);
-    size_t odd = 0;
-    *ret_scale = scale_choose(e, v, n, kind);
-    if (!keys_make(e, v, n, kind, *ret_scale, &odd))
-        return false;
+            bits[k++] = (int64_t)value_bits(&series->samples[i].value);
+    *ret_odd = 0;
+    uint8_t scale = *ret_scale = keys_make(e, bits, n, kind, ret_odd);
     if (kind == WEIR_KIND_F32 || kind == WEIR_KIND_F64) {
-        weir_ints_put_varint(&e->out, *ret_scale);
-        weir_ints_put_varint(&e->out, odd);
-        if (odd)
+        weir_ints_put_varint(&e->out, scale);
+        weir_ints_put_varint(&e->out, *ret_odd);
+        if (*ret_odd && !odd_gather(e, bits, e->keys.at, n, kind, scale))
+            return false;
+        if (*ret_odd)
             weir_ints_put_bytes(&e->out, e->bytes.at, e->bytes.n);
     }
-    weir_segment_column_put(e, v, n, &e->indices);
+    weir_segment_column_put(e, e->keys.at, n, &e->indices);
     return true;
 }
 
@@ -480,18 +484,16 @@ static bool texts_put(weir_segment_encoder *e, const weir_series *series, uint8_
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
-/* Keys of all samples whose value has the kind; one for each sample, that of others is 0. They
- * make small marks, when all numbers have one kind, exponent and key. */
-static bool form_find(weir_segment_encoder *e, const weir_series *series, struct key_form *form,
-                      uint8_t scale, bool mixed)
+/* A key for each sample, 0 when it is no number. They make small marks, when all numbers have one
+ * kind, exponent and key; else there is no form. */
+static bool form_find(weir_segment_encoder *e, const weir_series *series, struct key_form *form)
 {
     e->keys.n = 0;
     if (!weir_column_reserve(&e->keys, series->n, sizeof(int64_t)))
         return false;
     int64_t *keys = e->keys.at;
     bool first = true;
-    form->scale = scale;
-    for (size_t i = 0; i < series->n && !mixed; i++) {
+    for (size_t i = 0; i < series->n; i++) {
         double x;
         const weir_sample *s = &series->samples[i];
         keys[i] = 0;
@@ -501,45 +503,55 @@ static bool form_find(weir_segment_encoder *e, const weir_series *series, struct
         if (first)
             form->exponent = exponent;
         first = false;
-        mixed = exponent != form->exponent ||
-                !bits_key(form->kind, scale, value_bits(&s->value), &keys[i]);
+        if (exponent != form->exponent ||
+            !bits_key(form->kind, form->scale, value_bits(&s->value), &keys[i])) {
+            form->kind = WEIR_KIND_NULL;
+            return true;
+        }
     }
-    if (mixed)
-        form->kind = WEIR_KIND_NULL;
     return true;
 }
 
-static bool values_put(weir_segment_encoder *e, const weir_series *series, struct key_form *form)
+static bool values_put(weir_segment_encoder *e, const weir_series *series,
+                       const uint32_t counts[WEIR_KIND_COUNT], struct key_form *form)
 {
-    bool mixed = false;
-    uint8_t scale = SCALE_NONE;
+    size_t odd = 0;
+    unsigned n_kinds = 0;
     for (uint8_t kind = WEIR_KIND_BOOL; kind < WEIR_KIND_COUNT; kind++) {
-        size_t n = 0;
-        if (!kind_starts(e, series, kind, &n))
-            return false;
-        if (n == 0)
+        if (counts[kind] == 0)
             continue;
+        if (!kind_starts(e, series, kind))
+            return false;
         if (kind >= WEIR_KIND_STRING) {
-            if (!texts_put(e, series, kind, n))
+            if (!texts_put(e, series, kind, counts[kind]))
                 return false;
             continue;
         }
-        mixed = form->kind != WEIR_KIND_NULL;
+        n_kinds++;
         form->kind = kind;
-        if (!numbers_put(e, series, kind, n, &scale))
+        if (!numbers_put(e, series, kind, counts[kind], &form->scale, &odd))
             return false;
     }
-    return form_find(e, series, form, scale, mixed);
+    if (n_kinds != 1) {
+        form->kind = WEIR_KIND_NULL;
+        return true;
+    }
+    /* The usual case: the keys of the column are those of the samples. */
+    if (counts[form->kind] == series->n && odd == 0 && form->kind != WEIR_KIND_DECIMAL)
+        return true;
+    return form_find(e, series, form);
 }
 
-static weir_err body_write(weir_segment_encoder *e, const weir_series *series, weir_effort effort,
+static weir_err body_write(weir_segment_encoder *e, const weir_series *series,
+                           const uint32_t counts[WEIR_KIND_COUNT], weir_effort effort,
                            struct key_form *form, weir_segment_head *head)
 {
     size_t raw = 0;
     e->body.n = 0;
     weir_ints_out_clear(&e->out);
     e->writer.zstd = effort == WEIR_EFFORT_SMALL ? e->packer.trial : NULL;
-    if (!times_put(e, series) || !properties_put(e, series) || !values_put(e, series, form) ||
+    if (!times_put(e, series) || !properties_put(e, series) ||
+        !values_put(e, series, counts, form) ||
         weir_body_pack(&e->packer, &e->out, effort, &e->body, &raw) != WEIR_OK)
         return WEIR_ENOMEM;
     head->body_raw = (uint32_t)raw;
@@ -551,7 +563,8 @@ static weir_err body_write(weir_segment_encoder *e, const weir_series *series, w
 weir_err weir_segment_encode(weir_segment_encoder *e, const weir_series *series, weir_effort effort,
                              weir_segment_bytes *ret, weir_error *error)
 {
-    weir_err err = series_check(series, error);
+    uint32_t counts[WEIR_KIND_COUNT] = {0};
+    weir_err err = series_check(series, counts, error);
     if (err != WEIR_OK)
         return err;
     weir_segment_head head = {
@@ -561,7 +574,8 @@ weir_err weir_segment_encode(weir_segment_encoder *e, const weir_series *series,
         .slice_us = slice_lengths[slice_length_for(series)],
     };
     struct key_form form = {.kind = WEIR_KIND_NULL};
-    if (!slices_cut(e, series, &head) || body_write(e, series, effort, &form, &head) != WEIR_OK ||
+    if (!slices_cut(e, series, &head) ||
+        body_write(e, series, counts, effort, &form, &head) != WEIR_OK ||
         weir_segment_marks_write(e, effort, series, form, &head) != WEIR_OK ||
         !weir_segment_head_write(e, &head))
         return weir_fail(error, WEIR_ENOMEM, "no memory to encode a segment");

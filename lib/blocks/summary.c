@@ -5,14 +5,32 @@
 
 #include <math.h>
 
-bool weir_summary_number(const weir_sample *s, double *ret)
+/* weir_value_number for the kinds that history is made of, without a call for each sample. */
+static inline bool value_number(const weir_value *v, double *ret)
+{
+    if (v->kind == WEIR_KIND_F32)
+        *ret = (double)v->as.f32;
+    else if (v->kind == WEIR_KIND_F64)
+        *ret = v->as.f64;
+    else if (v->kind == WEIR_KIND_U64)
+        *ret = (double)v->as.u;
+    else
+        return weir_value_number(v, ret);
+    return true;
+}
+
+static inline bool sample_number(const weir_sample *s, double *ret)
 {
     double x;
-    if (weir_quality_class(s->quality) > WEIR_UNCERTAIN || !weir_value_number(&s->value, &x) ||
-        isnan(x))
+    if (weir_quality_class(s->quality) > WEIR_UNCERTAIN || !value_number(&s->value, &x) || isnan(x))
         return false;
     *ret = x;
     return true;
+}
+
+bool weir_summary_number(const weir_sample *s, double *ret)
+{
+    return sample_number(s, ret);
 }
 
 void weir_summary_add(weir_summary *t, const weir_sample *s)
@@ -22,7 +40,7 @@ void weir_summary_add(weir_summary *t, const weir_sample *s)
     t->count++;
     t->good += class == WEIR_GOOD;
     t->bad += class > WEIR_UNCERTAIN;
-    if (!weir_summary_number(s, &x))
+    if (!sample_number(s, &x))
         return;
     if (t->numbers == 0) {
         t->first = s->value;
@@ -30,7 +48,7 @@ void weir_summary_add(weir_summary *t, const weir_sample *s)
         t->min = t->max = x;
         t->sum = 0;
     } else {
-        (void)weir_value_number(&t->last, &before);
+        (void)value_number(&t->last, &before);
         t->falls += x < before;
     }
     t->min = x < t->min ? x : t->min;

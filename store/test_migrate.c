@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Stores of older versions: opened, brought to this one, and nothing in them changed.
+ *
+ * tests/fixtures/store-v1/data.db was written by weir 0.1.0 (store version 1): two runs of a
+ * simulated device with three points, then two, one of them in another unit. samples.csv is what
+ * that version's `weir sql` said of it. */
+
+#include "store/migrate.h"
+
+#include "store/database.h"
+#include "store/query.h"
+#include "store/schema.h"
+#include "store/testing.h"
+#include "store/verify.h"
+#include "tests/support/fault_vfs.h"
+
+static size_t fixture_read(const char *name, char *bytes, size_t size)
+{
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/tests/fixtures/store-v1/%s", WEIR_TEST_ROOT, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    size_t n = fread(bytes, 1, size, f);
+    (void)fclose(f);
+    assert_true(n < size);
+    return n;
+}
+
+static char fixture[1 << 17];
+
+/* A folder with a copy of the fixture. */
+static char *fixture_dir(void)
+{
+    char *dir = testing_dir(), path[600];
+    (void)snprintf(path, sizeof path, "%s/data.db", dir);
+    size_t n = fixture_read("data.db", fixture, sizeof fixture);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(fixture, 1, n, f), n);
+    (void)fclose(f);
+    return dir;
+}
+
+/* Line by line what samples.csv has, up to the column before `columns`. */
+static void assert_samples(const char *dir, int columns)
+{
+    static char want[1 << 14];
+    weir_query *query = NULL;
+    want[fixture_read("samples.csv", want, sizeof want)] = '\0';
+    assert_int_equal(weir_query_open(dir, NULL, &query, NULL), WEIR_OK);
+    const char *got =
+        testing_sql(weir_query_db(query),
+                    "SELECT seq||','||tag||','||ts||','||value||','||quality||','||read_ts||','||"
+                    "epoch||',' FROM samples WHERE seq<=28 ORDER BY seq");
+    int lines = 0;
+    for (const char *line = strchr(want, '\n') + 1; *line; line = strchr(line, '\n') + 1, lines++) {
+        size_t n = 0;
+        for (int column = 0; column < columns; n++)
+            column += line[n] == ',' || line[n] == '\n';
+        assert_int_equal(strncmp(line, got, n - 1), 0);
+        got = strchr(got, '\n') ? strchr(got, '\n') + 1 : "";
+    }
+    assert_int_equal(lines, 28);
+    assert_string_equal(got, "");
+    weir_query_close(query);
+}
+
+static void a_store_of_version_1_keeps_every_sample(void **state)
+{
+    (void)state;
+    char *dir = fixture_dir();
+    weir_store *store = testing_open(dir);
+    weir_store_position position = weir_store_get_position(store);
+    assert_int_equal(position.committed_seq, 28);
+    assert_int_equal(position.max_epoch, 0);
+    weir_store_close(store);
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "2");
+    assert_string_equal(testing_file_sql(dir, "SELECT key, value FROM meta WHERE key GLOB '*_seq'"),
+                        "history_seq|0\nmerged_seq|28");
+    assert_string_equal(testing_file_sql(dir, "SELECT uid, seq, unit FROM tag_version"),
+                        "1|1|kW\n1|19|MW\n2|1|kWh\n3|1|");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA integrity_check"), "ok");
+    assert_samples(dir, 7);
+    testing_remove(dir);
+}
+
+/* The same tables, columns and all, as in a store that was made today. */
+static void its_tables_are_those_of_a_new_store(void **state)
+{
+    (void)state;
+    static const char *const tables =
+        "SELECT m.name, group_concat(c.name||' '||c.type||' '||c.\"notnull\"||' '||c.pk) FROM"
+        " sqlite_schema m, pragma_table_info(m.name) c WHERE m.name NOT GLOB 'sqlite_*'"
+        " GROUP BY 1 ORDER BY 1";
+    static char want[1 << 14];
+    char *old = fixture_dir(), *new = testing_dir();
+    weir_store_close(testing_open(old));
+    weir_store_close(testing_open(new));
+    (void)snprintf(want, sizeof want, "%s", testing_file_sql(new, tables));
+    assert_string_equal(testing_file_sql(old, tables), want);
+    testing_remove(old);
+    testing_remove(new);
+}
+
+static void its_rows_become_history_like_others(void **state)
+{
+    (void)state;
+    char *dir = fixture_dir();
+    weir_store *store = testing_open(dir);
+    const int64_t then = 1795242242000000;
+    testing_append(store, 1, then + WEIR_HOUR, 0, weir_value_i64(29));
+    testing_commit(store);
+    testing_maintain(store, then + 2 * WEIR_HOUR);
+    weir_store_close(store);
+    assert_string_equal(
+        testing_file_sql(dir, "SELECT sum(samples), min(first_seq), max(last_seq) FROM part"),
+        "29|1|29");
+    assert_samples(dir, 5); /* history has the time of reading to the millisecond */
+    /* Only the last row of the log is left, and with it the numbers go on. */
+    assert_string_equal(testing_file_sql(dir, "SELECT first_seq, last_seq FROM log"), "29|29");
+    store = testing_open(dir);
+    assert_int_equal(weir_store_get_position(store).committed_seq, 29);
+    weir_store_close(store);
+    testing_remove(dir);
+}
+
+/* Power fails at any change of the file while it migrates: it is of one version or the other. */
+static void a_power_cut_in_a_migration_is_survived(void **state)
+{
+    (void)state;
+    uint64_t cuts = 0;
+    for (uint64_t n = 1;; n++) {
+        fault_vfs *vfs = fault_vfs_new(&(fault_vfs_options){.name = "migrate", .seed = n});
+        char *dir = testing_dir(), path[600];
+        weir_store_options options = {.data_dir = dir, .vfs = "migrate", .now = {T0}};
+        weir_store *store = NULL;
+        (void)snprintf(path, sizeof path, "%s/data.db", dir);
+        fault_vfs_put(vfs, path, fixture, fixture_read("data.db", fixture, sizeof fixture));
+        fault_vfs_stop_after(vfs, n);
+        weir_err err = weir_store_open(&options, &store, NULL);
+        const bool stopped = fault_vfs_stopped(vfs);
+        assert_true(stopped || err == WEIR_OK);
+        fault_vfs_power_cut(vfs, n);
+        weir_store_close(store);
+        store = NULL;
+        assert_int_equal(weir_store_open(&options, &store, NULL), WEIR_OK);
+        assert_int_equal(weir_store_get_position(store).committed_seq, 28);
+        weir_store_close(store);
+        fault_vfs_free(vfs);
+        testing_remove(dir);
+        if (!stopped)
+            break;
+        cuts++;
+    }
+    assert_true(cuts > 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_of_version_1_keeps_every_sample),
+        cmocka_unit_test(its_tables_are_those_of_a_new_store),
+        cmocka_unit_test(its_rows_become_history_like_others),
+        cmocka_unit_test(a_power_cut_in_a_migration_is_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
