@@ -402,13 +402,14 @@ static weir_err sources_seek(weir_store *store, weir_compact *c, uint32_t *ret_l
 }
 
 /* Whether the tag does not go on to the next larger period: it would not gain, or is not kept for
- * long enough. */
+ * long enough, or must be able to go in small pieces. */
 static bool tag_stays(const weir_store *store, const weir_compact *c, uint64_t samples)
 {
     return c->stays.id != 0 &&
            (samples * TIER_RATIO > WEIR_SEGMENT_COUNT_MAX ||
             (!(c->uid & SEGMENT_REPLIES) &&
-             !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid))));
+             (weir_expire_is_sized(store, c->uid) ||
+              !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid)))));
 }
 
 static weir_err tag_begin(weir_store *store, weir_compact *c, weir_error *error)

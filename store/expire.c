@@ -141,6 +141,13 @@ int64_t weir_expire_keep(const weir_store *store, weir_tag_uid uid)
     return uid == 0 ? e->keep_longest : rule_keep(e, e->rule[uid]);
 }
 
+bool weir_expire_is_sized(const weir_store *store, weir_tag_uid uid)
+{
+    const weir_expire *e = store->expire;
+    return e && uid < e->n_tags && e->rule[uid] != RULE_NONE &&
+           e->rules[e->rule[uid]].max_bytes > 0;
+}
+
 /* --- the segments of a part --------------------------------------------------------------- */
 
 static bool is_older(int64_t ts, int64_t keep, weir_wall now)

@@ -21,4 +21,7 @@ weir_err weir_expire_run(weir_store *store, weir_wall now, bool *ret_did,
  * or not known yet. */
 int64_t weir_expire_keep(const weir_store *store, weir_tag_uid uid);
 
+/* Whether the rule of a tag has a max_size: its oldest segments may have to go. */
+bool weir_expire_is_sized(const weir_store *store, weir_tag_uid uid);
+
 WEIR_DEFINE_CLEANUP(weir_expire, weir_expire_free)
