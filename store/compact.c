@@ -65,7 +65,7 @@ struct weir_compact {
     size_t n_tags;
 
     uint32_t uid; /* UID_NONE: between two */
-    weir_part *target;
+    weir_part *target, *second; /* second: of replies that two have; NULL: none */
     unsigned number;      /* of its next segment */
     struct input *inputs; /* in the order of sources */
     size_t n_inputs, inputs_capacity, read;
@@ -406,10 +406,22 @@ static weir_err sources_seek(weir_store *store, weir_compact *c, uint32_t *ret_l
 static bool tag_stays(const weir_store *store, const weir_compact *c, uint64_t samples)
 {
     return c->stays.id != 0 &&
-           (samples * TIER_RATIO > WEIR_SEGMENT_COUNT_MAX ||
-            (!(c->uid & SEGMENT_REPLIES) &&
-             (weir_expire_is_sized(store, c->uid) ||
-              !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid)))));
+           (samples * TIER_RATIO > WEIR_SEGMENT_COUNT_MAX || weir_expire_is_sized(store, c->uid) ||
+            !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid)));
+}
+
+/* Replies are looked for in the part of the samples: where those went to both, so do they. They
+ * come behind all tags. */
+static void tag_choose_target(const weir_store *store, weir_compact *c, uint64_t samples)
+{
+    c->second = NULL;
+    if (!(c->uid & SEGMENT_REPLIES)) {
+        c->target = tag_stays(store, c, samples) ? &c->stays : &c->moves;
+        return;
+    }
+    c->target = c->moves.samples > 0 || c->stays.id == 0 ? &c->moves : &c->stays;
+    if (c->moves.samples > 0 && c->stays.id != 0 && c->stays.samples > 0)
+        c->second = &c->stays;
 }
 
 static weir_err tag_begin(weir_store *store, weir_compact *c, weir_error *error)
@@ -436,7 +448,7 @@ static weir_err tag_begin(weir_store *store, weir_compact *c, weir_error *error)
     }
     for (size_t i = 0; i < c->n_inputs; i++)
         samples += c->inputs[i].head.count;
-    c->target = tag_stays(store, c, samples) ? &c->stays : &c->moves;
+    tag_choose_target(store, c, samples);
     return err;
 }
 
@@ -631,8 +643,11 @@ static weir_err run_write(weir_compact *c, bool *ret_wrote, weir_error *error)
         run.n > 0 && (c->read == c->n_inputs || run.n < settled || run.n == WEIR_SEGMENT_COUNT_MAX);
     if (!*ret_wrote)
         return WEIR_OK;
-    err =
-        weir_segments_put(&c->out, c->target, c->uid, c->number++, &run, WEIR_EFFORT_SMALL, error);
+    err = weir_segments_put(&c->out, c->target, c->uid, c->number, &run, WEIR_EFFORT_SMALL, error);
+    if (err == WEIR_OK && c->second)
+        err = weir_segments_put(&c->out, c->second, c->uid, c->number, &run, WEIR_EFFORT_SMALL,
+                                error);
+    c->number++;
     if (err == WEIR_OK)
         run_shift(c, run.n);
     return err;

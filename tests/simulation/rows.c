@@ -97,7 +97,6 @@ static void cap_fill(sim_world *w, uint64_t cap)
         sim_world_run(w, WEIR_DAY);
         sim_world_check(w);
         full += sim_world_sql(w, "select count(*) from gaps") > 0;
-        fprintf(stderr, "day %d used %lu gaps %ld cause %d viol %lu\n", day, (unsigned long)weir_store_get_usage(w->store).bytes, (long)sim_world_sql(w, "select coalesce(sum(count),0) from gaps"), (int)weir_store_get_usage(w->store).state, (unsigned long)w->violations);
         if (weir_store_get_stats(w->folder, w->vfs_name, &stats, &error) == WEIR_OK &&
             stats.file_bytes - stats.free_bytes > cap * 11 / 10)
             sim_world_violation(w, "%" PRIu64 " bytes, the cap is %" PRIu64, stats.file_bytes,
