@@ -21,6 +21,7 @@
 #include "store/schema.h"
 
 enum {
+    WAL_PAGES_PAUSE = 8192,    /* 32 MB: commits alone may lengthen it further */
     VACUUM_WINDOW = 24,        /* times archive_us */
     VACUUM_PAGES = 128,        /* given back in one piece: each is one written elsewhere */
     VACUUM_PAGES_MIN = 1000,   /* free ones that are worth it ... */
@@ -119,6 +120,14 @@ static void maintain_forget(weir_store *store)
 
 weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, weir_error *error)
 {
+    /* A reader pins the WAL: what is done here would only make it longer. */
+    if (store->wal_pages >= WAL_PAGES_PAUSE) {
+        weir_store_checkpoint(store);
+        if (store->wal_pages >= WAL_PAGES_PAUSE) {
+            *ret_more = false;
+            return WEIR_OK;
+        }
+    }
     for (size_t i = 0; i < sizeof duties / sizeof *duties; i++) {
         bool did = false;
         weir_err err = duties[i](store, now, &did, error);

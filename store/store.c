@@ -425,8 +425,13 @@ void weir_store_rollback(weir_store *store)
 
 void weir_store_checkpoint(weir_store *store)
 {
-    if (store->wal_pages >= weir_limits_wal_pages(store))
-        (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int all = 0, done = -1;
+    if (store->wal_pages < weir_limits_wal_pages(store))
+        return;
+    int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &done);
+    /* Then the next transaction writes from its start, unless a reader is still in it. */
+    if (rc == SQLITE_OK && all == done)
+        store->wal_pages = 0;
 }
 
 /* All of it is on disk. */
