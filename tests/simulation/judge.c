@@ -138,18 +138,6 @@ static void judge_missing(sim_world *w, const sim_check_result *result)
         result->lost, result->first_lost.tag, result->first_lost.ts);
 }
 
-/* Those not stored at a cap (drop_newest) were given no number. */
-static void judge_numbers(sim_world *w, const sim_check_result *result, uint64_t n_events)
-{
-    const bool numbered = w->catalog->store.when_full == WEIR_FULL_DROP_OLDEST;
-    const uint64_t most = n_events + (is_limited(w) ? result->lost : 0);
-    if (result->n_seq_other > most || result->n_seq_other < (numbered ? most : n_events))
-        sim_world_violation(
-            w,
-            "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64 " are events'",
-            w->checked_seq + 1, w->committed_seq, result->n_seq_other, n_events);
-}
-
 static uint64_t count_events(sim_world *w, weir_query *query)
 {
     char sql[120];
@@ -157,6 +145,27 @@ static uint64_t count_events(sim_world *w, weir_query *query)
                    "select count(*) from main.event where seq > %" PRIu64 " and seq <= %" PRIu64,
                    w->checked_seq, w->committed_seq);
     return (uint64_t)query_int(w, query, sql);
+}
+
+/* So many events are kept at least. */
+enum { EVENTS_KEPT = 1000 };
+
+/* Those not stored at a cap (drop_newest) were given no number. Events are limited too: then
+ * nothing more can be told than that each has one. */
+static void judge_numbers(sim_world *w, weir_query *query, const sim_check_result *result)
+{
+    const uint64_t n_events = count_events(w, query);
+    const bool are_events_gone = is_limited(w) && n_events >= EVENTS_KEPT;
+    const bool numbered = w->catalog->store.when_full == WEIR_FULL_DROP_OLDEST;
+    const uint64_t most =
+        are_events_gone ? UINT64_MAX : n_events + (is_limited(w) ? result->lost : 0);
+    if (are_events_gone && result->n_seq_other >= n_events)
+        return;
+    if (result->n_seq_other > most || result->n_seq_other < (numbered ? most : n_events))
+        sim_world_violation(
+            w,
+            "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64 " are events'",
+            w->checked_seq + 1, w->committed_seq, result->n_seq_other, n_events);
 }
 
 void sim_world_check(sim_world *w)
@@ -173,7 +182,7 @@ void sim_world_check(sim_world *w)
     const sim_check_result result = sim_check_end(&w->ledger, w->is_running);
     w->gone_until = gone_until(w, query);
     judge_missing(w, &result);
-    judge_numbers(w, &result, count_events(w, query));
+    judge_numbers(w, query, &result);
     w->checked_seq = w->committed_seq;
     sim_world_trace(w, fault_vfs_hash(w->disk));
     weir_query_close(query);

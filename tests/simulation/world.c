@@ -316,7 +316,8 @@ static bool open_store(sim_world *w, weir_error *error)
                                         .vfs = w->vfs_name,
                                         .now = sim_world_wall(w),
                                         .config = &w->catalog->store,
-                                        .free_bytes = disk_free_bytes,
+                                        /* What is not about limits has a disk without an end. */
+                                        .free_bytes = w->config.store ? disk_free_bytes : NULL,
                                         .data = w};
     if (weir_store_open(&options, &w->store, error) != WEIR_OK)
         return false;
