@@ -100,8 +100,9 @@ static void max_size_build(weir_loader *l, weir_node node, weir_store_config *c)
                                 "the disk, not \"%.80s\"",
                                 text);
         else if (!strcmp(c->data_dir, "memory"))
-            weir_loader_problem(l, node, "max_size: there is no disk with data_dir: memory: give "
-                                         "a size such as 64MB");
+            weir_loader_problem(l, node,
+                                "max_size: there is no disk with data_dir: memory: give "
+                                "a size such as 64MB");
         c->max_percent = (unsigned)percent;
     } else if (text) {
         if (weir_option_set(&row, text, &c->max_bytes, &error) != WEIR_OK)

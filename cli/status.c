@@ -88,8 +88,8 @@ static void print_summary(const json_t *result)
     add_store(&store, json_object_get(result, "store"));
     printf("weir %s, pid %lld, data in %s\n", text_of(result, "version"), integer_of(result, "pid"),
            text_of(result, "data_dir"));
-    printf("store: %s; %lld samples and events committed, the newest %s\n",
-           weir_text_get(&store), integer_of(result, "committed_seq"), weir_text_get(&age));
+    printf("store: %s; %lld samples and events committed, the newest %s\n", weir_text_get(&store),
+           integer_of(result, "committed_seq"), weir_text_get(&age));
     printf("tags: %lld, devices: %zu, overruns: %lld", integer_of(result, "tags"),
            json_array_size(json_object_get(result, "devices")), integer_of(result, "overruns"));
     if (integer_of(result, "filtered"))

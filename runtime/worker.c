@@ -45,8 +45,8 @@ struct weir_worker {
     bool must_commit;
     uint64_t refused_reported;
     weir_wall refused_none; /* when nothing had been refused last */
-    uint64_t rejected;    /* samples of batches that the store will never take */
-    bool devices_failing; /* said so */
+    uint64_t rejected;      /* samples of batches that the store will never take */
+    bool devices_failing;   /* said so */
 
     pthread_mutex_t lock; /* of what follows */
     weir_worker_view view;
@@ -164,8 +164,7 @@ static void worker_publish(weir_worker *w, weir_err err, const weir_error *error
     const bool was_failing = w->view.failing;
     w->view.position = weir_store_get_position(w->store);
     w->view.usage = weir_store_get_usage(w->store);
-    w->view.refused =
-        weir_inbox_refused(w->inbox) + w->rejected + w->view.usage.not_stored;
+    w->view.refused = weir_inbox_refused(w->inbox) + w->rejected + w->view.usage.not_stored;
     w->view.failing = err != WEIR_OK;
     if (err) {
         w->view.failures++;
@@ -285,8 +284,8 @@ static void worker_give_up(weir_worker *w)
     do {
         worker_take(w);
         worker_record_refused(w);
-        err = weir_store_commit_without_samples(
-            w->store, w->platform->wall(w->platform->data), &error);
+        err = weir_store_commit_without_samples(w->store, w->platform->wall(w->platform->data),
+                                                &error);
         worker_publish(w, err, &error);
     } while (err == WEIR_OK && !worker_is_empty(w));
 }

@@ -659,7 +659,8 @@ static bool log_holds_enough(weir_store *store, weir_wall now)
     const int64_t span = store->options.archive_us;
     if (now.us < store->archive_began.us)
         store->archive_began = now;
-    return store->log.samples >= RANGE_SAMPLES || store->log.bytes >= weir_limits_piece(store) || now.us - store->archive_began.us >= span ||
+    return store->log.samples >= RANGE_SAMPLES || store->log.bytes >= weir_limits_piece(store) ||
+           now.us - store->archive_began.us >= span ||
            (store->log.newest_ts > store->log.first_ts &&
             (uint64_t)store->log.newest_ts - (uint64_t)store->log.first_ts >= (uint64_t)span);
 }

@@ -99,7 +99,8 @@ static weir_err counting_on_batch(void *data, const weir_batch *batch, uint64_t 
 }
 
 /* Columns of a row of the log: first_seq, last_seq, count, min_ts, max_ts, head, body. */
-#define ROW_COLUMNS "first_seq, ifnull(last_seq,first_seq+count-1), count, min_ts, max_ts, head, body"
+#define ROW_COLUMNS \
+    "first_seq, ifnull(last_seq,first_seq+count-1), count, min_ts, max_ts, head, body"
 
 /* How many of a row's samples a sink has not acknowledged. */
 static weir_err row_count_above(sqlite3_stmt *row, uint64_t seq, uint64_t *ret, weir_error *error)
@@ -274,8 +275,7 @@ weir_err weir_cap_run(weir_store *store, weir_wall now, bool *ret_did, weir_erro
     const int64_t until_ts = n > 0 ? part->max_ts : INT64_MAX;
     if (err == WEIR_OK)
         err = quarantine_drop(store, until_ts, ret_did, error);
-    struct rows r = {.until_ts = n > 0 ? until_ts - 1 : INT64_MAX,
-                     .until_seq = store->history_seq};
+    struct rows r = {.until_ts = n > 0 ? until_ts - 1 : INT64_MAX, .until_seq = store->history_seq};
     if (err == WEIR_OK && !*ret_did)
         err = rows_drop(store, &r, now, ret_did, error);
     if (err != WEIR_OK || *ret_did)

@@ -423,9 +423,8 @@ static bool tag_stays(const weir_compact *c, uint64_t samples)
  * pieces. */
 static bool tag_is_kept_short(const weir_store *store, const weir_compact *c)
 {
-    return c->stays.id != 0 &&
-           (weir_expire_is_sized(store, c->uid) ||
-            !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid)));
+    return c->stays.id != 0 && (weir_expire_is_sized(store, c->uid) ||
+                                !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid)));
 }
 
 static weir_err tag_begin(weir_store *store, weir_compact *c, weir_error *error)
@@ -489,10 +488,10 @@ static weir_err tag_choose_target(weir_store *store, weir_compact *c, weir_error
 {
     weir_err err = series_count(store, c, c->all.refs[0].reply, error);
     if (err == WEIR_OK)
-        c->targets =
-            tag_stays(c, c->uid_count) || tag_stays(c, c->series_count) || tag_is_kept_short(store, c)
-                ? USED_STAYS
-                : USED_MOVES;
+        c->targets = tag_stays(c, c->uid_count) || tag_stays(c, c->series_count) ||
+                             tag_is_kept_short(store, c)
+                         ? USED_STAYS
+                         : USED_MOVES;
     return err;
 }
 

@@ -24,17 +24,17 @@
 #include "store/store_priv.h"
 
 enum {
-    MIN_FREE_SHARE = 20,     /* of the disk: at most a 20th is left free, unless told */
-    ROOM_SHARE = 16,         /* of max_size: that much is made free at once */
-    REFUSED_SHARE = 32,      /* of max_size: with so much room samples are stored again */
-    PIECE_SHARE = 32,        /* of max_size, or of what is there: the largest merge */
-    PIECE_MIN = 128 * 1024,  /* less is not worth a merge */
-    ROOM_MIN = 256 * 1024,   /* of the disk: a minute of commits, and a transaction */
-    WAL_PAGES_MAX = 1024,    /* 4 MB */
-    WAL_PAGES_MIN = 64,      /* a checkpoint writes each page once: not too often */
-    ALARM_PERCENT = 80,      /* of max_size */
+    MIN_FREE_SHARE = 20,    /* of the disk: at most a 20th is left free, unless told */
+    ROOM_SHARE = 16,        /* of max_size: that much is made free at once */
+    REFUSED_SHARE = 32,     /* of max_size: with so much room samples are stored again */
+    PIECE_SHARE = 32,       /* of max_size, or of what is there: the largest merge */
+    PIECE_MIN = 128 * 1024, /* less is not worth a merge */
+    ROOM_MIN = 256 * 1024,  /* of the disk: a minute of commits, and a transaction */
+    WAL_PAGES_MAX = 1024,   /* 4 MB */
+    WAL_PAGES_MIN = 64,     /* a checkpoint writes each page once: not too often */
+    ALARM_PERCENT = 80,     /* of max_size */
     ALARM_OFF_PERCENT = 75,
-    RATE_SPAN_MIN = 600,     /* s; before it no rate is told */
+    RATE_SPAN_MIN = 600, /* s; before it no rate is told */
 };
 
 #define EVENT_INTERVAL WEIR_DAY /* between two that tell what was dropped */
@@ -280,8 +280,7 @@ static weir_err disk_look(weir_store *store, weir_wall now, weir_error *error)
 }
 
 /* Of a store that does not drop: what is not stored from now on, or was not until now. */
-static weir_err say_refusing(weir_store *store, const char *cause, weir_wall now,
-                             weir_error *error)
+static weir_err say_refusing(weir_store *store, const char *cause, weir_wall now, weir_error *error)
 {
     char text[200];
     if (cause)
@@ -337,8 +336,8 @@ weir_err weir_limits_dropped(weir_store *store, int64_t from_ts, int64_t to_ts, 
 weir_err weir_limits_init(weir_store *store, weir_wall now, weir_error *error)
 {
     int64_t said = 0;
-    weir_err err = weir_db_int(store->db, "SELECT value FROM meta WHERE key='nearly_full'", 0,
-                               &said, error);
+    weir_err err =
+        weir_db_int(store->db, "SELECT value FROM meta WHERE key='nearly_full'", 0, &said, error);
     if (err == WEIR_OK)
         err = limits_measure(store, error);
     store->limits.nearly_full = said != 0;

@@ -91,16 +91,9 @@ typedef weir_err (*duty)(weir_store *store, weir_wall now, bool *ret_did, weir_e
 static const duty duties[] = {
     weir_merge_load_current, /* before anything changes what it reads */
     weir_part_delete,        /* gives room to all that follows, also on a full disk */
-    weir_limits_look,
-    weir_cap_run,
-    weir_merge_fresh,
-    weir_merge_write_current,
-    weir_archive_run,
-    weir_merge_trim_log,
-    weir_expire_run,
-    weir_compact_run,
-    weir_merge_shrink,
-    duty_vacuum,
+    weir_limits_look,        weir_cap_run,        weir_merge_fresh, weir_merge_write_current,
+    weir_archive_run,        weir_merge_trim_log, weir_expire_run,  weir_compact_run,
+    weir_merge_shrink,       duty_vacuum,
 };
 
 /* All that is remembered between pieces goes; the tables know the rest. */

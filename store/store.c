@@ -391,12 +391,8 @@ static weir_err gaps_write(weir_store *store, bool without, weir_wall now, weir_
     const weir_pending *p = &store->pending;
     const char *cause = store->limits.cause ? store->limits.cause : "max_size";
     const weir_gap refused = {"", 0, p->min_ts, p->max_ts, p->n_samples, cause};
-    const weir_gap lost = {"",
-                           0,
-                           store->lost.since.us,
-                           store->lost.until.us,
-                           store->lost.count,
-                           "memory"};
+    const weir_gap lost = {
+        "", 0, store->lost.since.us, store->lost.until.us, store->lost.count, "memory"};
     weir_err err = WEIR_OK;
     if (without && p->n_samples > 0)
         err = weir_gap_add(store->db, &refused, store->limits.refusing, now, error);

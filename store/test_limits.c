@@ -68,8 +68,7 @@ static void bench_append(struct bench *b)
         weir_sample samples[N_TAGS];
         const int64_t ts = b->now + i * WEIR_S;
         for (uint32_t t = 0; t < N_TAGS; t++)
-            samples[t] = (weir_sample){
-                t + 1, 0, {ts}, weir_value_u64(weir_random_u64(&b->random))};
+            samples[t] = (weir_sample){t + 1, 0, {ts}, weir_value_u64(weir_random_u64(&b->random))};
         const weir_batch batch = {.catalog_revision = 1,
                                   .plans = WEIR_PLAN_DEFAULT,
                                   .due = {ts},
@@ -128,8 +127,7 @@ static int64_t expired(const struct bench *b)
 
 static void assert_adds_up(const struct bench *b)
 {
-    assert_int_equal(ask(b, "select count(*) from samples") + ask_gaps(b, "sink = ''") +
-                         expired(b),
+    assert_int_equal(ask(b, "select count(*) from samples") + ask_gaps(b, "sink = ''") + expired(b),
                      b->produced);
 }
 
@@ -353,8 +351,7 @@ static void a_rule_that_has_too_much_loses_its_oldest_with_a_gap_for_each_tag(vo
     assert_int_equal(ask(&b, "select count(*) from samples where tag = 'd0/p3'") +
                          ask_gaps(&b, "tag = 'd0/p3' and cause = 'rule'"),
                      b.produced / N_TAGS);
-    assert_int_equal(ask(&b, "select count(*) from samples where tag glob 'd1/*'"),
-                     b.produced / 2);
+    assert_int_equal(ask(&b, "select count(*) from samples where tag glob 'd1/*'"), b.produced / 2);
     /* 8 bytes a sample: what may be had, less a day's part at most. */
     const int64_t kept = ask(&b, "select count(*) from samples where tag glob 'd0/*'");
     assert_true(kept * 8 < 1100 * 1000 && kept * 8 > 500 * 1000);

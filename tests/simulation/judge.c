@@ -162,10 +162,10 @@ static void judge_numbers(sim_world *w, weir_query *query, const sim_check_resul
     if (are_events_gone && result->n_seq_other >= n_events)
         return;
     if (result->n_seq_other > most || result->n_seq_other < (numbered ? most : n_events))
-        sim_world_violation(
-            w,
-            "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64 " are events'",
-            w->checked_seq + 1, w->committed_seq, result->n_seq_other, n_events);
+        sim_world_violation(w,
+                            "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64
+                            " are events'",
+                            w->checked_seq + 1, w->committed_seq, result->n_seq_other, n_events);
 }
 
 void sim_world_check(sim_world *w)

@@ -99,8 +99,7 @@ static void cap_fill(sim_world *w, uint64_t cap)
         full += sim_world_sql(w, "select count(*) from gaps") > 0;
         if (weir_store_get_stats(w->folder, w->vfs_name, &stats, &error) == WEIR_OK &&
             stats.file_bytes - stats.free_bytes > cap * 11 / 10)
-            sim_world_violation(w, "%" PRIu64 " bytes, the cap is %" PRIu64, stats.file_bytes,
-                                cap);
+            sim_world_violation(w, "%" PRIu64 " bytes, the cap is %" PRIu64, stats.file_bytes, cap);
     }
     if (sim_world_sql(w, "select count(*) from gaps") == 0)
         sim_world_violation(w, "the cap was never reached");

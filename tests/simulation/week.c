@@ -86,9 +86,10 @@ static void week_open(struct week *w)
     WEIR_TEXT_AUTO yaml = WEIR_TEXT_INIT;
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_error error = WEIR_ERROR_INIT;
-    weir_text_format(&yaml, "data_dir: %s/data\nconnections: [{name: bus, uri: \"simulated:\"}]\n"
-                            "devices:\n  - {name: \"m{unit_id}\", unit_id: 1-%d, connection: bus, "
-                            "interval: 1s, points: [",
+    weir_text_format(&yaml,
+                     "data_dir: %s/data\nconnections: [{name: bus, uri: \"simulated:\"}]\n"
+                     "devices:\n  - {name: \"m{unit_id}\", unit_id: 1-%d, connection: bus, "
+                     "interval: 1s, points: [",
                      w->folder, DEVICES);
     for (int i = 0; i < POINTS; i++)
         weir_text_format(&yaml, "{name: p%d, register: holding, address: %d, type: uint32},", i,
