@@ -94,6 +94,11 @@ static void engine_event(void *data, const weir_event *event)
     (void)event;
 }
 
+static void engine_correction(void *data, const weir_correction *correction)
+{
+    engine_event(data, &correction->event);
+}
+
 static weir_mono host_now(void *data)
 {
     (void)data;
@@ -218,7 +223,7 @@ static void open_store(struct bench *b, const char *data_dir)
         die(error.text);
     const weir_engine_config engine = {
         .catalog = b->catalog,
-        .host = {b, engine_read, engine_batch, engine_event},
+        .host = {b, engine_read, engine_batch, engine_event, engine_correction, NULL},
         .seed = 1,
         .timer_slack_us = 10 * WEIR_MS,
     };

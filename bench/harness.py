@@ -85,3 +85,8 @@ class Verdict:
         ok = value <= limit
         self.holds &= ok
         print(f"{'ok  ' if ok else 'MISS'} {name}: {value:.6g}{unit} (at most {limit:g}{unit})")
+
+    def expect_least(self, name, value, limit, unit=""):
+        ok = value >= limit
+        self.holds &= ok
+        print(f"{'ok  ' if ok else 'MISS'} {name}: {value:.6g}{unit} (at least {limit:g}{unit})")

@@ -2,14 +2,15 @@
 /* What plain SQLite rows cost: the reference of bench/store. Uses nothing of weir. */
 
 /*
- *   ref-rows append FILE TAGS SECONDS                  a row for each tag and second, an index on (tag_id, ts)
- *   ref-rows flash FILE TAGS SECONDS index|plain PRE   commits every second, synchronous=FULL
- *   ref-rows month FILE                                one tag's month of 1 s among five, then 1000 buckets of it
+ *   ref-rows append FILE TAGS SECONDS                  a row for each tag and second, an index on
+ * (tag_id, ts) ref-rows flash FILE TAGS SECONDS index|plain PRE   commits every second,
+ * synchronous=FULL ref-rows month FILE                                one tag's month of 1 s among
+ * five, then 1000 buckets of it
  *
- * One JSON object on standard output. append: rows in order of time, as a poller makes them, a commit
- * for each 10 000, synchronous=NORMAL (the friendlier setting for the reference). flash: PRE seconds are
- * there before, unmeasured, because an index wears a disk the more the larger it is; bytes are what the
- * kernel counts for this process, with the final checkpoint.
+ * One JSON object on standard output. append: rows in order of time, as a poller makes them, a
+ * commit for each 10 000, synchronous=NORMAL (the friendlier setting for the reference). flash: PRE
+ * seconds are there before, unmeasured, because an index wears a disk the more the larger it is;
+ * bytes are what the kernel counts for this process, with the final checkpoint.
  */
 
 #include <inttypes.h>
@@ -151,8 +152,7 @@ static void bench_flash(const char *path, long tags, long seconds, int with_inde
     }
     (void)sqlite3_finalize(insert);
     (void)sqlite3_close(db);
-    (void)printf("{\"bytes_per_s\": %.0f}\n",
-                 (double)(bytes_written() - before) / (double)seconds);
+    (void)printf("{\"bytes_per_s\": %.0f}\n", (double)(bytes_written() - before) / (double)seconds);
 }
 
 static void bench_month(const char *path)
@@ -167,12 +167,13 @@ static void bench_month(const char *path)
         for (long tag = 0; tag < TAGS; tag++)
             add(tag, START_US + s * 1000000, next_value(&walks[tag]));
     run("COMMIT");
-    check(sqlite3_prepare_v2(db,
-                             "SELECT (ts-?1)/2592000000, min(value), max(value), avg(value), count(*)"
-                             " FROM sample WHERE tag_id=3 AND ts>=?1 AND ts<?1+2592000000000"
-                             " GROUP BY 1",
-                             -1, &query, NULL),
-          "prepare");
+    check(
+        sqlite3_prepare_v2(db,
+                           "SELECT (ts-?1)/2592000000, min(value), max(value), avg(value), count(*)"
+                           " FROM sample WHERE tag_id=3 AND ts>=?1 AND ts<?1+2592000000000"
+                           " GROUP BY 1",
+                           -1, &query, NULL),
+        "prepare");
     (void)sqlite3_bind_int64(query, 1, START_US);
     int rows = 0;
     for (int i = 0; i < REPEATS; i++) {

@@ -3,14 +3,16 @@
 
 /*
  *   store-steps append DIR TAGS SECONDS      every second of samples is a commit
- *   store-steps flash DIR TAGS SECONDS LOSS  a commit every LOSS seconds, then the closing checkpoint
- *   store-steps decode DIR TAGS              the last TAGS tags of a store, each sample looked at
+ *   store-steps flash DIR TAGS SECONDS LOSS  a commit every LOSS seconds, then the closing
+ * checkpoint store-steps decode DIR                   every sample of a store, looked at
  *   store-steps month DIR TAG                1000 slots of history of the tag's newest 30 days
+ *   store-steps year DIR TAG                 all of the tag by month of Europe/Berlin
  *
- * One JSON object on standard output. append and flash run by a simulated clock as fast as they can and
- * do the store's own work (merging into the log, then into history) between commits, as the daemon does:
- * so two hours of the store's life are measured in seconds, with its hourly work inside. Samples are 50 a
- * batch, 2 decimals in random steps; replies come 1 to 5 ms after their slot.
+ * One JSON object on standard output. append and flash run by a simulated clock as fast as they can
+ * and do the store's own work (merging into the log, then into history) between commits, as the
+ * daemon does: so two hours of the store's life are measured in seconds, with its hourly work
+ * inside. Samples are 50 a batch, 2 decimals in random steps; replies come 1 to 5 ms after their
+ * slot.
  */
 
 #include <inttypes.h>
@@ -21,7 +23,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "store/database.h"
 #include "store/query.h"
+#include "store/scan.h"
 #include "store/store.h"
 #include "store/testing.h"
 
@@ -172,8 +176,7 @@ static void bench_flash(const char *dir, uint32_t tags, long seconds, long loss)
             plant_commit(&p);
     }
     weir_store_close(p.store);
-    (void)printf("{\"bytes_per_s\": %.0f}\n",
-                 (double)(bytes_written() - before) / (double)seconds);
+    (void)printf("{\"bytes_per_s\": %.0f}\n", (double)(bytes_written() - before) / (double)seconds);
 }
 
 static weir_query *query_open(const char *dir)
@@ -219,12 +222,54 @@ static void bench_month(const char *dir, const char *tag)
     weir_query_close(query);
 }
 
+static void bench_year(const char *dir, const char *tag)
+{
+    weir_query *query = query_open(dir);
+    char sql[256];
+    double spent;
+    (void)snprintf(sql, sizeof sql, "SELECT * FROM buckets('%s', '1mo', 'Europe/Berlin')", tag);
+    const long rows = query_best(query, sql, 5, &spent);
+    (void)printf("{\"ms\": %.2f, \"rows\": %ld}\n", spent * 1000, rows);
+    weir_query_close(query);
+}
+
+/* Every sample, as export and sinks see them; the sum keeps the work from being left out. */
+static void bench_decode(const char *dir)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    weir_query *query = query_open(dir);
+    sqlite3 *db = weir_query_db(query);
+    weir_view *view = NULL;
+    weir_scan *scan = NULL;
+    weir_item item;
+    bool any = true;
+    uint64_t n = 0, sum = 0;
+    check(weir_db_exec(db, "BEGIN", &error), &error);
+    check(weir_view_new(db, &view, &error), &error);
+    check(weir_view_update(view, &error), &error);
+    check(weir_scan_new(view, &(weir_scan_filter)WEIR_SCAN_ALL, NULL, &scan, &error), &error);
+    const double start = cpu_seconds(), wall = seconds_now();
+    for (; check(weir_scan_next(scan, &item, &any, &error), &error), any; n++)
+        sum += item.sample.value.as.bits + (uint64_t)item.sample.ts.us;
+    const double cpu = cpu_seconds() - start;
+    (void)printf("{\"samples\": %" PRIu64 ", \"samples_per_cpu_s\": %.0f, \"wall_s\": %.2f, "
+                 "\"peak_kb\": %ld, \"sum\": %" PRIu64 "}\n",
+                 n, (double)n / cpu, seconds_now() - wall, peak_kb(), sum);
+    weir_scan_free(scan);
+    weir_view_free(view);
+    weir_query_close(query);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 5 && !strcmp(argv[1], "append"))
         bench_append(argv[2], (uint32_t)atol(argv[3]), atol(argv[4]));
     else if (argc == 6 && !strcmp(argv[1], "flash"))
         bench_flash(argv[2], (uint32_t)atol(argv[3]), atol(argv[4]), atol(argv[5]));
+    else if (argc == 3 && !strcmp(argv[1], "decode"))
+        bench_decode(argv[2]);
+    else if (argc == 4 && !strcmp(argv[1], "year"))
+        bench_year(argv[2], argv[3]);
     else if (argc == 4 && !strcmp(argv[1], "month"))
         bench_month(argv[2], argv[3]);
     else {

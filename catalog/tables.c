@@ -23,6 +23,7 @@
 static const char *const when_full_words[] = {"drop_oldest", "drop_newest", "block", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const trusts[] = {"plausible", "ntp", NULL};
 static const char *const tid_checks[] = {"strict", "lenient", NULL};
 static const char *const accesses[] = {"r", "w", "rw", NULL};
 static const char *const waves[] = {"constant",    "sine",    "ramp", "square",
@@ -118,6 +119,18 @@ const weir_option weir_log_table[] = {
      .words = log_formats,
      .fallback = "text",
      .text = "Lines of key=value for people, or one JSON object a line."},
+    END,
+};
+
+const weir_option weir_clock_table[] = {
+    {.name = "trust",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_clock_in, trust),
+     .words = trusts,
+     .fallback = "plausible",
+     .text = "When the clock of this machine is trusted. plausible: its time can be true. ntp: and "
+             "the kernel has said since it was last set that it is synchronized. Without trust "
+             "samples are uncertain; their times are corrected when it comes."},
     END,
 };
 
@@ -660,6 +673,11 @@ const weir_option weir_top_table[] = {
      AT(weir_top_in, log),
      .table = weir_log_table,
      .text = "What is said on stderr; see below."},
+    {.name = "clock",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_top_in, clock),
+     .table = weir_clock_table,
+     .text = "When the clock is trusted; see below."},
     {.name = "connections",
      .type = WEIR_OPTION_LIST,
      AT(weir_top_in, connections),
@@ -678,7 +696,6 @@ const weir_option weir_top_table[] = {
     LATER("reload_interval", WEIR_OPTION_DURATION, "How often the file is looked at for changes."),
     LATER("listen", WEIR_OPTION_STRING, "The address of the HTTP server."),
     LATER("http", WEIR_OPTION_TABLE, "The HTTP server."),
-    LATER("clock", WEIR_OPTION_TABLE, "When the clock is trusted."),
     LATER("timer_slack", WEIR_OPTION_DURATION, "How far due times may be gathered."),
     LATER("catalog", WEIR_OPTION_TABLE, "Devices and points from a database."),
     END,
@@ -695,6 +712,7 @@ static const weir_yaml_table pages[] = {
      "A rule: how long the samples of some tags are kept, or how much of them. It says keep, "
      "max_size or both."},
     {"Log", "log", weir_log_table, "What is said on stderr."},
+    {"Clock", "clock", weir_clock_table, "When the clock is trusted."},
     {"Connections", "connections[]", weir_connection_table,
      "One way to reach devices, and its timing."},
     {"Devices", "devices[]", weir_device_table,

@@ -15,7 +15,7 @@
  */
 typedef struct weir_top_in {
     const char *data_dir;
-    weir_node store, log, connections, devices;
+    weir_node store, log, clock, connections, devices;
 } weir_top_in;
 
 typedef struct weir_store_in {
@@ -39,6 +39,10 @@ typedef struct weir_log_in {
     int level;  /* weir_log_level */
     int format; /* weir_log_format */
 } weir_log_in;
+
+typedef struct weir_clock_in {
+    int trust; /* weir_clock_rule */
+} weir_clock_in;
 
 typedef struct weir_connection_in {
     const char *name;
@@ -99,6 +103,7 @@ extern const weir_option weir_top_table[];
 extern const weir_option weir_store_table[];
 extern const weir_option weir_retention_table[];
 extern const weir_option weir_log_table[];
+extern const weir_option weir_clock_table[];
 extern const weir_option weir_connection_table[];
 extern const weir_option weir_device_table[];
 extern const weir_option weir_profile_table[];

@@ -738,9 +738,32 @@ static void every_row_has_a_sentence_and_a_name_of_its_own(void **state)
     (void)state;
     size_t n;
     const weir_yaml_table *tables = weir_yaml_tables(&n);
-    assert_int_equal(n, 9);
+    assert_int_equal(n, 10);
     for (size_t i = 0; i < n; i++)
         check_table(tables[i].table);
+}
+
+static void the_clock_is_trusted_by_one_of_two_rules(void **state)
+{
+    static const struct {
+        const char *text;
+        weir_clock_rule rule;
+    } cases[] = {
+        {"data_dir: memory\n", WEIR_CLOCK_PLAUSIBLE},
+        {"clock: {}\n", WEIR_CLOCK_PLAUSIBLE},
+        {"clock: {trust: plausible}\n", WEIR_CLOCK_PLAUSIBLE},
+        {"clock: {trust: ntp}\n", WEIR_CLOCK_NTP},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_catalog *c = load_good(cases[i].text);
+        assert_int_equal(c->clock_rule, cases[i].rule);
+        weir_catalog_free(c);
+    }
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    weir_catalog *c = NULL;
+    assert_int_equal(load("clock: {trust: gps}\n", &c, &problems), WEIR_ECONFIG);
+    weir_problems_deinit(&problems);
 }
 
 static void short_memory_never_gives_half_a_catalog(void **state)
@@ -791,6 +814,7 @@ int main(void)
         cmocka_unit_test(a_device_of_a_simulated_connection_needs_no_unit_id),
         cmocka_unit_test(a_profile_alone_is_a_device_to_simulate),
         cmocka_unit_test(every_row_has_a_sentence_and_a_name_of_its_own),
+        cmocka_unit_test(the_clock_is_trusted_by_one_of_two_rules),
         cmocka_unit_test(short_memory_never_gives_half_a_catalog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     weir_top_in top = {0};
     weir_store_in store = {0};
     weir_log_in log = {0};
+    weir_clock_in clock = {0};
     weir_option_defaults(weir_top_table, &top);
     weir_loader_read(l, root, weir_top_table, &top);
     if (top.data_dir && !*top.data_dir)
@@ -68,6 +69,8 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     top_build_section(l, top.log, weir_log_table, "log", &log);
     c->store = (weir_store_config){.data_dir = top.data_dir, .max_loss_us = store.max_loss};
     weir_limits_build(l, &store, &c->store);
+    top_build_section(l, top.clock, weir_clock_table, "clock", &clock);
+    c->clock_rule = (weir_clock_rule)clock.trust;
     c->log_level = (weir_log_level)log.level;
     c->log_format = (weir_log_format)log.format;
     weir_connections_build(l, top.connections, &c->connections, &c->n_connections);

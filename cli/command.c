@@ -15,8 +15,7 @@
 
 /* Commands of the interface that this version lacks: they are recognised, not misspelt. */
 static const char *const commands_unsupported[] = {
-    "scan",   "write",   "watch",  "plan",     "device",  "tag",     "connection", "sink",
-    "backup", "restore", "import", "generate", "migrate", "explain", "init",
+    "scan", "write", "watch", "plan", "connection", "sink", "import", "migrate", "explain", "init",
 };
 
 static const weir_option no_options[] = {{0}};

@@ -4,13 +4,18 @@
 #pragma once
 #include "cli/command.h"
 
+extern const weir_command weir_command_backup;
 extern const weir_command weir_command_check;
 extern const weir_command weir_command_demo;
+extern const weir_command weir_command_device;
 extern const weir_command weir_command_export;
+extern const weir_command weir_command_generate;
 extern const weir_command weir_command_read;
+extern const weir_command weir_command_restore;
 extern const weir_command weir_command_run;
 extern const weir_command weir_command_simulate;
 extern const weir_command weir_command_sql;
 extern const weir_command weir_command_status;
 extern const weir_command weir_command_store;
+extern const weir_command weir_command_tag;
 extern const weir_command weir_command_version;

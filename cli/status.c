@@ -80,6 +80,28 @@ static void add_store(weir_text *t, const json_t *store)
     }
 }
 
+/* Nothing while all is well. */
+static void print_clock(const json_t *clock)
+{
+    const json_t *trusted = json_object_get(clock, "trusted");
+    const json_t *offset = json_object_get(clock, "offset");
+    WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
+    if (json_is_false(trusted)) {
+        const bool is_wrong = strcmp(text_of(clock, "problem"), "implausible") == 0;
+        weir_text_add(&t, is_wrong ? "it shows a time that cannot be true, since "
+                                   : "the kernel says it is not synchronized, since ");
+        add_age(&t, integer_of(clock, "since"));
+        weir_text_add(&t, "; samples are uncertain. Enable NTP: timedatectl set-ntp true");
+    } else if (json_is_integer(offset)) {
+        weir_text_add(&t, "trusted since ");
+        add_age(&t, integer_of(clock, "since"));
+        weir_text_add(&t, "; times before were corrected by ");
+        weir_text_add_duration(&t, json_integer_value(offset) / WEIR_MS * WEIR_MS);
+    }
+    if (t.length)
+        printf("clock: %s\n", weir_text_get(&t));
+}
+
 static void print_summary(const json_t *result)
 {
     WEIR_TEXT_AUTO age = WEIR_TEXT_INIT;
@@ -90,6 +112,7 @@ static void print_summary(const json_t *result)
            text_of(result, "data_dir"));
     printf("store: %s; %lld samples and events committed, the newest %s\n", weir_text_get(&store),
            integer_of(result, "committed_seq"), weir_text_get(&age));
+    print_clock(json_object_get(result, "clock"));
     printf("tags: %lld, devices: %zu, overruns: %lld", integer_of(result, "tags"),
            json_array_size(json_object_get(result, "devices")), integer_of(result, "overruns"));
     if (integer_of(result, "filtered"))

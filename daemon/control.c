@@ -29,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "runtime/clock.h"
+#include "store/identity.h"
 
 enum {
     CLIENTS_MAX = 16,
@@ -136,6 +137,31 @@ static json_t *json_store(const weir_worker_view *store)
     return o;
 }
 
+static void json_identity(const weir_control *c, json_t *o)
+{
+    const weir_identity *id = weir_collector_identity(c->collector);
+    (void)json_object_set_new(o, "uuid", id ? json_text(id->uuid) : json_null());
+    (void)json_object_set_new(o, "instance", id ? json_text(id->instance) : json_null());
+    (void)json_object_set_new(o, "name", id ? json_text(id->name) : json_null());
+    (void)json_object_set_new(o, "copied", json_boolean(id && id->copied));
+}
+
+/* offset: what was last added to the times of an untrusted epoch, in this run. */
+static json_t *json_clock(const weir_control *c, const weir_clock_state *clock)
+{
+    const bool trusted = clock->doubt == WEIR_CLOCK_TRUSTED;
+    json_t *o = json_object();
+    (void)json_object_set_new(o, "trust", json_text(weir_clock_rule_text(c->catalog->clock_rule)));
+    (void)json_object_set_new(o, "trusted", json_boolean(trusted));
+    (void)json_object_set_new(
+        o, "problem", trusted ? json_null() : json_text(weir_clock_doubt_text(clock->doubt)));
+    (void)json_object_set_new(o, "since", json_time(clock->since));
+    (void)json_object_set_new(o, "epoch", json_integer(clock->epoch));
+    (void)json_object_set_new(o, "offset",
+                              clock->corrected ? json_integer(clock->offset_us) : json_null());
+    return o;
+}
+
 static json_t *control_status(weir_control *c)
 {
     const weir_worker_view store = weir_collector_store(c->collector);
@@ -145,6 +171,7 @@ static json_t *control_status(weir_control *c)
     (void)json_object_set_new(o, "version", json_text(WEIR_VERSION));
     (void)json_object_set_new(o, "pid", json_integer(getpid()));
     (void)json_object_set_new(o, "data_dir", json_text(c->catalog->store.data_dir));
+    json_identity(c, o);
     (void)json_object_set_new(o, "committed_seq",
                               json_integer((json_int_t)store.position.committed_seq));
     (void)json_object_set_new(o, "committed_ts", json_time(store.position.committed_ts));
@@ -153,12 +180,51 @@ static json_t *control_status(weir_control *c)
     (void)json_object_set_new(o, "refused", json_integer((json_int_t)store.refused));
     (void)json_object_set_new(o, "overruns", json_integer(s ? (json_int_t)s->overruns : 0));
     (void)json_object_set_new(o, "filtered", json_integer(s ? (json_int_t)s->filtered : 0));
+    (void)json_object_set_new(o, "clock", s ? json_clock(c, &s->clock) : json_null());
     (void)json_object_set_new(o, "tags", json_integer((json_int_t)c->catalog->n_tags));
     for (size_t i = 0; s && i < s->n_devices; i++)
         (void)json_array_append_new(devices, json_device(c, s, i));
     (void)json_object_set_new(o, "devices", devices);
     weir_snapshot_unref(s);
     return o;
+}
+
+/* edits */
+
+/* {"tag": PATTERN}; {"device": NAME, "at": us, "final": number, "first": number}. */
+static bool edit_parse(const char *method, const json_t *params, weir_edit *ret)
+{
+    const bool purge = strcmp(method, "tag.purge") == 0;
+    const json_t *at = json_object_get(params, "at"), *final = json_object_get(params, "final"),
+                 *first = json_object_get(params, "first");
+    *ret = (weir_edit){.kind = purge ? WEIR_EDIT_PURGE : WEIR_EDIT_REPLACE,
+                       .subject =
+                           json_string_value(json_object_get(params, purge ? "tag" : "device"))};
+    if (!ret->subject || purge)
+        return ret->subject != NULL;
+    ret->at.us = json_integer_value(at);
+    ret->final = json_number_value(final);
+    ret->first = json_number_value(first);
+    return json_is_integer(at) && json_is_number(final) && json_is_number(first);
+}
+
+/* An error says its number too, so that the command's exit code is the same without a daemon. */
+static void control_edit(weir_control *c, const char *method, const json_t *params, json_t *answer)
+{
+    weir_edit edit;
+    weir_error error = WEIR_ERROR_INIT;
+    uint64_t n = 0;
+    if (!edit_parse(method, params, &edit)) {
+        (void)json_object_set_new(answer, "error", json_string("\"params\" are missing or wrong"));
+        return;
+    }
+    const weir_err err = weir_collector_edit(c->collector, &edit, &n, &error);
+    if (err) {
+        (void)json_object_set_new(answer, "error", json_text(error.text));
+        (void)json_object_set_new(answer, "code", json_integer(err));
+        return;
+    }
+    (void)json_object_set_new(answer, "result", json_pack("{sI}", "tags", (json_int_t)n));
 }
 
 static json_t *control_answer(weir_control *c, const char *line, size_t n)
@@ -173,9 +239,12 @@ static json_t *control_answer(weir_control *c, const char *line, size_t n)
         (void)json_object_set_new(answer, "error", json_string("\"method\" is missing"));
     else if (strcmp(method, "status") == 0)
         (void)json_object_set_new(answer, "result", control_status(c));
+    else if (strcmp(method, "tag.purge") == 0 || strcmp(method, "device.replace") == 0)
+        control_edit(c, method, json_object_get(request, "params"), answer);
     else
         (void)json_object_set_new(answer, "error",
-                                  json_string("unknown method; this version has: status"));
+                                  json_string("unknown method; this version has: status, "
+                                              "tag.purge, device.replace"));
     json_decref(request);
     return answer;
 }
@@ -397,14 +466,13 @@ const char *weir_control_socket(const weir_control *control)
 
 /* the other side */
 
-static weir_err ask_receive(int fd, weir_text *ret_reply, weir_error *error)
+static weir_err ask_receive(int fd, int patience_s, weir_text *ret_reply, weir_error *error)
 {
     char bytes[16384];
     for (;;) {
         ssize_t n = recv(fd, bytes, sizeof bytes, 0);
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return weir_fail(error, WEIR_ETIMEOUT, "weir does not answer within %d s",
-                             ASK_TIMEOUT_S);
+            return weir_fail(error, WEIR_ETIMEOUT, "weir does not answer within %d s", patience_s);
         if (n <= 0)
             return weir_fail(error, WEIR_EIO, "weir closed the control socket");
         weir_text_add_n(ret_reply, bytes, (size_t)n);
@@ -418,7 +486,13 @@ static weir_err ask_receive(int fd, weir_text *ret_reply, weir_error *error)
 weir_err weir_control_ask(const char *path, const char *request, weir_text *ret_reply,
                           weir_error *error)
 {
-    const struct timeval patience = {.tv_sec = ASK_TIMEOUT_S};
+    return weir_control_ask_for(path, request, ASK_TIMEOUT_S, ret_reply, error);
+}
+
+weir_err weir_control_ask_for(const char *path, const char *request, int patience_s,
+                              weir_text *ret_reply, weir_error *error)
+{
+    const struct timeval patience = {.tv_sec = patience_s};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
     weir_err err = WEIR_OK;
@@ -443,7 +517,7 @@ weir_err weir_control_ask(const char *path, const char *request, weir_text *ret_
     else if (send(fd, line.text, line.length, MSG_NOSIGNAL) != (ssize_t)line.length)
         err = weir_fail(error, WEIR_EIO, "control socket: %s", strerror(errno));
     else
-        err = ask_receive(fd, ret_reply, error);
+        err = ask_receive(fd, patience_s, ret_reply, error);
     (void)close(fd);
     return err;
 }

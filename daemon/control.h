@@ -8,7 +8,10 @@
 
 /*
  * A UNIX stream socket, mode 0600. A client sends {"method": "status"} and a newline, and gets
- * one line back: {"result": {...}} or {"error": "..."}; the same connection may ask again.
+ * one line back: {"result": {...}} or {"error": "..."}; the same connection may ask again. The
+ * other methods are store/edit.h's: {"method": "tag.purge", "params": {"tag": PATTERN}} and
+ * "device.replace" with device, at (us), final and first; they give {"tags": n}, or an error with
+ * its "code".
  */
 typedef struct weir_control weir_control;
 
@@ -33,3 +36,7 @@ const char *weir_control_socket(const weir_control *control);
  */
 weir_err weir_control_ask(const char *path, const char *request, weir_text *ret_reply,
                           weir_error *error) WEIR_MUST_CHECK;
+
+/* With a patience of one's own, for what takes longer. */
+weir_err weir_control_ask_for(const char *path, const char *request, int patience_s,
+                              weir_text *ret_reply, weir_error *error) WEIR_MUST_CHECK;

@@ -108,6 +108,10 @@ static void assert_answers(const struct daemon *d)
         fail_msg("%s", error.text);
     assert_non_null(strstr(reply.text, "\"committed_seq\":"));
     assert_non_null(strstr(reply.text, "\"filtered\":0,"));
+    /* Its build date is not told: nothing since 1978 can be true then. */
+    assert_non_null(strstr(reply.text, "\"clock\":{\"trust\":\"plausible\",\"trusted\":false,"
+                                       "\"problem\":\"implausible\",\"since\":"));
+    assert_non_null(strstr(reply.text, "\"epoch\":1,\"offset\":null}"));
     assert_non_null(strstr(reply.text, "\"name\":\"d50\""));
 }
 

@@ -3,6 +3,7 @@
 
 #include "runtime/clock.h"
 
+#include <sys/timex.h>
 #include <time.h>
 
 static int64_t clock_us(clockid_t id)
@@ -20,4 +21,10 @@ weir_mono weir_system_mono(void)
 weir_wall weir_system_wall(void)
 {
     return (weir_wall){clock_us(CLOCK_REALTIME)};
+}
+
+bool weir_system_synchronized(void)
+{
+    struct timex t = {.modes = 0}; /* only asks: no privilege is needed */
+    return adjtimex(&t) >= 0 && !(t.status & STA_UNSYNC);
 }

@@ -25,6 +25,7 @@
 #include "runtime/clock.h"
 #include "runtime/loop.h"
 #include "runtime/uv_transport.h"
+#include "store/identity.h"
 
 enum {
     INBOX_LIMIT =
@@ -34,6 +35,16 @@ enum {
 static const int64_t devices_interval_us = WEIR_MINUTE; /* counters go to the store this often */
 static const int64_t states_interval_us = 5 * WEIR_S;   /* and after a change of state, this soon */
 static const int64_t snapshot_wait_us = WEIR_S;
+static const int64_t edit_wait_us = 30 * WEIR_S; /* for its beginning: a slow disk's commit */
+
+/* Belongs to the thread that waits for it. */
+struct edit_job {
+    const weir_edit *edit;
+    bool begun, done;
+    uint64_t n;
+    weir_err err;
+    weir_error error;
+};
 
 struct weir_collector {
     weir_collector_config config;
@@ -61,6 +72,7 @@ struct weir_collector {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* of what follows; CLOCK_MONOTONIC */
     bool store_woken, store_ending, store_ok;
+    struct edit_job *edit;   /* waits for the store thread, or is under way */
     bool done;               /* once: all reads ended */
     uint32_t wanted, given;  /* snapshots: tickets asked for and answered */
     weir_snapshot *snapshot; /* the last one given; a reference */
@@ -87,6 +99,12 @@ static uint64_t platform_free_bytes(void *data, uint64_t *ret_total)
         return UINT64_MAX;
     *ret_total = (uint64_t)disk.f_blocks * disk.f_frsize;
     return (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+static bool platform_synchronized(void *data)
+{
+    (void)data;
+    return weir_system_synchronized();
 }
 
 static void collector_log(void *data, weir_log_level level, const char *event, const char *subject,
@@ -127,10 +145,29 @@ static bool store_sleep(weir_collector *c, weir_mono t)
     return go_on;
 }
 
+/* Between two steps of the worker, the store is ours. */
+static void store_edit(weir_collector *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    struct edit_job *job = c->edit;
+    if (job)
+        job->begun = true;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (!job)
+        return;
+    job->err = weir_store_edit(c->store, job->edit, weir_system_wall(), &job->n, &job->error);
+    (void)pthread_mutex_lock(&c->lock);
+    job->done = true;
+    c->edit = NULL;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
 static void *store_main(void *data)
 {
     weir_collector *c = data;
     do {
+        store_edit(c);
         weir_mono next = weir_worker_step(c->worker);
         if (!store_sleep(c, next))
             break;
@@ -301,6 +338,15 @@ static weir_err thread_start(pthread_t *ret, void *(*run)(void *), void *data, c
     return WEIR_OK;
 }
 
+/* The store has made an event of it. */
+static void collector_say_identity(weir_collector *c)
+{
+    const weir_identity *id = weir_store_identity(c->store);
+    if (*id->notice)
+        collector_log(c, id->copied ? WEIR_LOG_WARNING : WEIR_LOG_NOTICE,
+                      id->copied ? "copied" : "restored", "", id->notice);
+}
+
 static weir_err collector_open_store(weir_collector *c, weir_error *error)
 {
     const weir_store_options options = {.data_dir = c->config.catalog->store.data_dir,
@@ -311,6 +357,8 @@ static weir_err collector_open_store(weir_collector *c, weir_error *error)
                                         .free_bytes = c->platform.free_bytes,
                                         .data = c->platform.data};
     weir_err err = weir_store_open(&options, &c->store, error);
+    if (!err)
+        collector_say_identity(c);
     if (!err)
         err = weir_store_register(c->store, c->config.catalog, options.now, error);
     if (!err)
@@ -342,6 +390,8 @@ static weir_err collector_open_loop(weir_collector *c, weir_error *error)
         .sources = c->config.sources,
         .inbox = c->store ? &c->inbox : NULL,
         .first_epoch = position.max_epoch,
+        .epoch_untrusted = position.epoch_untrusted,
+        .epoch_corrected = position.epoch_corrected,
         .newest_committed = position.committed_ts,
         .once = c->config.once,
         .on_batch = c->config.on_batch,
@@ -377,6 +427,7 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
         .data = c,
         .now = platform_now,
         .wall = platform_wall,
+        .synchronized = platform_synchronized,
         .seed = c->config.seed ? c->config.seed : system_seed(),
         .transport = &c->transport.host,
         .free_bytes = platform_free_bytes,
@@ -489,7 +540,43 @@ weir_snapshot *weir_collector_snapshot(weir_collector *collector)
     return snapshot;
 }
 
+weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
+                             weir_error *error)
+{
+    weir_collector *c = collector;
+    struct edit_job job = {.edit = edit, .error = WEIR_ERROR_INIT};
+    const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), edit_wait_us));
+    int status = 0;
+    if (!c->worker)
+        return weir_fail(error, WEIR_EINVAL, "nothing is stored");
+    (void)pthread_mutex_lock(&c->lock);
+    if (c->edit) {
+        (void)pthread_mutex_unlock(&c->lock);
+        return weir_fail(error, WEIR_EINUSE, "another change is being made: try again");
+    }
+    c->edit = &job;
+    c->store_woken = true;
+    (void)pthread_cond_broadcast(&c->changed);
+    while (!job.done && (job.begun || status != ETIMEDOUT))
+        status = job.begun ? pthread_cond_wait(&c->changed, &c->lock)
+                           : pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    if (!job.done)
+        c->edit = NULL;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (!job.done)
+        return weir_fail(error, WEIR_ETIMEOUT, "the store is busy: nothing was changed, try again");
+    if (job.err != WEIR_OK)
+        return weir_fail(error, job.err, "%s", job.error.text);
+    *ret_n = job.n;
+    return WEIR_OK;
+}
+
 weir_worker_view weir_collector_store(weir_collector *collector)
 {
     return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
+}
+
+const weir_identity *weir_collector_identity(const weir_collector *collector)
+{
+    return collector->store ? weir_store_identity(collector->store) : NULL;
 }

@@ -10,6 +10,7 @@
 #include "runtime/platform.h"
 #include "runtime/snapshot.h"
 #include "runtime/worker.h"
+#include "store/edit.h"
 #include "store/store.h"
 
 typedef struct weir_collector weir_collector;
@@ -55,3 +56,14 @@ weir_snapshot *weir_collector_snapshot(weir_collector *collector) WEIR_MUST_CHEC
 
 /* How far the store is. Any thread. Zero when once. */
 weir_worker_view weir_collector_store(weir_collector *collector);
+
+/*
+ * Has the store thread make the edit between two commits, and waits for it, 30 s at most. Any
+ * thread but the collector's own. Errors of weir_store_edit; WEIR_ETIMEOUT: it was not begun and
+ * will not be; WEIR_EINUSE: another edit is under way.
+ */
+weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
+                             weir_error *error) WEIR_MUST_CHECK;
+
+/* Which store this is; NULL when once. Any thread. */
+const struct weir_identity *weir_collector_identity(const weir_collector *collector);

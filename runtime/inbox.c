@@ -21,10 +21,13 @@ struct weir_inbox_chunk {
     _Alignas(8) unsigned char bytes[];
 };
 
-/* A record: this, then a weir_batch with samples and contents, or a weir_event with texts. */
+/* A record: this, then a weir_batch with samples and contents, a weir_event with texts, or a
+ * weir_correction with texts and offsets. */
+enum record_kind { RECORD_BATCH, RECORD_EVENT, RECORD_CORRECTION };
+
 struct record {
     uint32_t size; /* of all, a multiple of 8 */
-    bool is_event;
+    enum record_kind kind;
 };
 
 static size_t round8(size_t n)
@@ -78,9 +81,10 @@ static weir_inbox_chunk *inbox_new_chunk(weir_inbox *inbox, size_t need)
 }
 
 /* Room for a record of that size, or NULL. The lock is held. */
-static unsigned char *inbox_reserve(weir_inbox *inbox, size_t size, bool is_event)
+static unsigned char *inbox_reserve(weir_inbox *inbox, size_t size, enum record_kind kind)
 {
-    if (inbox->bytes + size > inbox->limit || size > UINT32_MAX)
+    const bool is_full = inbox->bytes + size > inbox->limit;
+    if ((is_full && kind != RECORD_CORRECTION) || size > UINT32_MAX)
         return NULL;
     weir_inbox_chunk *chunk = inbox->last;
     if (!chunk || chunk->capacity - chunk->used < size)
@@ -90,7 +94,7 @@ static unsigned char *inbox_reserve(weir_inbox *inbox, size_t size, bool is_even
     unsigned char *at = chunk->bytes + chunk->used;
     chunk->used += size;
     inbox->bytes += size;
-    const struct record record = {(uint32_t)size, is_event};
+    const struct record record = {(uint32_t)size, kind};
     memcpy(at, &record, sizeof record);
     return at + sizeof record;
 }
@@ -114,6 +118,22 @@ static void pack_contents(weir_sample *samples, size_t n, unsigned char *room)
     }
 }
 
+static size_t texts_size(const weir_event *event)
+{
+    return strlen(event->subject) + strlen(event->text) + 2;
+}
+
+/* Copies the texts into the room, and points the event there. */
+static void pack_texts(weir_event *event, unsigned char *room)
+{
+    const size_t n_subject = strlen(event->subject) + 1;
+    char *texts = (char *)room;
+    memcpy(texts, event->subject, n_subject);
+    memcpy(texts + n_subject, event->text, strlen(event->text) + 1);
+    event->subject = texts;
+    event->text = texts + n_subject;
+}
+
 /* After adding: whether the store thread should come before its time. The lock is held. */
 static bool inbox_should_wake(weir_inbox *inbox)
 {
@@ -133,7 +153,7 @@ bool weir_inbox_put_batch(weir_inbox *inbox, const weir_batch *batch)
     const size_t size = sizeof(struct record) + sizeof *batch + samples_size + round8(contents);
 
     (void)pthread_mutex_lock(&inbox->lock);
-    unsigned char *at = inbox_reserve(inbox, size, false);
+    unsigned char *at = inbox_reserve(inbox, size, RECORD_BATCH);
     if (at) {
         weir_batch copy = *batch;
         unsigned char *samples = at + sizeof copy;
@@ -155,22 +175,42 @@ bool weir_inbox_put_batch(weir_inbox *inbox, const weir_batch *batch)
 
 bool weir_inbox_put_event(weir_inbox *inbox, const weir_event *event, bool urgent)
 {
-    const size_t n_subject = strlen(event->subject) + 1, n_text = strlen(event->text) + 1;
-    const size_t size = sizeof(struct record) + sizeof *event + round8(n_subject + n_text);
+    const size_t size = sizeof(struct record) + sizeof *event + round8(texts_size(event));
 
     (void)pthread_mutex_lock(&inbox->lock);
-    unsigned char *at = inbox_reserve(inbox, size, true);
+    unsigned char *at = inbox_reserve(inbox, size, RECORD_EVENT);
     if (at) {
         weir_event copy = *event;
-        char *texts = (char *)at + sizeof copy;
-        memcpy(texts, event->subject, n_subject);
-        memcpy(texts + n_subject, event->text, n_text);
-        copy.subject = texts;
-        copy.text = texts + n_subject;
+        pack_texts(&copy, at + sizeof copy);
         memcpy(at, &copy, sizeof copy);
         inbox->urgent |= urgent;
     } else {
         inbox->refused++;
+    }
+    const bool wake = inbox_should_wake(inbox);
+    (void)pthread_mutex_unlock(&inbox->lock);
+    if (wake)
+        inbox->wake(inbox->data);
+    return at != NULL;
+}
+
+bool weir_inbox_put_correction(weir_inbox *inbox, const weir_correction *correction)
+{
+    const size_t n_offsets = correction->n_offsets * sizeof *correction->offsets;
+    const size_t size = sizeof(struct record) + sizeof *correction + n_offsets +
+                        round8(texts_size(&correction->event));
+
+    (void)pthread_mutex_lock(&inbox->lock);
+    unsigned char *at = inbox_reserve(inbox, size, RECORD_CORRECTION);
+    if (at) {
+        weir_correction copy = *correction;
+        unsigned char *offsets = at + sizeof copy;
+        copy.offsets = (const weir_epoch_offset *)(const void *)offsets;
+        if (n_offsets)
+            memcpy(offsets, correction->offsets, n_offsets);
+        pack_texts(&copy.event, offsets + n_offsets);
+        memcpy(at, &copy, sizeof copy);
+        inbox->urgent = true;
     }
     const bool wake = inbox_should_wake(inbox);
     (void)pthread_mutex_unlock(&inbox->lock);
@@ -190,16 +230,27 @@ weir_inbox_taken weir_inbox_take(weir_inbox *inbox)
     return taken;
 }
 
-weir_err weir_inbox_each(weir_inbox_taken *taken, void *data,
-                         weir_err (*on_batch)(void *data, const weir_batch *batch),
-                         weir_err (*on_event)(void *data, const weir_event *event))
+static weir_err record_visit(const struct record *record, const weir_inbox_visitor *visitor)
+{
+    const void *body = record + 1;
+    switch (record->kind) {
+    case RECORD_BATCH:
+        return visitor->batch(visitor->data, body);
+    case RECORD_EVENT:
+        return visitor->event(visitor->data, body);
+    case RECORD_CORRECTION:
+        return visitor->correction(visitor->data, body);
+    }
+    return WEIR_EINVAL;
+}
+
+weir_err weir_inbox_each(weir_inbox_taken *taken, const weir_inbox_visitor *visitor)
 {
     for (weir_inbox_chunk *c = taken->first; c; c = c->next)
         while (c->read < c->used) {
             const unsigned char *at = c->bytes + c->read;
             const struct record *record = (const struct record *)(const void *)at;
-            const void *body = at + sizeof *record;
-            weir_err err = record->is_event ? on_event(data, body) : on_batch(data, body);
+            weir_err err = record_visit(record, visitor);
             if (err)
                 return err;
             c->read += record->size;

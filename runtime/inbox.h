@@ -40,6 +40,9 @@ void weir_inbox_deinit(weir_inbox *inbox);
 bool weir_inbox_put_batch(weir_inbox *inbox, const weir_batch *batch);
 /* urgent: to be committed at once (configuration, writes). */
 bool weir_inbox_put_event(weir_inbox *inbox, const weir_event *event, bool urgent);
+/* Always urgent, and taken beyond the limit too: it is small, rare, and what it corrects would be
+ * lost with it. False: no memory. */
+bool weir_inbox_put_correction(weir_inbox *inbox, const weir_correction *correction);
 
 /* What was taken. Records keep their order; release gives the chunks back for reuse. */
 typedef struct weir_inbox_taken {
@@ -50,11 +53,17 @@ typedef struct weir_inbox_taken {
 
 weir_inbox_taken weir_inbox_take(weir_inbox *inbox);
 
-/* Calls one of both for every record, in order, until it returns an error, which is returned; the
+/* Who is told of each record. */
+typedef struct weir_inbox_visitor {
+    void *data;
+    weir_err (*batch)(void *data, const weir_batch *batch);
+    weir_err (*event)(void *data, const weir_event *event);
+    weir_err (*correction)(void *data, const weir_correction *correction);
+} weir_inbox_visitor;
+
+/* Calls one of them for every record, in order, until it returns an error, which is returned; the
  * record that failed and all after it stay for the next call. */
-weir_err weir_inbox_each(weir_inbox_taken *taken, void *data,
-                         weir_err (*on_batch)(void *data, const weir_batch *batch),
-                         weir_err (*on_event)(void *data, const weir_event *event));
+weir_err weir_inbox_each(weir_inbox_taken *taken, const weir_inbox_visitor *visitor);
 void weir_inbox_release(weir_inbox *inbox, weir_inbox_taken *taken);
 
 size_t weir_inbox_bytes(weir_inbox *inbox);

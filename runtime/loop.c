@@ -98,6 +98,21 @@ static void engine_event(void *data, const weir_event *event)
     loop_log(loop, level, weir_event_word(event->kind), event->subject, event->text);
 }
 
+static void engine_correction(void *data, const weir_correction *correction)
+{
+    weir_loop *loop = data;
+    const char *text = correction->event.text;
+    if (loop->config.inbox && !weir_inbox_put_correction(loop->config.inbox, correction))
+        loop_log(loop, WEIR_LOG_ERROR, "correction_lost", "", "no memory to note it");
+    loop_log(loop, WEIR_LOG_NOTICE, weir_event_word(correction->event.kind), "", text);
+}
+
+static bool engine_synchronized(void *data)
+{
+    const weir_platform *platform = ((weir_loop *)data)->config.platform;
+    return !platform->synchronized || platform->synchronized(platform->data);
+}
+
 /* sources to the engine */
 
 static weir_mono source_now(void *data)
@@ -226,10 +241,13 @@ static weir_err loop_open_engine(weir_loop *loop, weir_error *error)
 {
     const weir_engine_config engine = {
         .catalog = loop->config.catalog,
-        .host = {loop, engine_read, engine_batch, engine_event},
+        .host = {loop, engine_read, engine_batch, engine_event, engine_correction,
+                 loop->config.catalog->clock_rule == WEIR_CLOCK_NTP ? engine_synchronized : NULL},
         .seed = loop->config.platform->seed,
         .timer_slack_us = 10 * WEIR_MS,
         .first_epoch = loop->config.first_epoch,
+        .epoch_untrusted = loop->config.epoch_untrusted,
+        .epoch_corrected = loop->config.epoch_corrected,
         .newest_committed = loop->config.newest_committed,
         .built = loop->config.platform->built,
     };
@@ -380,6 +398,7 @@ static void loop_fill_snapshot(const weir_loop *loop, weir_snapshot *snapshot)
     }
     for (uint32_t i = 0; i < snapshot->n_devices; i++)
         weir_loop_device(loop, i, &snapshot->status[i], &snapshot->counters[i]);
+    snapshot->clock = weir_engine_clock(loop->engine);
     snapshot->overruns = weir_engine_overruns(loop->engine);
     snapshot->filtered = loop->filter ? weir_filter_dropped(loop->filter) : 0;
 }

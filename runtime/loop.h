@@ -20,6 +20,7 @@ typedef struct weir_loop_config {
     const weir_source_type *const *sources; /* NULL-terminated */
     weir_inbox *inbox;                      /* NULL: nothing is stored */
     uint32_t first_epoch;                   /* of the store */
+    bool epoch_untrusted, epoch_corrected;  /* likewise */
     weir_wall newest_committed;
     bool once; /* no schedule: every point is read once, at the first step */
     /* Sees every batch after the engine, before the filter. Loop thread. May be NULL. */

@@ -2,6 +2,7 @@
 /* All that the collector's steps take from outside: clocks, seed, network, file system, log. */
 
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -17,6 +18,8 @@ typedef struct weir_platform {
     void *data;
     weir_mono (*now)(void *data);
     weir_wall (*wall)(void *data);
+    /* Whether the kernel says that the wall clock is synchronized. NULL: it always is. */
+    bool (*synchronized)(void *data);
     uint64_t seed;                  /* of all jitter and ids */
     weir_transport_host *transport; /* used by the loop only */
     const char *vfs;                /* SQLite VFS; NULL: the default */

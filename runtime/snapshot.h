@@ -20,6 +20,7 @@ typedef struct weir_snapshot {
     weir_current *current;          /* [n_tags], sample.tag 0: no sample yet */
     weir_device_status *status;     /* [n_devices] */
     weir_device_counters *counters; /* [n_devices] */
+    weir_clock_state clock;
     uint64_t overruns;
     uint64_t filtered; /* samples left out of the store */
 } weir_snapshot;

@@ -18,6 +18,8 @@ struct seen {
     weir_sample samples[8];
     char text[64];
     char subject[32];
+    weir_epoch_offset offsets[4];
+    size_t n_offsets;
     size_t fail_at; /* the n-th record fails once; 0: none */
 };
 
@@ -45,6 +47,23 @@ static weir_err on_event(void *data, const weir_event *event)
     return WEIR_OK;
 }
 
+static weir_err on_correction(void *data, const weir_correction *correction)
+{
+    struct seen *seen = data;
+    seen->order[strlen(seen->order)] = 'c';
+    seen->n_offsets = correction->n_offsets;
+    for (size_t i = 0; i < correction->n_offsets && i < 4; i++)
+        seen->offsets[i] = correction->offsets[i];
+    (void)snprintf(seen->subject, sizeof seen->subject, "%s", correction->event.subject);
+    (void)snprintf(seen->text, sizeof seen->text, "%s", correction->event.text);
+    return WEIR_OK;
+}
+
+static weir_inbox_visitor visitor_of(struct seen *seen)
+{
+    return (weir_inbox_visitor){seen, on_batch, on_event, on_correction};
+}
+
 static void count_wake(void *data)
 {
     ++*(int *)data;
@@ -59,6 +78,7 @@ static void what_is_put_comes_out_in_order_with_its_contents(void **state)
 {
     weir_inbox inbox;
     struct seen seen = {0};
+    const weir_inbox_visitor visitor = visitor_of(&seen);
     char text[] = "door open";
     const weir_sample samples[] = {{.tag = 7, .value = weir_value_string(text, strlen(text))},
                                    {.tag = 8, .value = weir_value_f64(230.1)}};
@@ -73,7 +93,7 @@ static void what_is_put_comes_out_in_order_with_its_contents(void **state)
 
     weir_inbox_taken taken = weir_inbox_take(&inbox);
     assert_int_equal(weir_inbox_bytes(&inbox), 0);
-    assert_int_equal(weir_inbox_each(&taken, &seen, on_batch, on_event), WEIR_OK);
+    assert_int_equal(weir_inbox_each(&taken, &visitor), WEIR_OK);
     weir_inbox_release(&inbox, &taken);
     assert_string_equal(seen.order, "beb");
     assert_string_equal(seen.text, "door open");
@@ -87,6 +107,7 @@ static void at_the_limit_the_newest_is_refused_and_counted(void **state)
 {
     weir_inbox inbox;
     struct seen seen = {0};
+    const weir_inbox_visitor visitor = visitor_of(&seen);
     weir_sample samples[100] = {{.tag = 1}};
     const weir_batch batch = batch_of(samples, 100);
     size_t kept = 0;
@@ -97,7 +118,7 @@ static void at_the_limit_the_newest_is_refused_and_counted(void **state)
     assert_int_equal(kept, 3); /* some 3300 bytes each */
     weir_inbox_taken taken = weir_inbox_take(&inbox);
     assert_int_equal(taken.refused, 100);
-    assert_int_equal(weir_inbox_each(&taken, &seen, on_batch, on_event), WEIR_OK);
+    assert_int_equal(weir_inbox_each(&taken, &visitor), WEIR_OK);
     assert_int_equal(seen.n_batches, 3);
     weir_inbox_release(&inbox, &taken);
     assert_true(weir_inbox_put_batch(&inbox, &batch)); /* room again */
@@ -108,6 +129,7 @@ static void a_record_that_fails_is_not_lost(void **state)
 {
     weir_inbox inbox;
     struct seen seen = {.fail_at = 2};
+    const weir_inbox_visitor visitor = visitor_of(&seen);
     const weir_sample sample = {.tag = 1};
     const weir_batch batch = batch_of(&sample, 1);
     (void)state;
@@ -115,9 +137,9 @@ static void a_record_that_fails_is_not_lost(void **state)
     for (int i = 0; i < 3; i++)
         assert_true(weir_inbox_put_batch(&inbox, &batch));
     weir_inbox_taken taken = weir_inbox_take(&inbox);
-    assert_int_equal(weir_inbox_each(&taken, &seen, on_batch, on_event), WEIR_ENOMEM);
+    assert_int_equal(weir_inbox_each(&taken, &visitor), WEIR_ENOMEM);
     assert_int_equal(seen.n_batches, 1);
-    assert_int_equal(weir_inbox_each(&taken, &seen, on_batch, on_event), WEIR_OK);
+    assert_int_equal(weir_inbox_each(&taken, &visitor), WEIR_OK);
     assert_int_equal(seen.n_batches, 3);
     weir_inbox_release(&inbox, &taken);
     weir_inbox_deinit(&inbox);
@@ -164,9 +186,44 @@ static void memory_that_is_short_refuses_and_counts(void **state)
     weir_inbox_deinit(&inbox);
 }
 
+static void a_correction_is_urgent_and_taken_by_a_full_inbox_too(void **state)
+{
+    weir_inbox inbox;
+    struct seen seen = {0};
+    const weir_inbox_visitor visitor = visitor_of(&seen);
+    int wakes = 0;
+    const weir_sample sample = {.tag = 1};
+    const weir_batch batch = batch_of(&sample, 1);
+    weir_epoch_offset offsets[] = {{1, 1795219200000000}, {2, -5}};
+    char text[] = "the clock was set";
+    const weir_correction correction = {{{5}, WEIR_EVENT_CLOCK_STEP, "", text}, 2, offsets};
+    (void)state;
+    assert_int_equal(weir_inbox_init(&inbox, 1000, count_wake, &wakes), WEIR_OK);
+    while (weir_inbox_put_batch(&inbox, &batch))
+        ;
+    assert_int_equal(wakes, 0);
+    assert_true(weir_inbox_put_correction(&inbox, &correction));
+    assert_int_equal(wakes, 1);
+    offsets[0].epoch = 99; /* the inbox has copies */
+    text[0] = 'x';
+
+    weir_inbox_taken taken = weir_inbox_take(&inbox);
+    assert_true(taken.urgent);
+    assert_int_equal(weir_inbox_each(&taken, &visitor), WEIR_OK);
+    weir_inbox_release(&inbox, &taken);
+    assert_int_equal(seen.order[strlen(seen.order) - 1], 'c');
+    assert_int_equal(seen.n_offsets, 2);
+    assert_int_equal(seen.offsets[0].epoch, 1);
+    assert_int_equal(seen.offsets[0].offset_us, 1795219200000000);
+    assert_int_equal(seen.offsets[1].offset_us, -5);
+    assert_string_equal(seen.text, "the clock was set");
+    weir_inbox_deinit(&inbox);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_correction_is_urgent_and_taken_by_a_full_inbox_too),
         cmocka_unit_test(what_is_put_comes_out_in_order_with_its_contents),
         cmocka_unit_test(at_the_limit_the_newest_is_refused_and_counted),
         cmocka_unit_test(a_record_that_fails_is_not_lost),

@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "store/epoch.h"
 
 enum {
     COMMIT_BYTES = 4 * 1024 * 1024, /* waiting in the store: commit before the time */
@@ -120,6 +121,12 @@ static weir_err worker_on_event(void *data, const weir_event *event)
     return weir_store_event(w->store, event, NULL);
 }
 
+static weir_err worker_on_correction(void *data, const weir_correction *correction)
+{
+    weir_worker *w = data;
+    return weir_store_correct(w->store, correction, NULL);
+}
+
 /* Moves what waits in the inbox into the store's pending rows. */
 static void worker_take(weir_worker *w)
 {
@@ -131,7 +138,8 @@ static void worker_take(weir_worker *w)
         w->taken = weir_inbox_take(w->inbox);
         w->must_commit |= w->taken.urgent;
     }
-    if (weir_inbox_each(&w->taken, w, worker_on_batch, worker_on_event) == WEIR_OK)
+    const weir_inbox_visitor visitor = {w, worker_on_batch, worker_on_event, worker_on_correction};
+    if (weir_inbox_each(&w->taken, &visitor) == WEIR_OK)
         weir_inbox_release(w->inbox, &w->taken);
 }
 

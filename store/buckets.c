@@ -278,12 +278,12 @@ static int history_connect(sqlite3 *db, void *aux, int argc, const char *const *
 
 static int best_index(sqlite3_index_info *info, const char *letters)
 {
-    bool descending;
+    bool descending, one_tag;
     int rc = weir_constraints_plan(info, letters);
     if (rc != SQLITE_OK)
         return rc;
-    info->orderByConsumed =
-        weir_constraints_order(info, BUCKETS_LETTERS, &descending) && !descending;
+    info->orderByConsumed = weir_constraints_order(info, BUCKETS_LETTERS, &descending, &one_tag) &&
+                            one_tag && !descending;
     info->estimatedCost /= 100;
     info->estimatedRows = info->estimatedRows / 1000 + 1;
     return SQLITE_OK;

@@ -58,11 +58,11 @@ static weir_err dropped_record(weir_store *store, const struct dropped *d, const
 
 /* --- parts -------------------------------------------------------------------------------- */
 
-static weir_err part_drop(weir_store *store, const weir_part *part, weir_wall now,
+static weir_err part_drop(weir_store *store, const weir_part *part, int64_t offset, weir_wall now,
                           weir_error *error)
 {
     struct dropped d = {0};
-    dropped_add(&d, part->min_ts, part->max_ts, part->samples);
+    dropped_add(&d, part->min_ts + offset, part->max_ts + offset, part->samples);
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
         err = weir_part_drop(store->db, part->id, error);
@@ -269,10 +269,15 @@ weir_err weir_cap_run(weir_store *store, weir_wall now, bool *ret_did, weir_erro
     weir_err err = weir_merge_trim_log(store, now, ret_did, error);
     if (err != WEIR_OK || *ret_did)
         return err;
-    err = weir_parts_read(store->db, "WHERE state=1 ORDER BY max_ts, last_seq LIMIT 1", &part, &n,
-                          error);
+    err = weir_parts_read(store->db,
+                          "WHERE state=1 ORDER BY max_ts+ifnull((SELECT offset FROM epoch e"
+                          " WHERE e.epoch=part.epoch),0), last_seq LIMIT 1",
+                          &part, &n, error);
     owner = part;
-    const int64_t until_ts = n > 0 ? part->max_ts : INT64_MAX;
+    int64_t offset = 0;
+    if (err == WEIR_OK && n > 0)
+        err = weir_part_offset(store->db, part, &offset, error);
+    const int64_t until_ts = n > 0 ? part->max_ts + offset : INT64_MAX;
     if (err == WEIR_OK)
         err = quarantine_drop(store, until_ts, ret_did, error);
     struct rows r = {.until_ts = n > 0 ? until_ts - 1 : INT64_MAX, .until_seq = store->history_seq};
@@ -281,7 +286,7 @@ weir_err weir_cap_run(weir_store *store, weir_wall now, bool *ret_did, weir_erro
     if (err != WEIR_OK || *ret_did)
         return err;
     if (n > 0) {
-        err = part_drop(store, part, now, error);
+        err = part_drop(store, part, offset, now, error);
         *ret_did = err == WEIR_OK;
         return err;
     }

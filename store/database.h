@@ -43,6 +43,9 @@ typedef enum weir_db_content {
 weir_err weir_db_identify(sqlite3 *db, const char *path, weir_db_content *ret,
                           weir_error *error) WEIR_MUST_CHECK;
 
+/* SQLite's own quick look at every page. WEIR_EDAMAGED with its first finding. */
+weir_err weir_db_quick_check(sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;
+
 /* Opens path with SQLite's flags and sets what every connection of ours needs: no trusted schema,
  * no mmap, extended result codes. On failure nothing stays open. */
 weir_err weir_db_open(const char *path, int flags, const char *vfs, sqlite3 **ret,

@@ -55,9 +55,10 @@ struct weir_expire {
     weir_wall now; /* when it began: one moment for all of it */
     weir_part *parts;
     size_t n_parts, part;
-    int64_t key;     /* next one to look at; 0: the part has not begun */
-    size_t over;     /* SWEEP_SIZE: the rule */
-    uint64_t *bytes; /* of each rule */
+    int64_t *offsets; /* of the parts: what their times lack */
+    int64_t key;      /* next one to look at; 0: the part has not begun */
+    size_t over;      /* SWEEP_SIZE: the rule */
+    uint64_t *bytes;  /* of each rule */
 };
 
 void weir_expire_free(weir_expire *e)
@@ -66,6 +67,7 @@ void weir_expire_free(weir_expire *e)
         return;
     weir_free(e->rule);
     weir_free(e->parts);
+    weir_free(e->offsets);
     weir_free(e->bytes);
     weir_free(e);
 }
@@ -163,7 +165,8 @@ static bool uid_matters(const weir_expire *e, const weir_part *part, uint32_t ui
         return false;
     if (e->phase == SWEEP_SIZE)
         return rule == e->over;
-    return e->rules[rule].max_bytes > 0 || is_older(part->min_ts, rule_keep(e, rule), e->now);
+    return e->rules[rule].max_bytes > 0 ||
+           is_older(part->min_ts + e->offsets[e->part], rule_keep(e, rule), e->now);
 }
 
 /* What a piece found in a part and takes away. */
@@ -181,16 +184,18 @@ static weir_err gap_write(weir_store *store, struct piece *p, weir_wall now, wei
 }
 
 static weir_err gap_note(weir_store *store, struct piece *p, uint32_t uid,
-                         const weir_segment_head *head, weir_wall now, weir_error *error)
+                         const weir_segment_head *head, const weir_expire *e, weir_error *error)
 {
     weir_err err = WEIR_OK;
     weir_gap *g = &p->gap;
+    const int64_t from = head->min_ts.us + e->offsets[e->part];
+    const int64_t to = head->max_ts.us + e->offsets[e->part];
     if (g->count > 0 && g->tag != uid)
-        err = gap_write(store, p, now, error);
+        err = gap_write(store, p, e->now, error);
     if (g->count == 0)
-        *g = (weir_gap){"", uid, head->min_ts.us, head->max_ts.us, 0, "rule"};
-    g->from_ts = head->min_ts.us < g->from_ts ? head->min_ts.us : g->from_ts;
-    g->to_ts = head->max_ts.us > g->to_ts ? head->max_ts.us : g->to_ts;
+        *g = (weir_gap){"", uid, from, to, 0, "rule"};
+    g->from_ts = from < g->from_ts ? from : g->from_ts;
+    g->to_ts = to > g->to_ts ? to : g->to_ts;
     g->count += head->count;
     return err;
 }
@@ -219,10 +224,10 @@ static weir_err segment_judge(weir_store *store, weir_expire *e, struct piece *p
         return err;
     if (e->phase == SWEEP_SIZE) {
         e->bytes[e->over] -= bytes < e->bytes[e->over] ? bytes : e->bytes[e->over];
-        err = gap_note(store, p, uid, &head, e->now, error);
+        err = gap_note(store, p, uid, &head, e, error);
         return err == WEIR_OK ? segment_drop(p, key, &head, bytes, error) : err;
     }
-    if (is_older(head.max_ts.us, rule_keep(e, e->rule[uid]), e->now))
+    if (is_older(head.max_ts.us + e->offsets[e->part], rule_keep(e, e->rule[uid]), e->now))
         return segment_drop(p, key, &head, bytes, error);
     e->bytes[e->rule[uid]] += rule->max_bytes > 0 ? bytes : 0;
     return WEIR_OK;
@@ -339,9 +344,9 @@ static weir_err sweep_age(weir_store *store, weir_expire *e, weir_error *error)
 {
     while (e->part < e->n_parts) {
         const weir_part *part = &e->parts[e->part];
-        if (is_older(part->max_ts, e->keep_longest, e->now))
+        if (is_older(part->max_ts + e->offsets[e->part], e->keep_longest, e->now))
             return part_expire(store, e, error);
-        if (e->sized || is_older(part->min_ts, e->keep_shortest, e->now))
+        if (e->sized || is_older(part->min_ts + e->offsets[e->part], e->keep_shortest, e->now))
             return part_look(store, e, error);
         e->part++;
     }
@@ -363,7 +368,7 @@ static weir_err sweep_size(weir_store *store, weir_expire *e, weir_error *error)
     if (e->over != SIZE_MAX && e->part < e->n_parts && rule_is_over(e, e->over, TRIM_SHARE)) {
         /* Those that went for their age are still in the list. */
         if (e->parts[e->part].samples == 0 ||
-            is_older(e->parts[e->part].max_ts, e->keep_longest, e->now)) {
+            is_older(e->parts[e->part].max_ts + e->offsets[e->part], e->keep_longest, e->now)) {
             e->part++;
             return WEIR_OK;
         }
@@ -418,7 +423,9 @@ static weir_err sweep_events(weir_store *store, weir_expire *e, weir_error *erro
 static weir_err sweep_begin(weir_store *store, weir_expire *e, weir_wall now, weir_error *error)
 {
     weir_free(e->parts);
+    weir_free(e->offsets);
     e->parts = NULL;
+    e->offsets = NULL;
     e->n_parts = e->part = 0;
     e->key = 0;
     e->now = now;
@@ -428,6 +435,10 @@ static weir_err sweep_begin(weir_store *store, weir_expire *e, weir_wall now, we
                        ? WEIR_OK
                        : weir_parts_read(store->db, "WHERE state=1 ORDER BY max_ts", &e->parts,
                                          &e->n_parts, error);
+    if (err == WEIR_OK && !(e->offsets = weir_alloc_zero(e->n_parts + 1, sizeof *e->offsets)))
+        err = weir_fail(error, WEIR_ENOMEM, "no memory to sweep over %zu parts", e->n_parts);
+    for (size_t i = 0; err == WEIR_OK && i < e->n_parts; i++)
+        err = weir_part_offset(store->db, &e->parts[i], &e->offsets[i], error);
     if (err == WEIR_OK)
         e->phase = SWEEP_AGE;
     return err;

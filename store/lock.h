@@ -2,6 +2,8 @@
 /* The lock of a data directory: one writing process at a time, and its pid for the others. */
 
 #pragma once
+#include <stdint.h>
+
 #include "base/error.h"
 
 /* Takes DIR/weir.lock for as long as the descriptor stays open, at most until the process ends,
@@ -9,3 +11,15 @@
 weir_err weir_lock_take(const char *dir, int *ret_fd, weir_error *error) WEIR_MUST_CHECK;
 
 void weir_lock_release(int fd); /* accepts -1 */
+
+/* What store was in the directory when it was last written down: so that a data.db that is gone, or
+ * empty, is not silently taken for the first start. uuid "": none yet. */
+typedef struct weir_lock_hint {
+    char uuid[37];
+    uint64_t last_seq; /* numbers up to it were given then */
+} weir_lock_hint;
+
+weir_lock_hint weir_lock_hint_read(int fd);
+
+/* Not fsynced: it is a hint. Failing costs nothing but that. */
+void weir_lock_hint_write(int fd, const weir_lock_hint *hint);

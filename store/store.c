@@ -56,24 +56,11 @@ static weir_err store_look(const char *path, const char *vfs, weir_error *error)
     return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED ? err : WEIR_OK;
 }
 
-/* Random by the VFS, so that a simulated one makes it repeatable. RFC 9562, version 4. */
-static void uuid_make(char ret[37])
-{
-    uint8_t b[16];
-    sqlite3_randomness(sizeof b, b);
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                   b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-                   b[13], b[14], b[15]);
-}
-
 /* The whole schema in one transaction: a crash leaves an empty file or a complete one. auto_vacuum
  * belongs inside, because it writes the first page. */
 static weir_err store_create(weir_store *store, weir_wall now, weir_error *error)
 {
-    char sql[512], uuid[37];
-    uuid_make(uuid);
+    char sql[512];
     (void)snprintf(sql, sizeof sql,
                    "PRAGMA page_size=%d; BEGIN; PRAGMA auto_vacuum=incremental;"
                    "PRAGMA application_id=%d; PRAGMA user_version=%d;",
@@ -81,28 +68,27 @@ static weir_err store_create(weir_store *store, weir_wall now, weir_error *error
     weir_err err = weir_db_exec(store->db, sql, error);
     if (err == WEIR_OK)
         err = weir_db_exec(store->db, SCHEMA_SQL, error);
+    if (err == WEIR_OK)
+        err = weir_identity_create(store->db, error);
     (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO meta VALUES('uuid','%s'),('created',%lld),('catalog',0),"
+                   "INSERT INTO meta VALUES('created',%lld),('catalog',0),"
                    "('merged_seq',0),('history_seq',0); COMMIT;",
-                   uuid, (long long)now.us);
+                   (long long)now.us);
     return err == WEIR_OK ? weir_db_exec(store->db, sql, error) : err;
 }
 
-static weir_err store_read_uuid(weir_store *store, weir_error *error)
+/* A simulated disk has no place to be copied from. */
+static weir_err store_read_identity(weir_store *store, const weir_store_options *o,
+                                    weir_error *error)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row;
-    weir_err err =
-        weir_db_prepare(store->db, "SELECT value FROM meta WHERE key='uuid'", &stmt, error);
-    if (err == WEIR_OK)
-        err = weir_db_step(stmt, &row, error);
-    if (err != WEIR_OK)
+    const bool real = !store->memory && !o->vfs;
+    const weir_host host = real ? weir_host_read(o->data_dir) : (weir_host){0};
+    weir_identity *id = &store->identity;
+    weir_err err = weir_identity_open(store->db, real ? &host : NULL, o->data_dir, id, error);
+    memcpy(store->uuid, id->uuid, sizeof store->uuid);
+    if (err || !*id->notice)
         return err;
-    const char *uuid = row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    if (!uuid || strlen(uuid) != sizeof store->uuid - 1)
-        return weir_fail(error, WEIR_EDAMAGED, "the store has no uuid: restore it from a backup");
-    memcpy(store->uuid, uuid, sizeof store->uuid);
-    return WEIR_OK;
+    return weir_store_event(store, &(weir_event){o->now, WEIR_EVENT_STORE, "", id->notice}, error);
 }
 
 /* The newest row, fresh or of the log, knows how far all rows before it came. Fresh rows that are
@@ -208,13 +194,14 @@ static weir_err store_prepare(weir_store *store, weir_error *error)
     return WEIR_OK;
 }
 
-static weir_err store_set_up(weir_store *store, const char *path, weir_wall now, weir_error *error)
+static weir_err store_set_up(weir_store *store, const char *path, const weir_store_options *o,
+                             weir_error *error)
 {
     weir_db_content content;
     (void)sqlite3_busy_timeout(store->db, BUSY_MS);
     weir_err err = weir_db_identify(store->db, path, &content, error);
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
-        err = store_create(store, now, error);
+        err = store_create(store, o->now, error);
     if (err == WEIR_OK)
         err = weir_db_exec(store->db,
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
@@ -222,21 +209,23 @@ static weir_err store_set_up(weir_store *store, const char *path, weir_wall now,
                            "PRAGMA secure_delete=OFF",
                            error);
     if (err == WEIR_OK)
-        err = weir_store_migrate(store->db, now, error);
+        err = weir_store_migrate(store->db, o->now, error);
     (void)sqlite3_wal_hook(store->db, store_on_wal, store);
     if (err == WEIR_OK)
-        err = store_read_uuid(store, error);
-    if (err == WEIR_OK)
         err = store_read_position(store, error);
+    if (err == WEIR_OK)
+        err = weir_epochs_load(store, error);
     if (err == WEIR_OK)
         err = weir_fresh_init(&store->fresh, store->db, error);
     if (err == WEIR_OK)
         err = store_read_states(store, error);
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
-    store->merge_began = store->archive_began = store->vacuum.began = now;
     if (err == WEIR_OK)
-        err = weir_limits_init(store, now, error);
+        err = weir_limits_init(store, o->now, error);
+    if (err == WEIR_OK)
+        err = store_read_identity(store, o, error);
+    store->merge_began = store->archive_began = store->vacuum.began = o->now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 
@@ -256,7 +245,7 @@ static weir_err store_open_dir(weir_store *store, const weir_store_options *o, w
     if (err == WEIR_OK)
         err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs, &store->db,
                            error);
-    return err == WEIR_OK ? store_set_up(store, path, o->now, error) : err;
+    return err == WEIR_OK ? store_set_up(store, path, o, error) : err;
 }
 
 static weir_err store_open_memory(weir_store *store, const weir_store_options *o, weir_error *error)
@@ -264,7 +253,7 @@ static weir_err store_open_memory(weir_store *store, const weir_store_options *o
     store->memory = true;
     weir_err err = weir_db_open(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs,
                                 &store->db, error);
-    return err == WEIR_OK ? store_set_up(store, "memory", o->now, error) : err;
+    return err == WEIR_OK ? store_set_up(store, "memory", o, error) : err;
 }
 
 weir_err weir_store_open(const weir_store_options *options, weir_store **ret, weir_error *error)
@@ -300,6 +289,7 @@ void weir_store_close(weir_store *store)
     (void)sqlite3_close(store->db);
     weir_lock_release(store->lock_fd);
     weir_pending_deinit(&store->pending);
+    weir_epochs_deinit(&store->epochs);
     weir_cursors_deinit(&store->cursors);
     weir_store_current_deinit(&store->current);
     weir_free(store);
@@ -409,6 +399,8 @@ static weir_err pending_write(weir_store *store, bool without, struct progress *
         err = row_put(store, &store->pending.rows[i], i == 0, p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
+    if (err == WEIR_OK)
+        err = weir_epochs_write(store, error);
     return err;
 }
 
@@ -445,6 +437,7 @@ static void commit_done(weir_store *store, bool without, const struct progress *
     if (store->pending.n_rows > 0 && !without)
         weir_cursors_committed(&store->cursors);
     weir_pending_clear(&store->pending);
+    weir_epochs_clear(&store->epochs);
     weir_store_checkpoint(store);
 }
 
@@ -502,6 +495,11 @@ weir_store_position weir_store_get_position(const weir_store *store)
 const char *weir_store_uuid(const weir_store *store)
 {
     return store->uuid;
+}
+
+const weir_identity *weir_store_identity(const weir_store *store)
+{
+    return &store->identity;
 }
 
 /* --- cursors ------------------------------------------------------------------------------ */

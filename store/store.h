@@ -34,6 +34,9 @@ typedef struct weir_store_position {
     uint64_t committed_seq; /* 0: nothing yet */
     weir_wall committed_ts; /* newest ts among committed samples whose clock was trusted; 0: none */
     uint32_t max_epoch;
+    /* As found at opening: the samples of max_epoch are of a clock that was not trusted, so a start
+     * takes the next epoch; and it is known what their times are off by. */
+    bool epoch_untrusted, epoch_corrected;
 } weir_store_position;
 
 /* What the devices table shows; texts borrowed. */
@@ -150,3 +153,6 @@ weir_store_usage weir_store_get_usage(const weir_store *store);
 
 weir_store_position weir_store_get_position(const weir_store *store);
 const char *weir_store_uuid(const weir_store *store); /* 36 characters */
+
+/* As it was when the store was opened; a notice in it is also an event of the next commit. */
+const struct weir_identity *weir_store_identity(const weir_store *store);

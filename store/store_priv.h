@@ -8,8 +8,10 @@
 #include "store/archive.h"
 #include "store/compact.h"
 #include "store/cursor.h"
+#include "store/epoch.h"
 #include "store/expire.h"
 #include "store/fresh.h"
+#include "store/identity.h"
 #include "store/limits.h"
 #include "store/pending.h"
 #include "store/snapshot.h"
@@ -21,10 +23,12 @@ struct weir_store {
     bool memory;
     int lock_fd; /* -1: none */
     char uuid[37];
+    weir_identity identity;
     weir_store_position position;
     int64_t newest_ts; /* of all samples; INT64_MIN: none */
     int64_t epoch_ts;  /* newest ts of position.max_epoch */
     weir_pending pending;
+    weir_epochs epochs; /* likewise waiting */
     weir_fresh fresh;
     weir_cursors cursors;
     weir_store_current current;

@@ -6,7 +6,9 @@
 #include <math.h>
 
 #include "base/random.h"
+#include "store/scan.h"
 #include "store/testing_history.h"
+#include "store/verify.h"
 
 static weir_query *query_open(const char *dir)
 {
@@ -196,6 +198,28 @@ static void model_check(struct fixture *f, const struct model *m, const char *wh
     assert_string_equal(ask(f->query, sql), want);
 }
 
+/* All the work the store has at this time. */
+static void maintain(weir_store *store, int64_t now)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    testing_commit(store);
+    for (bool more = true; more;)
+        if (weir_store_maintain(store, (weir_wall){now}, &more, &error) != WEIR_OK)
+            fail_msg("%s", error.text);
+}
+
+static void finding_show(void *data, const char *finding)
+{
+    (void)data;
+    print_message("%s\n", finding);
+}
+
+static void verify_sound(const char *dir)
+{
+    weir_verify_counts counts;
+    assert_int_equal(weir_store_verify(dir, NULL, finding_show, NULL, &counts, NULL), WEIR_OK);
+}
+
 static void of_one_identity_only_the_highest_seq_is_shown(void **state)
 {
     (void)state;
@@ -223,9 +247,12 @@ static void of_one_identity_only_the_highest_seq_is_shown(void **state)
                 weir_store_close(f.store);
                 f.store = testing_open(f.dir);
             }
-            /* Up to some row, and the rest another time: parts overlap. */
-            if (weir_random_below(&r, 40) == 0)
+            /* The plain way: up to some row, and the rest another time, so that parts overlap. Or
+             * the store's own, hours and days later. */
+            if (seed % 2 && weir_random_below(&r, 40) == 0)
                 testing_to_history(f.dir, 1 + (int64_t)weir_random_below(&r, m.n), 5);
+            if (seed % 2 == 0 && weir_random_below(&r, 20) == 0)
+                maintain(f.store, T0 + (int64_t)m.n * WEIR_HOUR);
         }
         testing_commit(f.store);
         model_check(&f, &m, "", INT64_MIN, INT64_MAX, 0);
@@ -235,6 +262,7 @@ static void of_one_identity_only_the_highest_seq_is_shown(void **state)
         model_check(&f, &m, "WHERE ts <= 1700000900000000 AND tag='d0/p0'", INT64_MIN,
                     T0 + 900 * WEIR_S, 1);
         model_check(&f, &m, "WHERE ts > 1700008000000000", T0 + 8000 * WEIR_S + 1, INT64_MAX, 0);
+        verify_sound(f.dir);
         fixture_close(&f);
     }
 }
@@ -486,6 +514,271 @@ static void a_tag_that_left_the_catalog_is_in_samples_but_not_current(void **sta
     fixture_close(&f);
 }
 
+/* --- history ------------------------------------------------------------------------------ */
+
+static void one_tag_comes_in_either_order_and_only_its_edge_is_read(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(1, 2);
+    for (int64_t i = 0; i < 400; i++) {
+        testing_append(f.store, 1, T0 + i * WEIR_MINUTE, 0, weir_value_i64(i));
+        testing_append(f.store, 2, T0 + i * WEIR_MINUTE, 0, weir_value_i64(-i));
+        if (i % 100 == 99) {
+            testing_commit(f.store);
+            testing_to_history(f.dir, 0, 25);
+        }
+    }
+    testing_append(f.store, 1, T0 + 399 * WEIR_MINUTE, 0, weir_value_i64(1000)); /* corrected */
+    testing_append(f.store, 1, T0 + 30, 0, weir_value_i64(30));                  /* late */
+    testing_commit(f.store);
+    static const struct {
+        const char *sql, *want;
+        uint64_t bodies;
+    } cases[] = {
+        {"SELECT value FROM samples WHERE tag='d0/p0' ORDER BY ts DESC LIMIT 3", "1000\n398\n397",
+         1},
+        {"SELECT value FROM samples WHERE tag='d0/p0' ORDER BY time LIMIT 3", "0\n30\n1", 1},
+        {"SELECT max(ts) - 1700000000000000 FROM samples WHERE tag='d0/p1'", "23940000000", 1},
+        {"SELECT min(ts) - 1700000000000000 FROM samples WHERE tag='d0/p1'", "0", 1},
+        {"SELECT value FROM samples WHERE tag='d0/p0' AND ts<1700006000000000 ORDER BY ts DESC"
+         " LIMIT 1",
+         "99", 1},
+        {"SELECT count(*), sum(value) FROM samples WHERE tag='d0/p1'", "400|-79800", 16},
+        {"SELECT count(*) FROM (SELECT ts, lag(ts) OVER () AS before FROM (SELECT ts FROM samples"
+         " WHERE tag='d0/p0' ORDER BY ts DESC)) WHERE ts>=before",
+         "0", 16},
+        {"SELECT count(*) FROM samples WHERE tag='d0/p0' OR tag='d0/p1'", "801", 32},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_view_counters c = cost_of(f.dir, cases[i].sql, cases[i].want);
+        if (c.bodies > cases[i].bodies || c.replies != 0)
+            fail_msg("%s: %llu bodies", cases[i].sql, (unsigned long long)c.bodies);
+    }
+    (void)cost_of(f.dir,
+                  "SELECT (read_ts - ts) / 1000, seq, plan FROM samples WHERE tag='d0/p1' AND"
+                  " ts=1700006000000000",
+                  "1|202|1");
+    fixture_close(&f);
+}
+
+static void purged_samples_are_not_shown(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(1, 2);
+    for (int64_t i = 0; i < 30; i++) {
+        testing_append(f.store, 1, T0 + i, 0, weir_value_i64(i));
+        testing_append(f.store, 2, T0 + i, 0, weir_value_i64(i));
+        testing_commit(f.store);
+        if (i % 10 == 9 && i < 29)
+            testing_to_history(f.dir, 0, 0);
+    }
+    static const struct {
+        int purged;
+        const char *want;
+    } cases[] = {{0, "30|1"},   {5, "27|7"},  {20, "20|21"},
+                 {31, "14|33"}, {49, "5|51"}, {60, "0|NULL"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[100];
+        (void)snprintf(sql, sizeof sql, "UPDATE tag SET purged_seq=%d WHERE uid=1",
+                       cases[i].purged);
+        (void)testing_file_sql(f.dir, sql);
+        (void)cost_of(f.dir, "SELECT count(*), min(seq) FROM samples WHERE tag='d0/p0'",
+                      cases[i].want);
+        (void)cost_of(f.dir, "SELECT count(*) FROM samples WHERE tag='d0/p1'", "30");
+        char buckets[100];
+        (void)snprintf(buckets, sizeof buckets, "%d", atoi(cases[i].want));
+        (void)cost_of(f.dir, "SELECT ifnull(sum(count), 0) FROM buckets('d0/p0', '1d')", buckets);
+    }
+    fixture_close(&f);
+}
+
+/* Taken with a clock that was an hour behind, as it turned out later. */
+static void an_epochs_offset_is_added_wherever_its_samples_are(void **state)
+{
+    (void)state;
+    for (int in_parts = 0; in_parts < 2; in_parts++) {
+        struct fixture f = fixture_open(1, 1);
+        testing_append(f.store, 1, T0 + WEIR_HOUR - 5, 0, weir_value_i64(1));
+        testing_append(f.store, 1, T0 + 7, 1, weir_value_i64(2));
+        testing_append(f.store, 1, T0 + WEIR_HOUR + 9, 2, weir_value_i64(3));
+        testing_commit(f.store);
+        if (in_parts)
+            testing_to_history(f.dir, 0, 0);
+        (void)testing_file_sql(f.dir, "INSERT INTO epoch VALUES(1, 3600000000, 0)");
+        (void)cost_of(f.dir,
+                      "SELECT ts - 1700003600000000, value, (read_ts - ts) / 1000 FROM samples"
+                      " WHERE tag='d0/p0' ORDER BY ts",
+                      "-5|1|1\n7|2|1\n9|3|1");
+        (void)cost_of(f.dir, "SELECT value FROM samples WHERE ts=1700003600000007", "2");
+        (void)cost_of(f.dir, "SELECT value FROM samples WHERE ts<1700001000000000", "");
+        (void)cost_of(f.dir, "SELECT first, last FROM buckets('d0/p0', '1h', 'UTC')", "1|3");
+        (void)cost_of(f.dir, "SELECT value FROM samples WHERE tag='d0/p0' ORDER BY ts DESC LIMIT 2",
+                      "3\n2");
+        fixture_close(&f);
+    }
+}
+
+static void all_tags_come_by_time_without_a_sort(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(1, 3);
+    weir_random r = {7};
+    for (int64_t i = 0; i < 600; i++) {
+        testing_append(f.store, 1 + (weir_tag_uid)weir_random_below(&r, 3),
+                       T0 + (int64_t)weir_random_below(&r, 400) * 977 * WEIR_S, 0,
+                       i % 7 ? weir_value_i64(i) : weir_value_string("text", 4));
+        if (i % 150 == 149) {
+            testing_commit(f.store);
+            if (i < 500)
+                testing_to_history(f.dir, 0, 11);
+        }
+    }
+    static const char *const orders[] = {"ts", "ts DESC", "time", "time DESC"};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        static char want[1 << 17];
+        char sql[300];
+        /* The unary plus makes SQLite sort by itself. */
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT ts, group_concat(value) FROM (SELECT * FROM samples"
+                       " ORDER BY tag) GROUP BY ts ORDER BY +%s",
+                       orders[i]);
+        (void)snprintf(want, sizeof want, "%s", ask(f.query, sql));
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT ts, group_concat(value) FROM (SELECT * FROM samples WHERE tag IS NOT"
+                       " NULL ORDER BY +ts, tag) GROUP BY ts ORDER BY +%s",
+                       orders[i]);
+        assert_string_equal(ask(f.query, sql), want);
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT count(*) FROM (SELECT ts, lag(ts) OVER () AS before"
+                       " FROM (SELECT ts FROM samples ORDER BY %s))"
+                       " WHERE ts%sbefore",
+                       orders[i], i % 2 ? ">" : "<");
+        assert_string_equal(ask(f.query, sql), "0");
+        (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN SELECT ts FROM samples ORDER BY %s",
+                       orders[i]);
+        assert_null(strstr(ask(f.query, sql), "B-TREE"));
+    }
+    const char *all = ask(f.query, "SELECT count(*) FROM samples");
+    char want[20];
+    (void)snprintf(want, sizeof want, "%s", all);
+    assert_string_equal(ask(f.query, "SELECT count(*) FROM (SELECT ts FROM samples ORDER BY ts)"),
+                        want);
+    assert_string_equal(
+        ask(f.query, "SELECT (SELECT max(ts) FROM samples)=(SELECT max(+ts) FROM samples)"), "1");
+    fixture_close(&f);
+}
+
+/* As an export does: a short transaction, then on from where it was. */
+static void a_walk_goes_on_behind_its_place(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(1, 3);
+    for (int64_t i = 0; i < 50; i++) {
+        for (weir_tag_uid tag = 1; tag <= 3; tag++)
+            testing_append(f.store, tag, T0 + i / 2, (uint32_t)i % 2, weir_value_i64(i));
+        if (i % 20 == 19) {
+            testing_commit(f.store);
+            testing_to_history(f.dir, 0, 4);
+        }
+    }
+    testing_commit(f.store);
+    sqlite3 *db = weir_query_db(f.query);
+    weir_view *view = NULL;
+    weir_scan_place place = {0};
+    assert_int_equal(weir_view_new(db, &view, NULL), WEIR_OK);
+    size_t n = 0;
+    for (bool any = true; any;) {
+        const weir_scan_filter filter = WEIR_SCAN_ALL;
+        weir_scan *scan = NULL;
+        testing_run(db, "BEGIN");
+        assert_int_equal(weir_view_update(view, NULL), WEIR_OK);
+        assert_int_equal(weir_scan_new(view, &filter, &place, &scan, NULL), WEIR_OK);
+        for (int i = 0; i < 7 && any; i++) {
+            weir_item item;
+            assert_int_equal(weir_scan_next(scan, &item, &any, NULL), WEIR_OK);
+            if (!any)
+                break;
+            assert_int_equal(item.sample.tag, 1 + n / 50);
+            assert_int_equal(item.sample.value.as.i, n % 50);
+            n++;
+        }
+        place = weir_scan_get_place(scan);
+        weir_scan_free(scan);
+        testing_run(db, "COMMIT");
+    }
+    assert_int_equal(n, 150);
+    weir_view_free(view);
+    fixture_close(&f);
+}
+
+/* Numbers in a damaged file may say anything: an error that names the place, or an answer. */
+static void lying_tables_are_damage_and_nothing_worse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *damage, *want; /* want: NULL, any answer or error */
+    } cases[] = {
+        {"UPDATE part SET min_ts=max_ts", "part 1, tag uid 1, segment 0: it lies outside"},
+        {"UPDATE part SET max_ts='x'", NULL},
+        {"UPDATE part SET id=1<<40 WHERE id=1", "part 1099511627776: its number is impossible"},
+        {"UPDATE part SET epoch=-1", NULL},
+        {"UPDATE part SET last_seq=0, first_seq=-5", NULL},
+        {"UPDATE segment SET head=5", "part 1, tag uid 1, segment 0: "},
+        {"UPDATE segment SET marks=x'07'", "part 1, tag uid 1"},
+        {"UPDATE segment SET body=marks WHERE key<(1<<40)+(1<<39)", "part 1, tag uid 1"},
+        {"UPDATE segment SET key=-key WHERE key IN ((1<<40)+(1<<8), (1<<40)+(1<<8)+1);"
+         "UPDATE segment SET key=-key+1-2*((-key)&1) WHERE key<0",
+         "it lies outside of its part's times, or before the segment before it"},
+        {"DELETE FROM segment WHERE key>(1<<40)+(1<<39)", "replies of 1 are missing"},
+        {"INSERT INTO epoch VALUES(0, -(1<<62), 0)", NULL},
+        {"INSERT INTO epoch VALUES(0, 9223372036854775807, 0)", NULL},
+        {"UPDATE meta SET value='all' WHERE key='history_seq'", NULL},
+        {"UPDATE meta SET value=-7 WHERE key='merged_seq'", NULL},
+        {"UPDATE meta SET value=1<<62 WHERE key='merged_seq'", NULL},
+        {"UPDATE tag SET purged_seq='none'", NULL},
+        {"UPDATE tag SET uid=-3 WHERE uid=1", NULL},
+        {"UPDATE fresh SET first_seq=9e99", NULL},
+        {"UPDATE fresh SET min_ts=max_ts-1", "min_ts and max_ts are not those of its block"},
+        {"INSERT INTO snapshot VALUES(1, 1<<60, -1, 'a', 'b')", NULL},
+        {"UPDATE tag_version SET counter=1, type='uint99', scale='abc'", NULL},
+        {"INSERT INTO replacement VALUES(1, 'x', 'y', 'z')", NULL},
+    };
+    static const char *const queries[] = {
+        "SELECT * FROM samples WHERE tag='d0/p0'",
+        "SELECT *, seq FROM samples",
+        "SELECT *, seq FROM samples WHERE tag='d0/p0' ORDER BY ts DESC",
+        "SELECT * FROM current",
+        "SELECT * FROM buckets('d0/p0', '1h')",
+        "SELECT * FROM history('d0/p0', 0, 9000000000000000, 1000)",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f = fixture_open(1, 1);
+        char path[600];
+        bool found = cases[i].want == NULL;
+        for (int64_t k = 0; k < 12; k++) {
+            testing_append(f.store, 1, T0 + k * WEIR_MINUTE, 0, weir_value_i64(k % 5));
+            testing_commit(f.store);
+            if (k == 9)
+                testing_to_history(f.dir, 0, 5);
+        }
+        sqlite3 *db = NULL;
+        (void)snprintf(path, sizeof path, "%s/data.db", f.dir);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        testing_run(db, "%s", cases[i].damage);
+        (void)sqlite3_close(db);
+        weir_query_close(f.query);
+        f.query = query_open(f.dir);
+        for (size_t k = 0; k < sizeof queries / sizeof *queries; k++) {
+            int rc = sqlite3_exec(weir_query_db(f.query), queries[k], NULL, NULL, NULL);
+            const char *message = rc == SQLITE_OK ? "" : sqlite3_errmsg(weir_query_db(f.query));
+            found |= cases[i].want && strstr(message, cases[i].want) && rc == SQLITE_CORRUPT_VTAB;
+        }
+        if (!found)
+            fail_msg("%s: not found", cases[i].damage);
+        fixture_close(&f);
+    }
+}
+
 /* --- the connection ----------------------------------------------------------------------- */
 
 static void the_reader_cannot_write(void **state)
@@ -573,6 +866,12 @@ int main(void)
         cmocka_unit_test(current_reads_the_snapshot_and_the_rows_behind_it),
         cmocka_unit_test(current_finds_in_parts_what_no_row_has),
         cmocka_unit_test(a_tag_that_left_the_catalog_is_in_samples_but_not_current),
+        cmocka_unit_test(one_tag_comes_in_either_order_and_only_its_edge_is_read),
+        cmocka_unit_test(all_tags_come_by_time_without_a_sort),
+        cmocka_unit_test(purged_samples_are_not_shown),
+        cmocka_unit_test(an_epochs_offset_is_added_wherever_its_samples_are),
+        cmocka_unit_test(a_walk_goes_on_behind_its_place),
+        cmocka_unit_test(lying_tables_are_damage_and_nothing_worse),
         cmocka_unit_test(the_reader_cannot_write),
         cmocka_unit_test(a_statement_sees_one_moment_of_the_log),
         cmocka_unit_test(a_directory_without_a_store_is_said_so),

@@ -523,14 +523,14 @@ static void kill_at_any_moment_keeps_all_that_was_committed(void **state)
     }
     /* Each number has one sample, wherever it is now; and no segment is of no part. */
     assert_string_equal(
-        testing_file_sql(dir,
-                         "SELECT (SELECT total(samples) FROM part WHERE state=1) +"
-                         " (SELECT total(count)"
-                         " FROM log, meta WHERE key='history_seq' AND first_seq>value) +"
-                         " (SELECT total(count) FROM fresh, meta WHERE key='merged_seq' AND"
-                         " first_seq>value) - max((SELECT max(first_seq+count-1) FROM fresh),"
-                         " (SELECT max(last_seq) FROM log))"),
-        "0.0");
+        testing_file_sql(
+            dir, "SELECT (SELECT ifnull(sum(samples),0) FROM part WHERE state=1) +"
+                 " (SELECT ifnull(sum(count),0)"
+                 " FROM log, meta WHERE key='history_seq' AND first_seq>value) +"
+                 " (SELECT ifnull(sum(count),0) FROM fresh, meta WHERE key='merged_seq' AND"
+                 " first_seq>value) - max((SELECT ifnull(max(first_seq+count-1),0) FROM fresh),"
+                 " (SELECT ifnull(max(last_seq),0) FROM log))"),
+        "0");
     assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM segment WHERE key>>40"
                                               " NOT IN (SELECT id FROM part)"),
                         "0");

@@ -187,20 +187,6 @@ weir_ints_result weir_ints_open(weir_ints *c, weir_ints_in *in, size_t n, const 
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* First index whose number is above x. */
-static uint32_t upper_bound(const uint32_t *sorted, uint32_t n, size_t x)
-{
-    uint32_t low = 0;
-    while (low < n) {
-        uint32_t middle = low + (n - low) / 2;
-        if (sorted[middle] <= x)
-            low = middle + 1;
-        else
-            n = middle;
-    }
-    return low;
-}
-
 /* Planes start each slice with a new byte; the offsets are those behind the slices before. */
 static void slice_begin(weir_ints *c, size_t slice)
 {
@@ -220,7 +206,7 @@ void weir_ints_seek(weir_ints *c, size_t slice)
         return;
     c->next = c->starts[slice];
     if (c->n_runs) {
-        c->run = upper_bound(c->run_at, c->n_runs, c->next) - 1;
+        c->run = weir_upper_bound(c->run_at, c->n_runs, c->next) - 1;
         return;
     }
     for (unsigned p = 0; p < c->n_planes; p++) {
@@ -228,35 +214,8 @@ void weir_ints_seek(weir_ints *c, size_t slice)
         for (size_t i = 0; i < slice; i++)
             c->offsets[p] += packing_bytes(c->planes[p].packing, slice_length(c, i));
     }
-    c->exception = c->next ? upper_bound(c->exception_at, c->n_exceptions, c->next - 1) : 0;
+    c->exception = c->next ? weir_upper_bound(c->exception_at, c->n_exceptions, c->next - 1) : 0;
     slice_begin(c, slice);
-}
-
-/* Whole bytes; the buffer has room for what the last byte holds too many. */
-#define UNPACK(per_byte, radix)                                    \
-    for (size_t i = 0; i < n_bytes; i++) {                         \
-        unsigned byte = from[i];                                   \
-        for (unsigned j = 0; j < (per_byte); j++, byte /= (radix)) \
-            to[i * (per_byte) + j] = (uint8_t)(byte % (radix));    \
-    }                                                              \
-    break
-
-static void unpack(unsigned packing, const uint8_t *from, size_t n_bytes, uint8_t *to)
-{
-    switch (packing) {
-    case 1:
-        UNPACK(2, 16u);
-    case 2:
-        UNPACK(3, 6u);
-    case 3:
-        UNPACK(4, 4u);
-    case 4:
-        UNPACK(5, 3u);
-    case 5:
-        UNPACK(8, 2u);
-    case 6:
-        memset(to, 0, WEIR_INTS_CHUNK);
-    }
 }
 
 /* The residuals of the next n values, n a whole chunk or up to the end of a slice. */
@@ -269,7 +228,9 @@ static void residuals_read(weir_ints *c, size_t n)
         const uint8_t *from = c->planes[p].at + c->offsets[p];
         size_t n_bytes = packing_bytes(packing, n);
         if (packing != 0) {
-            unpack(packing, from, n_bytes, symbols);
+            if (n_bytes == 0)
+                memset(symbols, 0, n);
+            packing_unpack(packing, from, n_bytes, symbols);
             from = symbols;
         }
         if (p == 0)

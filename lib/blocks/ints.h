@@ -110,6 +110,20 @@ void weir_ints_seek(weir_ints *column, size_t slice);
  * following slices. Not past the end: the caller counts. */
 const int64_t *weir_ints_next(weir_ints *column, size_t max, size_t *ret_n);
 
+/* First index of ascending numbers whose number is above x; n when there is none. */
+static inline uint32_t weir_upper_bound(const uint32_t *sorted, uint32_t n, size_t x)
+{
+    uint32_t low = 0;
+    while (low < n) {
+        uint32_t middle = low + (n - low) / 2;
+        if (sorted[middle] <= x)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return low;
+}
+
 /* Whether all values are the same. */
 static inline bool weir_ints_constant(const weir_ints *column)
 {

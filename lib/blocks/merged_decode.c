@@ -23,11 +23,12 @@ struct merged {
     weir_ints *column;
     uint64_t (*headers)[HEADER_COUNT + 1]; /* by group; the last is the offset */
     uint32_t n_groups;
-    uint32_t *groups;  /* batches of each */
-    uint32_t *lengths; /* samples of each of its batches */
-    uint32_t *places;  /* by group: the batch's first sample in the block */
-    uint64_t *keys;    /* offset and number by group, to be sorted */
-    int64_t *values;   /* a tag's */
+    uint32_t *groups;    /* batches of each */
+    uint32_t *lengths;   /* samples of each of its batches */
+    uint32_t *places;    /* by group: the batch's first sample in the block */
+    weir_sample *shapes; /* one behind the other: tags and kinds */
+    uint64_t *keys;      /* offset and number by group, to be sorted */
+    int64_t *values;     /* a tag's */
     weir_reader forms, firsts, text, streams[MERGED_STREAMS];
 };
 
@@ -62,11 +63,11 @@ static weir_ints_result headers_read(struct merged *m)
     return WEIR_INTS_OK;
 }
 
-/* Sizes of groups, then their shapes, each written to the samples of the group's first batch. Until
- * the order is known, groups lie in the block one behind the other. */
+/* Sizes of groups, then their shapes. */
 static bool shapes_read(struct merged *m)
 {
-    weir_block *b = m->block;
+    const weir_block *b = m->block;
+    weir_sample *shape = m->shapes;
     uint64_t n_groups = weir_read_varint(&m->in.meta), batches = 0, samples = 0;
     if (n_groups == 0 || n_groups > b->n_batches)
         return false;
@@ -85,10 +86,13 @@ static bool shapes_read(struct merged *m)
     weir_reader r = weir_reader_of(bytes, n_bytes);
     for (size_t i = 0; i < n_groups; i++) {
         uint64_t n = weir_read_varint(&r);
-        if (n == 0 || n > (b->count - samples) / m->groups[i] ||
-            !weir_shape_read(&r, b->samples + samples, (uint32_t)n))
+        if (n == 0 || n > (b->count - samples) / m->groups[i])
+            return false;
+        memset(shape, 0, n * sizeof *shape);
+        if (!weir_shape_read(&r, shape, (uint32_t)n))
             return false;
         m->lengths[i] = (uint32_t)n;
+        shape += n;
         samples += n * m->groups[i];
     }
     return samples == b->count && weir_reader_left(&r) == 0;
@@ -131,24 +135,16 @@ static bool batches_place(struct merged *m)
 }
 
 /* Each sample gets tag and kind of its shape and the time of its batch. */
-static bool samples_spread(struct merged *m)
+static void samples_spread(struct merged *m)
 {
     weir_block *b = m->block;
-    weir_sample *shapes = weir_alloc(b->count * sizeof *shapes);
-    if (!shapes)
-        return false;
-    memcpy(shapes, b->samples, b->count * sizeof *shapes);
-    const weir_sample *shape = shapes;
-    for (size_t g = 0, i = 0; g < m->n_groups; g++) {
+    const weir_sample *shape = m->shapes;
+    for (size_t g = 0, i = 0; g < m->n_groups; shape += m->lengths[g++])
         for (size_t k = 0; k < m->groups[g]; k++, i++)
             memcpy(b->samples + m->places[i], shape, m->lengths[g] * sizeof *shape);
-        shape += (size_t)m->lengths[g] * m->groups[g];
-    }
-    weir_free(shapes);
     for (size_t i = 0, at = 0; i < b->n_batches; i++)
         for (size_t k = 0; k < b->batches[i].n_samples; k++)
             b->samples[at++].ts = b->batches[i].due;
-    return true;
 }
 
 /* --- columns over all samples -------------------------------------------------------------- */
@@ -213,11 +209,19 @@ static bool differences_read(weir_reader *r, unsigned stream, size_t n, uint64_t
             to[i] = (uint64_t)weir_read_svarint(r);
         return !r->failed;
     }
-    const struct packing *p = &packings[merged_packings[stream]];
-    const uint8_t *from = weir_read_bytes(r, packing_bytes(merged_packings[stream], n));
-    for (size_t i = 0; from && i < n; from++)
-        for (unsigned k = 0, byte = *from; k < p->per_byte && i < n; k++, byte /= p->radix)
-            to[i++] = base + byte % p->radix;
+    enum { CHUNK_BYTES = 120 };
+    uint8_t symbols[CHUNK_BYTES * 8];
+    const unsigned packing = merged_packings[stream], per_byte = packings[packing].per_byte;
+    size_t left = packing_bytes(packing, n);
+    const uint8_t *from = weir_read_bytes(r, left);
+    for (size_t i = 0; from && i < n;) {
+        size_t n_bytes = left < CHUNK_BYTES ? left : CHUNK_BYTES, end = i + n_bytes * per_byte;
+        packing_unpack(packing, from, n_bytes, symbols);
+        for (size_t k = 0; i < end && i < n; i++, k++)
+            to[i] = base + symbols[k];
+        from += n_bytes;
+        left -= n_bytes;
+    }
     return from != NULL;
 }
 
@@ -243,37 +247,62 @@ static bool keys_read(struct merged *m, size_t n)
     return true;
 }
 
+/* Keys to the numbers they stand for. */
+static void numbers_give(const struct merged *m, const uint32_t *places, size_t n, size_t tag,
+                         uint8_t scale)
+{
+    weir_sample *samples = m->block->samples + tag;
+    const weir_value first = samples[places[0]].value;
+    const int64_t *keys = m->values;
+    if (scale != SCALE_NONE) {
+        const double power = weir_pow10_double(scale);
+        for (size_t i = 0; i < n; i++) {
+            double v = (double)keys[i] / power;
+            samples[places[i]].value =
+                first.kind == WEIR_KIND_F64 ? weir_value_f64(v) : weir_value_f32((float)v);
+        }
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits = key_bits(first.kind, SCALE_NONE, keys[i]);
+        samples[places[i]].value = value_of_bits(first.kind, first.exponent,
+                                                 first.kind == WEIR_KIND_BOOL ? bits & 1 : bits);
+    }
+}
+
+/* Keys are lengths. */
+static bool texts_give(struct merged *m, const uint32_t *places, size_t n, size_t tag)
+{
+    for (size_t i = 0; i < n; i++) {
+        weir_value *v = &m->block->samples[places[i] + tag].value;
+        int64_t length = m->values[i];
+        if (length < 0 || length > WEIR_VALUE_LENGTH_MAX)
+            return false;
+        v->length = (uint32_t)length;
+        v->as.bytes = weir_read_bytes(&m->text, (size_t)length);
+        if (!v->as.bytes)
+            return false;
+    }
+    return true;
+}
+
 /* The values of one tag in the batches at these places. */
 static bool tag_read(struct merged *m, const uint32_t *places, size_t n, size_t tag)
 {
-    weir_sample *samples = m->block->samples;
-    const weir_value first = samples[places[0] + tag].value;
+    const uint8_t kind = m->block->samples[places[0] + tag].value.kind;
     uint8_t scale = SCALE_NONE;
-    if (first.kind == WEIR_KIND_NULL)
+    if (kind == WEIR_KIND_NULL)
         return true;
-    if (first.kind == WEIR_KIND_F32 || first.kind == WEIR_KIND_F64) {
+    if (kind == WEIR_KIND_F32 || kind == WEIR_KIND_F64) {
         scale = weir_read_u8(&m->forms);
         if (scale > SCALE_MAX_F64 && scale != SCALE_NONE)
             return false;
     }
     if (!keys_read(m, n))
         return false;
-    for (size_t i = 0; i < n; i++) {
-        weir_value *v = &samples[places[i] + tag].value;
-        int64_t key = m->values[i];
-        if (first.kind < WEIR_KIND_STRING) {
-            uint64_t bits = key_bits(first.kind, scale, key);
-            *v = value_of_bits(first.kind, first.exponent,
-                               first.kind == WEIR_KIND_BOOL ? bits & 1 : bits);
-            continue;
-        }
-        if (key < 0 || key > WEIR_VALUE_LENGTH_MAX)
-            return false;
-        v->length = (uint32_t)key;
-        v->as.bytes = weir_read_bytes(&m->text, (size_t)key);
-        if (!v->as.bytes)
-            return false;
-    }
+    if (kind >= WEIR_KIND_STRING)
+        return texts_give(m, places, n, tag);
+    numbers_give(m, places, n, tag, scale);
     return true;
 }
 
@@ -303,8 +332,7 @@ static weir_ints_result merged_read(struct merged *m)
         return result;
     if (!shapes_read(m) || !batches_place(m))
         return WEIR_INTS_DAMAGED;
-    if (!samples_spread(m))
-        return WEIR_INTS_NO_MEMORY;
+    samples_spread(m);
     result = samples_read(m, false);
     if (result == WEIR_INTS_OK)
         result = samples_read(m, true);
@@ -324,8 +352,9 @@ weir_err weir_merged_decode(const weir_block_head *head, const uint8_t *body, we
     WEIR_CLEANUP(weir_free) void *headers = m.headers = weir_alloc_zero(n, sizeof *m.headers);
     WEIR_CLEANUP(weir_free) void *numbers = weir_alloc_zero(n, 3 * sizeof(uint32_t));
     WEIR_CLEANUP(weir_free) void *keys = m.keys = weir_alloc(n * sizeof *m.keys);
+    WEIR_CLEANUP(weir_free) void *shapes = m.shapes = weir_alloc(block->count * sizeof *m.shapes);
     WEIR_CLEANUP(weir_free) void *values = m.values = weir_alloc(n * sizeof *m.values);
-    if (!column || !headers || !numbers || !keys || !values)
+    if (!column || !headers || !numbers || !keys || !shapes || !values)
         return weir_fail(error, WEIR_ENOMEM, "no memory to decode a block");
     m.groups = numbers;
     m.lengths = m.groups + n;

@@ -4,6 +4,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * An entropy coder spends at least one bit on a byte and rounds to whole bits; with two to eight
@@ -42,4 +43,41 @@ static inline unsigned packing_for(uint64_t top)
 static inline unsigned packing_planes(unsigned low)
 {
     return low / 8 + (low % 8 != 0) + 1;
+}
+
+/* Whole bytes to symbols; `to` has room for what the last byte holds too many. Inlined with
+ * constants, so that no division is one. */
+static inline void packing_spread(const uint8_t *from, size_t n_bytes, unsigned per_byte,
+                                  unsigned radix, uint8_t *to)
+{
+    for (size_t i = 0; i < n_bytes; i++) {
+        unsigned byte = from[i];
+        for (unsigned j = 0; j < per_byte; j++, byte /= radix)
+            to[i * per_byte + j] = (uint8_t)(byte % radix);
+    }
+}
+
+/* The symbols in n bytes of a packing that has bytes. */
+static inline void packing_unpack(unsigned packing, const uint8_t *from, size_t n, uint8_t *to)
+{
+    switch (packing) {
+    case 0:
+        memcpy(to, from, n);
+        break;
+    case 1:
+        packing_spread(from, n, 2, 16, to);
+        break;
+    case 2:
+        packing_spread(from, n, 3, 6, to);
+        break;
+    case 3:
+        packing_spread(from, n, 4, 4, to);
+        break;
+    case 4:
+        packing_spread(from, n, 5, 3, to);
+        break;
+    case 5:
+        packing_spread(from, n, 8, 2, to);
+        break;
+    }
 }

@@ -145,6 +145,19 @@ static bool replies_agree(const weir_segment_head *head, const weir_reply *r)
     return ok;
 }
 
+static weir_ints_result replies_read(weir_ints_in *in, const weir_segment_head *head,
+                                     weir_reply *ret)
+{
+    WEIR_CLEANUP(weir_free) void *column = weir_alloc(sizeof(weir_ints));
+    weir_ints_result result = column ? WEIR_INTS_OK : WEIR_INTS_NO_MEMORY;
+    for (unsigned c = 0; result == WEIR_INTS_OK && c < REPLY_COUNT; c++)
+        result = column_get(column, in, ret, head->count, c);
+    if (result == WEIR_INTS_OK &&
+        (weir_reader_left(&in->meta) || weir_reader_left(&in->data) || !replies_agree(head, ret)))
+        return WEIR_INTS_DAMAGED;
+    return result;
+}
+
 weir_err weir_replies_decode(const weir_segment_head *head, const uint8_t *body, size_t n,
                              weir_reply *ret, weir_error *error)
 {
@@ -156,15 +169,11 @@ weir_err weir_replies_decode(const weir_segment_head *head, const uint8_t *body,
                                     &raw, &in, error);
     if (err != WEIR_OK)
         return err;
-    WEIR_CLEANUP(weir_free) void *memory = raw;
-    WEIR_CLEANUP(weir_free) void *column = weir_alloc(sizeof(weir_ints));
-    weir_ints_result result = column ? WEIR_INTS_OK : WEIR_INTS_NO_MEMORY;
-    for (unsigned c = 0; result == WEIR_INTS_OK && c < REPLY_COUNT; c++)
-        result = column_get(column, &in, ret, head->count, c);
+    weir_ints_result result = replies_read(&in, head, ret);
+    weir_free(raw);
     if (result == WEIR_INTS_NO_MEMORY)
         return weir_fail(error, WEIR_ENOMEM, "no memory to decode replies");
-    if (result != WEIR_INTS_OK || weir_reader_left(&in.meta) || weir_reader_left(&in.data) ||
-        !replies_agree(head, ret))
+    if (result != WEIR_INTS_OK)
         return weir_fail(error, WEIR_EDAMAGED, "replies contradict themselves");
     return WEIR_OK;
 }

@@ -109,15 +109,14 @@ static weir_err slices_read(weir_segment *g, const uint8_t *marks, size_t n, wei
         g->slices[0] = (weir_slice){0, head->count, head->min_ts, head->max_ts, head->summary};
         return WEIR_OK;
     }
-    WEIR_CLEANUP(weir_free) void *memory = NULL;
     uint8_t *raw = NULL;
     weir_ints_in in;
     weir_err err = weir_body_unpack((weir_body_bytes){marks, n, head->marks_raw}, head->marks_crc,
                                     &raw, &in, error);
     if (err != WEIR_OK)
         return err;
-    memory = raw;
     weir_ints_result result = weir_segment_marks_read(head, &in, g->slices);
+    weir_free(raw);
     return result == WEIR_INTS_OK ? WEIR_OK : result_fail(result, error);
 }
 
@@ -339,31 +338,17 @@ weir_err weir_segment_load(weir_segment *g, const uint8_t *body, size_t n, weir_
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* First index whose number is above x. */
-static uint32_t upper_bound(const uint32_t *sorted, uint32_t n, size_t x)
-{
-    uint32_t low = 0;
-    while (low < n) {
-        uint32_t middle = low + (n - low) / 2;
-        if (sorted[middle] <= x)
-            low = middle + 1;
-        else
-            n = middle;
-    }
-    return low;
-}
-
 static void values_seek(const weir_segment *g, struct values *v, size_t slice)
 {
     v->next = v->starts ? v->starts[slice] : g->starts[slice];
-    v->odd = v->next ? upper_bound(v->odd_at, v->n_odd, v->next - 1) : 0;
+    v->odd = v->next ? weir_upper_bound(v->odd_at, v->n_odd, v->next - 1) : 0;
     if (v->column)
         weir_ints_seek(v->column, slice);
 }
 
 static void segment_seek(weir_segment *g, size_t slice)
 {
-    g->run = upper_bound(g->run_at, g->n_runs, g->starts[slice]) - 1;
+    g->run = weir_upper_bound(g->run_at, g->n_runs, g->starts[slice]) - 1;
     if (g->deviate)
         weir_ints_seek(&g->deviations, slice);
     for (size_t i = 0; i < COLUMN_COUNT; i++)

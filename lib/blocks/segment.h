@@ -78,8 +78,8 @@ weir_err weir_segment_head_parse(const uint8_t *bytes, size_t n, weir_segment_he
 
 /*
  * A slice: the samples between two multiples of slice_us (15 min, 1 h or 1 day, the shortest that
- * gives about 600 samples a slice). All calendar steps in all time zones of today start at a
- * multiple of 15 minutes.
+ * leaves 300 samples in one on average; days may have 90; else the segment is one slice). All
+ * calendar steps in all time zones of today start at a multiple of 15 minutes.
  */
 typedef struct weir_slice {
     uint32_t first, count; /* sample numbers in the segment */

@@ -56,6 +56,12 @@ weir_ints_result weir_segment_marks_read(const weir_segment_head *head, weir_int
 void weir_segment_column_put(weir_segment_encoder *e, const int64_t *values, size_t n,
                              const weir_column *starts);
 
+/* Puts the values, of which there are so many of each kind. form tells whether e->keys now has a
+ * key for each sample. False when memory is short. */
+bool weir_segment_values_put(weir_segment_encoder *e, const weir_series *series,
+                             const uint32_t counts[WEIR_KIND_COUNT],
+                             struct key_form *form) WEIR_MUST_CHECK;
+
 /* Writes the head to e->head; false when memory is short. */
 bool weir_segment_head_write(weir_segment_encoder *e,
                              const weir_segment_head *head) WEIR_MUST_CHECK;

@@ -161,7 +161,7 @@ static void little_to_say_takes_little_room(void **state)
         {"a clock that wavers by one of two", 1700000000000000, 1000000, 2, 760},
         {"two values", 0, 0, 2, 520},
         {"four values", 1000, 0, 4, 960},
-        {"six values", 1000, 7, 6, 1260},
+        {"six values", 1000, 0, 6, 1260},
         {"sixteen values", 1000, 0, 16, 1860},
     };
     const uint32_t start = 0;

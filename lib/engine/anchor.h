@@ -37,6 +37,13 @@ static inline weir_mono weir_anchor_mono(const weir_anchor *anchor, weir_wall t)
     return (weir_mono){t.us - anchor->us};
 }
 
+/* Moves a time that was taken by a wrong clock between from and to; other times stay. */
+static inline void weir_wall_shift(weir_wall *t, weir_wall from, weir_wall to, int64_t by_us)
+{
+    if (t->us >= from.us && t->us <= to.us)
+        t->us += by_us;
+}
+
 /*
  * Whether a wall time can be true: not before the program was built, at most a day before the
  * newest stored sample (0: none), at most 8 years after the later of the two.

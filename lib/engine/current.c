@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/anchor.h"
 
 /* 64 million uids are 256 MB of table: a store that got there has churned its tags for years. */
 #define UID_MAX (64u << 20)
@@ -94,6 +95,14 @@ void weir_currents_update(weir_currents *c, const weir_batch *batch)
         slots[index] = (struct weir_current_slot){*sample, received};
         if (kind_is_text(sample->value.kind))
             value_keep_text(&slots[index].sample.value, c->texts[index]);
+    }
+}
+
+void weir_currents_shift(weir_currents *c, weir_wall from, weir_wall to, int64_t by_us)
+{
+    for (size_t i = 0; i < c->n_slots; i++) {
+        weir_wall_shift(&c->slots[i].sample.ts, from, to, by_us);
+        weir_wall_shift(&c->slots[i].received, from, to, by_us);
     }
 }
 

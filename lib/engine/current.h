@@ -32,5 +32,8 @@ void weir_currents_deinit(weir_currents *currents);
 /* Samples of unknown tags are passed over. */
 void weir_currents_update(weir_currents *currents, const weir_batch *batch);
 
+/* The clock was found to be off: moves the times that lie in from .. to, both included. */
+void weir_currents_shift(weir_currents *currents, weir_wall from, weir_wall to, int64_t by_us);
+
 /* NULL: none yet. Valid until the next call. */
 const weir_current *weir_currents_get(const weir_currents *currents, uint32_t tag);

@@ -16,8 +16,9 @@
  * What can go wrong with the clock. A step of half a second or more: the slots that have come by
  * the old anchor are still served, then all slots start afresh from the new time, so none fires
  * twice in one epoch and none is caught up. Stepping back begins a new epoch. So does every step
- * from, to or within a time that cannot be true (anchor.h); what is read in such an epoch is
- * uncertain(clock), and the event that ends it says by how much it was wrong.
+ * from, to or within a clock that is not trusted (trust.h); what is read in such an epoch is
+ * uncertain(clock), and the correction that ends it says by how much it was wrong. What is looked
+ * at here (current values, states) moves along with the clock.
  */
 
 #include "engine/engine.h"
@@ -32,6 +33,7 @@
 #include "engine/current.h"
 #include "engine/health.h"
 #include "engine/schedule.h"
+#include "engine/trust.h"
 
 #define SLACK_DEFAULT_US (10 * WEIR_MS)
 
@@ -56,11 +58,11 @@ struct device {
 struct weir_engine {
     const weir_catalog *catalog;
     weir_engine_host host;
-    weir_wall built, newest_committed;
     weir_random random;
     bool started;
-    bool trusted;
+    weir_trust trust;
     uint32_t epoch;
+    bool epoch_untrusted, epoch_corrected; /* what a start finds */
     uint64_t next_read_id;
     uint64_t overruns;
     weir_anchor anchor;
@@ -111,12 +113,16 @@ weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_w
         return weir_fail(error, WEIR_ENOMEM, "an engine");
     *e = (weir_engine){.catalog = config->catalog,
                        .host = config->host,
-                       .built = config->built,
-                       .newest_committed = config->newest_committed,
                        .random = {config->seed},
+                       .trust = {.built = config->built,
+                                 .newest = config->newest_committed,
+                                 .synchronized = config->host.synchronized,
+                                 .data = config->host.data,
+                                 .since = now},
                        .epoch = config->first_epoch,
-                       .trusted =
-                           weir_wall_plausible(wall, config->built, config->newest_committed)};
+                       .epoch_untrusted = config->epoch_untrusted,
+                       .epoch_corrected = config->epoch_corrected};
+    weir_trust_judge(&e->trust, now, wall);
     weir_anchor_set(&e->anchor, now, wall);
     const int64_t slack = config->timer_slack_us ? config->timer_slack_us : SLACK_DEFAULT_US;
     weir_err err = weir_schedule_init(&e->schedule, e->catalog, slack, error);
@@ -139,6 +145,7 @@ void weir_engine_free(weir_engine *e)
         return;
     weir_schedule_deinit(&e->schedule);
     weir_currents_deinit(&e->currents);
+    weir_trust_deinit(&e->trust);
     weir_free(e->devices);
     weir_free(e->readings);
     weir_free(e->samples);
@@ -163,55 +170,138 @@ static void engine_pass(weir_engine *e, const weir_batch *batch)
 
 /* --- the clock --- */
 
-/* Whole milliseconds of a step are enough to read; the exact offset follows where it counts. */
+static bool engine_trusts(const weir_engine *e)
+{
+    return e->trust.doubt == WEIR_CLOCK_TRUSTED;
+}
+
+/* Whole milliseconds of a step are enough to read. */
 static void text_add_step(weir_text *t, int64_t step_us)
 {
+    if (step_us > -WEIR_CLOCK_STEP_US && step_us < WEIR_CLOCK_STEP_US) {
+        weir_text_add(t, "the clock is synchronized");
+        return;
+    }
     weir_text_format(t, "the clock was set %s by ", step_us < 0 ? "back" : "forward");
     weir_text_add_duration(t, (step_us < 0 ? -step_us : step_us) / WEIR_MS * WEIR_MS);
 }
 
-static void engine_clock_stepped(weir_engine *e, weir_mono now, weir_wall wall, int64_t step_us)
+static void text_add_time(weir_text *t, weir_wall wall)
 {
-    const bool was_trusted = e->trusted;
+    char shown[28];
+    weir_wall_format(wall, shown);
+    weir_text_add(t, shown);
+}
+
+static void text_add_epoch(weir_text *t, uint32_t epoch)
+{
+    weir_text_format(t, "; epoch %" PRIu32 " begins", epoch);
+}
+
+/* The doubted clock was moved: what it stamped moves along. */
+static void engine_move_times(weir_engine *e, weir_wall until, int64_t step_us)
+{
+    const weir_wall from = e->trust.doubted_from;
+    weir_currents_shift(&e->currents, from, until, step_us);
+    for (size_t i = 0; i < e->catalog->n_devices; i++) {
+        weir_device_status *status = &e->devices[i].health.status;
+        weir_wall_shift(&status->since, from, until, step_us);
+        weir_wall_shift(&status->last_good, from, until, step_us);
+    }
+}
+
+static void engine_correct(weir_engine *e, const weir_text *text, weir_wall ts)
+{
+    const weir_correction correction = {
+        .event = {.ts = ts,
+                  .kind = WEIR_EVENT_CLOCK_STEP,
+                  .subject = "",
+                  .text = weir_text_get(text)},
+        .n_offsets = e->trust.n_wrong,
+        .offsets = e->trust.wrong,
+    };
+    e->host.correction(e->host.data, &correction);
+    weir_trust_corrected(&e->trust);
+}
+
+/* step_us: below WEIR_CLOCK_STEP_US when a doubted clock became right without a step. */
+static void engine_clock_changed(weir_engine *e, weir_mono now, weir_wall wall, int64_t step_us)
+{
+    const bool was_trusted = engine_trusts(e);
     const uint32_t before = e->epoch;
-    e->trusted = weir_wall_plausible(wall, e->built, e->newest_committed);
-    if (step_us < 0 || !was_trusted || !e->trusted)
+    if (!was_trusted) {
+        engine_move_times(e, weir_anchor_wall(&e->anchor, now), step_us);
+        weir_trust_moved(&e->trust, before, step_us);
+    }
+    weir_trust_judge(&e->trust, now, wall);
+    if (step_us < 0 || !was_trusted || !engine_trusts(e))
         e->epoch++;
     weir_anchor_set(&e->anchor, now, wall);
     weir_schedule_restart(&e->schedule, wall);
 
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     text_add_step(&text, step_us);
-    if (!was_trusted)
-        weir_text_format(&text, "; times of epoch %" PRIu32 " need an offset of %" PRId64 " us",
-                         before, step_us);
+    if (!was_trusted && engine_trusts(e))
+        weir_trust_describe_wrong(&e->trust, &text);
     if (e->epoch != before)
-        weir_text_format(&text, "; epoch %" PRIu32 " begins", e->epoch);
-    if (!e->trusted)
-        weir_text_add(&text, "; its time cannot be true, samples are uncertain");
-    else if (!was_trusted)
-        weir_text_add(&text, "; the clock is trusted again");
-    engine_event(e, WEIR_EVENT_CLOCK_STEP, "", &text, wall);
+        text_add_epoch(&text, e->epoch);
+    if (!engine_trusts(e)) {
+        weir_text_add(&text, "; it shows ");
+        text_add_time(&text, wall);
+        weir_text_add(&text, ", ");
+        weir_trust_describe(&e->trust, &text);
+    }
+    if (was_trusted || !engine_trusts(e)) {
+        engine_event(e, WEIR_EVENT_CLOCK_STEP, "", &text, wall);
+        return;
+    }
+    weir_text_add(&text, "; the clock is trusted");
+    engine_correct(e, &text, wall);
+}
+
+/* Of the epoch the last run ended in. */
+static void text_add_last_run(weir_text *t, uint32_t epoch, bool corrected)
+{
+    weir_text_add(t, "the clock was not trusted when the last run ended");
+    if (!corrected)
+        weir_text_format(t,
+                         ", and nobody saw it set: times of epoch %" PRIu32
+                         " stay as they are, its samples uncertain",
+                         epoch);
 }
 
 /* The clock may have gone wrong while nobody looked. What was stored must not be overwritten, and
  * what is read with a wrong clock stands alone: both need an epoch of their own. */
-static void engine_check_first_clock(weir_engine *e, weir_wall wall)
+static void engine_check_first_clock(weir_engine *e, weir_mono now, weir_wall wall)
 {
-    e->trusted = weir_wall_plausible(wall, e->built, e->newest_committed);
-    if (e->trusted && wall.us >= e->newest_committed.us)
+    const uint32_t last = e->epoch;
+    weir_trust_judge(&e->trust, now, wall);
+    const bool is_back = wall.us < e->trust.newest.us;
+    if (engine_trusts(e) && !is_back && !e->epoch_untrusted)
         return;
     e->epoch++;
-    char shown[28];
-    weir_wall_format(wall, shown);
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-    weir_text_format(&text, "the clock shows %s, ", shown);
-    if (e->trusted)
-        weir_text_add(&text, "earlier than the newest stored sample");
-    else
-        weir_text_add(&text, "which cannot be true: samples are uncertain");
-    weir_text_format(&text, "; epoch %" PRIu32 " begins", e->epoch);
+    if (engine_trusts(e) && e->epoch_untrusted) {
+        text_add_last_run(&text, last, e->epoch_corrected);
+    } else {
+        weir_text_add(&text, "the clock shows ");
+        text_add_time(&text, wall);
+        weir_text_add(&text, ", ");
+        if (engine_trusts(e))
+            weir_text_add(&text, "earlier than the newest stored sample");
+        else
+            weir_trust_describe(&e->trust, &text);
+    }
+    text_add_epoch(&text, e->epoch);
     engine_event(e, WEIR_EVENT_CLOCK_STEP, "", &text, wall);
+}
+
+static void engine_check_clock(weir_engine *e, weir_mono now, weir_wall wall, int64_t step_us)
+{
+    if (step_us)
+        engine_clock_changed(e, now, wall, step_us);
+    else if (weir_trust_regained(&e->trust, now, wall))
+        engine_clock_changed(e, now, wall, wall.us - weir_anchor_wall(&e->anchor, now).us);
 }
 
 weir_wall weir_engine_wall(const weir_engine *e, weir_mono t)
@@ -224,6 +314,15 @@ int64_t weir_engine_anchor(const weir_engine *e)
     return e->anchor.us;
 }
 
+weir_clock_state weir_engine_clock(const weir_engine *e)
+{
+    return (weir_clock_state){.doubt = e->trust.doubt,
+                              .since = weir_anchor_wall(&e->anchor, e->trust.since),
+                              .epoch = e->epoch,
+                              .corrected = e->trust.corrected,
+                              .offset_us = e->trust.offset_us};
+}
+
 /* --- reads --- */
 
 static void engine_read(weir_engine *e, weir_read read)
@@ -234,7 +333,7 @@ static void engine_read(weir_engine *e, weir_read read)
     read.plans = WEIR_PLAN_DEFAULT;
     read.due_mono = weir_anchor_mono(&e->anchor, read.due);
     d->busy |= read.intervals;
-    d->readings[__builtin_ctz(read.intervals)] = (struct reading){read, e->trusted};
+    d->readings[__builtin_ctz(read.intervals)] = (struct reading){read, engine_trusts(e)};
     weir_health_read_started(&d->health, read.id);
     e->host.read(e->host.data, &read);
 }
@@ -267,7 +366,7 @@ static void engine_skip(weir_engine *e, uint32_t index, uint32_t intervals, weir
                                  .device = index,
                                  .catalog_revision = e->catalog->revision,
                                  .epoch = e->epoch,
-                                 .flags = e->trusted ? 0 : WEIR_BATCH_CLOCK_UNTRUSTED,
+                                 .flags = engine_trusts(e) ? 0 : WEIR_BATCH_CLOCK_UNTRUSTED,
                                  .n_samples = n,
                                  .plans = WEIR_PLAN_DEFAULT,
                                  .due = slot,
@@ -321,7 +420,7 @@ static void engine_start(weir_engine *e, weir_mono now, weir_wall wall)
 {
     e->started = true;
     weir_anchor_set(&e->anchor, now, wall);
-    engine_check_first_clock(e, wall);
+    engine_check_first_clock(e, now, wall);
     weir_schedule_restart(&e->schedule, wall);
     engine_first_reads(e, wall);
 }
@@ -334,8 +433,7 @@ weir_mono weir_engine_step(weir_engine *e, weir_mono now, weir_wall wall)
     weir_due due;
     while (weir_schedule_take(&e->schedule, weir_anchor_wall(&e->anchor, now), &due))
         engine_slot(e, &due, now);
-    if (step_us)
-        engine_clock_stepped(e, now, wall, step_us);
+    engine_check_clock(e, now, wall, step_us);
 
     const weir_mono check = weir_mono_add(now, CLOCK_CHECK_US);
     weir_wall next;
@@ -368,8 +466,21 @@ static void samples_mark(weir_sample *samples, uint32_t n, weir_cause cause)
             samples[i].quality = weir_quality_of(WEIR_UNCERTAIN, cause, 0);
 }
 
-/* Marks copies: the source's samples are borrowed. What does not fit goes in several batches. */
-static void engine_pass_marked(weir_engine *e, const weir_batch *batch, weir_cause cause)
+/* A reply to a slot of a doubted clock that was set meanwhile: what is shown goes by the new one.
+ */
+static void engine_show_moved(weir_engine *e, const weir_batch *batch, int64_t moved_us)
+{
+    weir_batch shown = *batch;
+    shown.received.us += moved_us;
+    for (uint32_t i = 0; i < batch->n_samples; i++)
+        e->samples[i].ts.us += moved_us;
+    weir_currents_update(&e->currents, &shown);
+}
+
+/* Marks copies: the source's samples are borrowed. What does not fit goes in several batches.
+ * moved_us: how far the clock was moved since the slot, for the current values. */
+static void engine_pass_marked(weir_engine *e, const weir_batch *batch, weir_cause cause,
+                               int64_t moved_us)
 {
     weir_batch part = *batch;
     if (cause == WEIR_CAUSE_CLOCK)
@@ -383,20 +494,42 @@ static void engine_pass_marked(weir_engine *e, const weir_batch *batch, weir_cau
         samples_mark(e->samples, part.n_samples, cause);
         part.samples = e->samples;
         engine_pass(e, &part);
+        if (moved_us && !(batch->flags & WEIR_BATCH_SOURCE_TIME))
+            engine_show_moved(e, &part, moved_us);
     }
+}
+
+/* All times of a batch are of one clock, that of its slot: a reply under way while the clock was
+ * set would else seem to have taken years. */
+static weir_batch batch_in_epoch(const weir_batch *batch, const struct reading *r)
+{
+    weir_batch b = *batch;
+    if (!r)
+        return b;
+    const int64_t anchor_us = r->read.due.us - r->read.due_mono.us;
+    const int64_t moved_us = batch->anchor_us - anchor_us;
+    if (moved_us > -WEIR_CLOCK_STEP_US && moved_us < WEIR_CLOCK_STEP_US)
+        return b;
+    if (b.sent.us)
+        b.sent.us -= moved_us;
+    b.received.us -= moved_us;
+    b.anchor_us = anchor_us;
+    return b;
 }
 
 void weir_engine_deliver(weir_engine *e, const weir_batch *batch, weir_mono now)
 {
     assert(batch->device < e->catalog->n_devices);
     const struct reading *r = device_reading(&e->devices[batch->device], batch);
-    const bool trusted = r ? r->trusted : e->trusted;
+    const bool trusted = r ? r->trusted : engine_trusts(e);
+    const weir_batch own = batch_in_epoch(batch, r);
     if (!trusted)
-        engine_pass_marked(e, batch, WEIR_CAUSE_CLOCK);
+        engine_pass_marked(e, &own, WEIR_CAUSE_CLOCK,
+                           own.epoch == e->epoch ? 0 : e->anchor.us - own.anchor_us);
     else if (r && now.us > weir_mono_add(r->read.due_mono, r->read.next_due_us).us)
-        engine_pass_marked(e, batch, WEIR_CAUSE_LATE);
+        engine_pass_marked(e, &own, WEIR_CAUSE_LATE, 0);
     else
-        engine_pass(e, batch);
+        engine_pass(e, &own);
 }
 
 /* False: not under way. */

@@ -34,6 +34,23 @@ typedef struct weir_device_status {
     uint64_t skipped;    /* slots answered with bad samples because of back-off */
 } weir_device_status;
 
+/* Why the wall clock is not trusted. */
+typedef enum weir_clock_doubt {
+    WEIR_CLOCK_TRUSTED,
+    WEIR_CLOCK_IMPLAUSIBLE,    /* it shows a time that cannot be true */
+    WEIR_CLOCK_UNSYNCHRONIZED, /* the kernel does not say that it follows a time server */
+} weir_clock_doubt;
+
+const char *weir_clock_doubt_text(weir_clock_doubt doubt); /* "trusted", "implausible", ... */
+
+typedef struct weir_clock_state {
+    weir_clock_doubt doubt;
+    weir_wall since; /* of trust or its lack, by the clock now in force */
+    uint32_t epoch;
+    bool corrected;    /* in this run */
+    int64_t offset_us; /* what was added last: to the times of the untrusted epoch before */
+} weir_clock_state;
+
 /* The latest sample of a tag. Strings and bytes are copied, up to 64 bytes of them kept; whoever
  * copies this struct lets the copy's value point to the copy's text. */
 typedef struct weir_current {
@@ -48,6 +65,10 @@ typedef struct weir_engine_host {
     void (*read)(void *data, const weir_read *read);    /* to the device's source */
     void (*batch)(void *data, const weir_batch *batch); /* every sample, to be stored */
     void (*event)(void *data, const weir_event *event); /* to the store, and the log */
+    /* Likewise an event, with what the untrusted epochs before it were wrong by. */
+    void (*correction)(void *data, const weir_correction *correction);
+    /* Whether the kernel says that the clock is synchronized. NULL: it need not be. */
+    bool (*synchronized)(void *data);
 } weir_engine_host;
 
 typedef struct weir_engine_config {
@@ -58,6 +79,8 @@ typedef struct weir_engine_config {
                                    the shortest interval is used */
     uint32_t first_epoch;       /* the largest in the store: epochs never go back. A start before
                                    newest_committed, or with an untrusted clock, takes the next */
+    bool epoch_untrusted;       /* its samples are of an untrusted clock: a start takes the next */
+    bool epoch_corrected;       /* and it is known how wrong that was */
     weir_wall newest_committed; /* from the store; 0: none. Without those of untrusted epochs: a
                                    clock once in 2040 would make 2026 untrusted for ever */
     weir_wall built;            /* the program's build date */
@@ -79,7 +102,7 @@ void weir_engine_free(weir_engine *engine); /* accepts NULL */
 weir_mono weir_engine_step(weir_engine *engine, weir_mono now, weir_wall wall);
 
 /* From a source: stamps lateness and clock trust on the samples, updates current values and hands
- * the batch on. Borrows it. */
+ * the batch on, with all its times by the clock of its epoch. Borrows it. */
 void weir_engine_deliver(weir_engine *engine, const weir_batch *batch, weir_mono now);
 
 /* From a source: the read is over. `worst` is the worst quality of its samples. */
@@ -92,6 +115,7 @@ void weir_engine_link(weir_engine *engine, uint32_t connection, bool up, weir_mo
 /* Wall time of a monotonic moment by the anchor now in force. */
 weir_wall weir_engine_wall(const weir_engine *engine, weir_mono t);
 int64_t weir_engine_anchor(const weir_engine *engine);
+weir_clock_state weir_engine_clock(const weir_engine *engine);
 
 /* catalog index of the tag; valid until the next engine call. NULL: no sample yet. */
 const weir_current *weir_engine_current(const weir_engine *engine, uint32_t tag);

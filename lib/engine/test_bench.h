@@ -61,8 +61,11 @@ typedef struct bench {
     struct {
         weir_event_kind kind;
         char subject[32];
-        char text[256];
+        char text[512];
     } events[BENCH_LOG];
+    weir_epoch_offset offsets[64]; /* as corrected, in order */
+    size_t n_offsets, n_corrections;
+    bool synchronized; /* what the kernel says, where it is asked */
 } bench;
 
 static inline weir_wall bench_wall(const bench *b)
@@ -103,6 +106,22 @@ static inline void bench_on_event(void *data, const weir_event *event)
     b->n_events++;
 }
 
+static inline void bench_on_correction(void *data, const weir_correction *correction)
+{
+    bench *b = data;
+    bench_on_event(b, &correction->event);
+    b->n_corrections++;
+    for (size_t i = 0; i < correction->n_offsets; i++) {
+        assert_true(b->n_offsets < sizeof b->offsets / sizeof *b->offsets);
+        b->offsets[b->n_offsets++] = correction->offsets[i];
+    }
+}
+
+static inline bool bench_synchronized(void *data)
+{
+    return ((bench *)data)->synchronized;
+}
+
 /* A bench with one enabled connection; released by bench_free. */
 static inline bench *bench_new(void)
 {
@@ -120,7 +139,7 @@ static inline bench *bench_new(void)
     b->offset = BENCH_START - b->now.us;
     b->config = (weir_engine_config){
         .catalog = &b->catalog,
-        .host = {b, bench_on_read, bench_on_batch, bench_on_event},
+        .host = {b, bench_on_read, bench_on_batch, bench_on_event, bench_on_correction, NULL},
         .seed = 1,
         .timer_slack_us = 1, /* exact, unless the test is about slack */
         .built = {BENCH_START - 10 * WEIR_DAY},

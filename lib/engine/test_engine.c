@@ -346,7 +346,8 @@ static void samples_of_an_untrusted_clock_are_uncertain_in_an_epoch_of_their_own
     assert_int_equal(b->n_events, 1);
     assert_string_equal(b->events[0].text,
                         "the clock shows 1970-04-11T00:00:00.000000Z, which cannot be true: "
-                        "samples are uncertain; epoch 8 begins");
+                        "samples are uncertain until it is right. Enable NTP (timedatectl set-ntp "
+                        "true), or set the clock (timedatectl set-time); epoch 8 begins");
     const int64_t offset_us = right - b->offset;
     b->offset = right;
     bench_run(b, 5 * WEIR_S);
@@ -355,10 +356,14 @@ static void samples_of_an_untrusted_clock_are_uncertain_in_an_epoch_of_their_own
     WEIR_TEXT_AUTO size = WEIR_TEXT_INIT;
     weir_text_add_duration(&size, offset_us);
     snprintf(want, sizeof want,
-             "the clock was set forward by %s; times of epoch 8 need an offset of %lld us; epoch 9 "
-             "begins; the clock is trusted again",
-             weir_text_get(&size), (long long)offset_us);
+             "the clock was set forward by %s; times of epoch 8 are moved forward by %s; epoch 9 "
+             "begins; the clock is trusted",
+             weir_text_get(&size), weir_text_get(&size));
     assert_string_equal(b->events[1].text, want);
+    assert_int_equal(b->n_corrections, 1);
+    assert_int_equal(b->n_offsets, 1);
+    assert_int_equal(b->offsets[0].epoch, 8);
+    assert_int_equal(b->offsets[0].offset_us, offset_us);
     size_t n_uncertain = 0, n_good = 0;
     for (size_t i = 0; i < b->n_batches; i++) {
         const struct bench_batch *batch = &b->batches[i];
@@ -403,9 +408,11 @@ static void a_clock_that_becomes_wrong_while_running_begins_an_epoch_too(void **
     bench_run(b, 2 * WEIR_S);
     assert_int_equal(b->n_events, 2);
     assert_non_null(strstr(b->events[0].text,
-                           "; epoch 1 begins; its time cannot be true, samples are uncertain"));
-    assert_non_null(strstr(b->events[1].text,
-                           "; times of epoch 1 need an offset of -315360000000000 us; epoch 2"));
+                           "; epoch 1 begins; it shows 2035-12-30T00:00:03.000000Z, which cannot"));
+    assert_non_null(
+        strstr(b->events[1].text, "; times of epoch 1 are moved back by 3650d; epoch 2 begins"));
+    assert_int_equal(b->n_offsets, 1);
+    assert_int_equal(b->offsets[0].offset_us, -3650 * WEIR_DAY);
     bench_free(b);
 }
 
@@ -426,6 +433,211 @@ static void a_start_before_the_newest_stored_sample_begins_an_epoch(void **state
         assert_int_equal(b->reads[0].epoch, cases[i].epoch);
         assert_int_equal(b->n_events, cases[i].epoch == 3);
         assert_int_equal(b->batches[0].first.quality, 0);
+        bench_free(b);
+    }
+}
+
+static void every_untrusted_epoch_of_a_run_gets_its_own_offset(void **state)
+{
+    (void)state;
+    bench *b = bench_new();
+    BENCH_ADD(b, 1 * WEIR_S);
+    const int64_t right = b->offset;
+    static const int64_t wrong[] = {0, 5 * 365 * WEIR_DAY, 5 * 365 * WEIR_DAY - WEIR_HOUR};
+    b->offset = wrong[0];
+    bench_start(b);
+    bench_run(b, 2500 * WEIR_MS);
+    for (size_t i = 1; i < 3; i++) { /* set, but not right yet */
+        b->offset = wrong[i];
+        bench_run(b, 2500 * WEIR_MS);
+    }
+    assert_int_equal(b->n_events, 3);
+    assert_int_equal(b->n_corrections, 0);
+    assert_int_equal(weir_engine_clock(b->engine).doubt, WEIR_CLOCK_IMPLAUSIBLE);
+    b->offset = right;
+    bench_run(b, 2500 * WEIR_MS);
+    assert_int_equal(b->n_events, 4);
+    assert_int_equal(b->n_corrections, 1);
+    assert_int_equal(b->n_offsets, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(b->offsets[i].epoch, i + 1);
+        assert_int_equal(b->offsets[i].offset_us, right - wrong[i]);
+    }
+    /* What is right is left alone, and what goes wrong again is corrected by itself. */
+    b->offset = wrong[0];
+    bench_run(b, 2500 * WEIR_MS);
+    b->offset = right;
+    bench_run(b, 2500 * WEIR_MS);
+    assert_int_equal(b->n_offsets, 4);
+    assert_int_equal(b->offsets[3].epoch, 5);
+    assert_int_equal(b->offsets[3].offset_us, right - wrong[0]);
+    bench_free(b);
+}
+
+static void what_is_looked_at_moves_along_with_the_clock(void **state)
+{
+    (void)state;
+    bench *b = bench_new();
+    BENCH_ADD(b, 1 * WEIR_S);
+    BENCH_ADD(b, 900 * WEIR_S);
+    BENCH_ADD(b, 900 * WEIR_S);
+    b->behaviour[2].latency_us = 12 * WEIR_S; /* its first reply comes after the correction */
+    const int64_t right = b->offset, begun = b->now.us;
+    b->offset = 0;
+    bench_start(b);
+    bench_run(b, 4500 * WEIR_MS);
+    weir_clock_state clock = weir_engine_clock(b->engine);
+    assert_int_equal(clock.doubt, WEIR_CLOCK_IMPLAUSIBLE);
+    assert_int_equal(clock.since.us, begun);
+    assert_int_equal(clock.epoch, 1);
+    assert_false(clock.corrected);
+    b->offset = WEIR_DAY; /* wrong still */
+    bench_run(b, 4500 * WEIR_MS);
+    assert_int_equal(weir_engine_clock(b->engine).since.us, begun + WEIR_DAY);
+    assert_int_equal(weir_engine_current(b->engine, 1)->sample.ts.us, begun + WEIR_DAY);
+    b->offset = right;
+    bench_run(b, 4500 * WEIR_MS);
+
+    clock = weir_engine_clock(b->engine);
+    assert_int_equal(clock.doubt, WEIR_CLOCK_TRUSTED);
+    assert_true(clock.corrected);
+    assert_int_equal(clock.offset_us, right - WEIR_DAY);
+    assert_in_range(clock.since.us, begun + right + 9 * WEIR_S, begun + right + 10 * WEIR_S);
+    for (uint32_t tag = 1; tag < 3; tag++) {
+        const weir_current *current = weir_engine_current(b->engine, tag);
+        const int64_t latency_us = b->behaviour[tag].latency_us;
+        assert_int_equal(current->sample.ts.us, begun + right);
+        assert_int_equal(current->received.us, begun + right + latency_us);
+        assert_int_equal(weir_quality_cause(current->sample.quality), WEIR_CAUSE_CLOCK);
+    }
+    const weir_device_status *status = weir_engine_status(b->engine, 1);
+    assert_int_equal(status->since.us, begun + right + 10 * WEIR_MS);
+    assert_int_equal(status->last_good.us, begun + right + 10 * WEIR_MS);
+    bench_free(b);
+}
+
+static void times_from_before_the_clock_went_wrong_do_not_move(void **state)
+{
+    (void)state;
+    static const int64_t steps[] = {10 * 365 * WEIR_DAY, -BENCH_START};
+    for (size_t i = 0; i < 2; i++) {
+        bench *b = bench_new();
+        BENCH_ADD(b, 900 * WEIR_S);
+        bench_start(b);
+        bench_run(b, 4500 * WEIR_MS);
+        const weir_device_status before = *weir_engine_status(b->engine, 0);
+        b->offset += steps[i];
+        bench_run(b, 4500 * WEIR_MS);
+        b->offset -= steps[i];
+        bench_run(b, 4500 * WEIR_MS);
+        assert_int_equal(b->n_corrections, 1);
+        assert_int_equal(weir_engine_current(b->engine, 0)->sample.ts.us, BENCH_START);
+        assert_int_equal(weir_engine_status(b->engine, 0)->since.us, before.since.us);
+        assert_int_equal(weir_engine_status(b->engine, 0)->last_good.us, before.last_good.us);
+        bench_free(b);
+    }
+}
+
+static void all_times_of_a_batch_are_of_one_clock(void **state)
+{
+    (void)state;
+    bench *b = bench_new();
+    BENCH_ADD(b, 5 * WEIR_S);
+    b->behaviour[0].latency_us = 2 * WEIR_S;
+    const int64_t right = b->offset;
+    b->offset = 0;
+    bench_start(b);
+    bench_run(b, 5500 * WEIR_MS);
+    b->offset = right;
+    bench_run(b, 2 * WEIR_S); /* the bench answers by the clock now in force */
+    assert_int_equal(b->n_batches, 1);
+    const weir_batch *batch = &b->batches[0].header;
+    assert_int_equal(batch->epoch, 1);
+    assert_int_equal(batch->due.us, 1005 * WEIR_S);
+    assert_int_equal(batch->received.us, 1007 * WEIR_S);
+    assert_int_equal(batch->anchor_us, 0);
+    assert_int_equal(batch->sent.us, 0); /* none: stays none */
+    bench_free(b);
+}
+
+static void with_ntp_a_clock_is_trusted_once_the_kernel_says_it_is_synchronized(void **state)
+{
+    (void)state;
+    bench *b = bench_new();
+    BENCH_ADD(b, 1 * WEIR_S);
+    b->config.host.synchronized = bench_synchronized;
+    bench_start(b);
+    bench_run(b, 3500 * WEIR_MS);
+    assert_int_equal(weir_engine_clock(b->engine).doubt, WEIR_CLOCK_UNSYNCHRONIZED);
+    assert_int_equal(b->n_events, 1);
+    assert_non_null(strstr(b->events[0].text, "and the kernel says that it is not synchronized"));
+    b->offset += 200 * WEIR_MS; /* NTP slews, and says at the end that it is done */
+    b->synchronized = true;
+    bench_run(b, 3 * WEIR_S);
+    assert_int_equal(weir_engine_clock(b->engine).doubt, WEIR_CLOCK_TRUSTED);
+    assert_int_equal(b->n_events, 2);
+    assert_non_null(strstr(b->events[1].text, "the clock is synchronized; times of epoch 1 are"));
+    assert_int_equal(b->n_offsets, 1);
+    assert_in_range(b->offsets[0].offset_us, 100 * WEIR_MS, 200 * WEIR_MS);
+    size_t n_trusted = 0;
+    for (size_t i = 0; i < b->n_batches; i++) {
+        const bool is_trusted = b->batches[i].header.epoch == 2;
+        n_trusted += is_trusted;
+        assert_int_equal(b->batches[i].header.flags, is_trusted ? 0 : WEIR_BATCH_CLOCK_UNTRUSTED);
+    }
+    assert_in_range(n_trusted, 2, 3);
+
+    /* Without its server it drifts, and is trusted; set by hand it is not. */
+    b->synchronized = false;
+    bench_run(b, WEIR_HOUR);
+    assert_int_equal(weir_engine_clock(b->engine).doubt, WEIR_CLOCK_TRUSTED);
+    b->offset += WEIR_HOUR;
+    bench_run(b, 2 * WEIR_S);
+    assert_int_equal(weir_engine_clock(b->engine).doubt, WEIR_CLOCK_UNSYNCHRONIZED);
+    b->offset -= WEIR_HOUR;
+    b->synchronized = true;
+    bench_run(b, 2 * WEIR_S);
+    assert_int_equal(weir_engine_clock(b->engine).doubt, WEIR_CLOCK_TRUSTED);
+    assert_int_equal(b->n_offsets, 2);
+    assert_int_equal(b->offsets[1].offset_us, -WEIR_HOUR);
+
+    /* Synchronized with what cannot be true, or by waiting: no. */
+    b->offset += 20 * 365 * WEIR_DAY;
+    bench_run(b, 5 * WEIR_S);
+    assert_int_equal(weir_engine_clock(b->engine).doubt, WEIR_CLOCK_IMPLAUSIBLE);
+    assert_int_equal(b->n_corrections, 2);
+    bench_free(b);
+}
+
+static void a_start_after_an_untrusted_epoch_takes_the_next(void **state)
+{
+    (void)state;
+    static const struct {
+        bool corrected, wrong;
+        const char *text;
+    } cases[] = {
+        {false, false,
+         "the clock was not trusted when the last run ended, and nobody saw it set: times of epoch "
+         "4 stay as they are, its samples uncertain; epoch 5 begins"},
+        {true, false, "the clock was not trusted when the last run ended; epoch 5 begins"},
+        {false, true, "the clock shows 1970-01-01T00:16:40.000000Z, which cannot be true: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bench *b = bench_new();
+        BENCH_ADD(b, 1 * WEIR_S);
+        b->config.first_epoch = 4;
+        b->config.epoch_untrusted = true;
+        b->config.epoch_corrected = cases[i].corrected;
+        b->config.newest_committed.us = BENCH_START - WEIR_DAY;
+        if (cases[i].wrong)
+            b->offset = 0;
+        bench_start(b);
+        bench_run(b, 1500 * WEIR_MS);
+        assert_int_equal(b->n_events, 1);
+        assert_int_equal(strncmp(b->events[0].text, cases[i].text, strlen(cases[i].text)), 0);
+        assert_int_equal(b->reads[0].epoch, 5);
+        assert_int_equal(b->batches[0].header.flags,
+                         cases[i].wrong ? WEIR_BATCH_CLOCK_UNTRUSTED : 0);
         bench_free(b);
     }
 }
@@ -788,6 +1000,12 @@ int main(void)
         cmocka_unit_test(a_bad_sample_stays_bad_whatever_the_clock),
         cmocka_unit_test(a_clock_that_becomes_wrong_while_running_begins_an_epoch_too),
         cmocka_unit_test(a_start_before_the_newest_stored_sample_begins_an_epoch),
+        cmocka_unit_test(every_untrusted_epoch_of_a_run_gets_its_own_offset),
+        cmocka_unit_test(what_is_looked_at_moves_along_with_the_clock),
+        cmocka_unit_test(times_from_before_the_clock_went_wrong_do_not_move),
+        cmocka_unit_test(all_times_of_a_batch_are_of_one_clock),
+        cmocka_unit_test(with_ntp_a_clock_is_trusted_once_the_kernel_says_it_is_synchronized),
+        cmocka_unit_test(a_start_after_an_untrusted_epoch_takes_the_next),
         cmocka_unit_test(what_is_disabled_is_not_read_and_yields_nothing),
         cmocka_unit_test(an_engine_without_devices_still_looks_at_the_clock_each_second),
         cmocka_unit_test(a_dead_device_delays_no_other_and_gets_a_bad_sample_for_every_slot),

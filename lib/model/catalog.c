@@ -8,6 +8,11 @@
 
 #include "base/number.h"
 
+const char *weir_clock_rule_text(weir_clock_rule rule)
+{
+    return rule == WEIR_CLOCK_NTP ? "ntp" : "plausible";
+}
+
 void weir_catalog_free(weir_catalog *catalog)
 {
     if (catalog)

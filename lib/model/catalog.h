@@ -148,6 +148,14 @@ typedef enum weir_log_level {
 } weir_log_level;
 typedef enum weir_log_format { WEIR_LOG_FORMAT_TEXT, WEIR_LOG_FORMAT_JSON } weir_log_format;
 
+/* What makes the wall clock trusted. */
+typedef enum weir_clock_rule {
+    WEIR_CLOCK_PLAUSIBLE, /* its time can be true */
+    WEIR_CLOCK_NTP,       /* and the kernel says that it is synchronized */
+} weir_clock_rule;
+
+const char *weir_clock_rule_text(weir_clock_rule rule); /* as in the configuration */
+
 typedef struct weir_catalog {
     weir_arena *arena; /* owns everything below, and the catalog itself */
     uint32_t revision;
@@ -158,6 +166,7 @@ typedef struct weir_catalog {
     size_t n_tags;
     weir_tag *tags; /* only the uid is ever written, once, before the catalog is shared */
     weir_store_config store;
+    weir_clock_rule clock_rule;
     weir_log_level log_level;
     weir_log_format log_format;
 } weir_catalog;

@@ -82,3 +82,17 @@ typedef struct weir_event {
     const char *subject; /* device, sink or tag name; "" when it concerns the whole program */
     const char *text;    /* a sentence */
 } weir_event;
+
+/* How far the clock of an epoch was off: true time = time in that epoch + offset. */
+typedef struct weir_epoch_offset {
+    uint32_t epoch;
+    int64_t offset_us;
+} weir_epoch_offset;
+
+/* A clock that was not trusted has become right: the event that says so, and what the epochs before
+ * were off by. One record, kept or lost together. Borrowed like the others. */
+typedef struct weir_correction {
+    weir_event event;
+    size_t n_offsets;
+    const weir_epoch_offset *offsets;
+} weir_correction;

@@ -223,6 +223,29 @@ static void what_an_integer_register_shows_reads_back_exactly(void **state)
     }
 }
 
+/* In any order of times: what is remembered of the last one must not show. */
+static void a_shape_shows_what_its_point_shows_at_every_time(void **state)
+{
+    (void)state;
+    weir_random random = {11};
+    for (int wave = WEIR_WAVE_CONSTANT; wave <= WEIR_WAVE_COUNTER; wave++)
+        for (int type = WEIR_TYPE_BOOL; type <= WEIR_TYPE_RAW; type++) {
+            weir_point p = float_point((weir_wave)wave, -3, 70, 16 * WEIR_S, type % 3, -1);
+            weir_wave_shape shape;
+            p.type = (weir_type)type;
+            p.length = 5;
+            weir_wave_shape_init(&shape, &p, key);
+            for (int i = 0; i < 100; i++) {
+                uint8_t room[WEIR_WAVE_ROOM];
+                const int64_t offset = (int64_t)weir_random_below(&random, WEIR_HOUR);
+                const weir_value shown = value_at(&p, key, offset);
+                const weir_value same =
+                    weir_wave_shape_at(&shape, (weir_wall){noon.us + offset}, room);
+                assert_true(weir_value_identical(&shown, &same));
+            }
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_counter_turns_over_where_its_register_is_full),
         cmocka_unit_test(equal_keys_show_equal_values_and_others_do_not),
         cmocka_unit_test(what_an_integer_register_shows_reads_back_exactly),
+        cmocka_unit_test(a_shape_shows_what_its_point_shows_at_every_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ __extension__ typedef __int128 wide;
 /* Steps beyond this cannot be told apart in a double. */
 #define STEP_MAX 9007199254740992.0 /* 2^53 */
 
-enum { SEGMENTS = 16 }; /* of a period: random walk and counter change their slope there */
+enum { SEGMENTS = WEIR_WAVE_SEGMENTS };
 
 /* The raw numbers an integer type can hold; false for all other types. */
 static bool raw_limits(const weir_point *p, double *ret_min, double *ret_max)
@@ -85,61 +85,80 @@ static int64_t floor_div(int64_t a, int64_t b)
 }
 
 /* Position within the period, 0 .. 1, shifted by the key's phase. */
-static double phase_of(int64_t t_us, int64_t period_us, uint64_t hash)
+static double phase_of(const weir_wave_shape *w, int64_t t_us)
 {
-    int64_t shift = (int64_t)(hash % (uint64_t)period_us);
-    int64_t in_period = (t_us % period_us + period_us + shift) % period_us;
+    const int64_t period_us = w->simulate.period_us;
+    const int64_t in_period = (t_us % period_us + period_us + w->shift_us) % period_us;
     return (double)in_period / (double)period_us;
 }
 
-/* Value noise: numbers at fixed places, straight lines between, four octaves. 0 .. 1. */
-static double wander(int64_t t_us, int64_t period_us, uint64_t hash)
+static double noise_at(uint64_t hash, int64_t place)
 {
-    int64_t step_us = period_us / SEGMENTS ? period_us / SEGMENTS : 1;
-    int64_t step = floor_div(t_us, step_us);
+    weir_random r = {hash_at(hash, place)};
+    return weir_random_unit(&r);
+}
+
+/* Value noise: numbers at fixed places, straight lines between, four octaves. 0 .. 1. The numbers
+ * at both ends of a line are kept, because the next time asked for is mostly on it too. */
+static double wander(weir_wave_shape *w, int64_t t_us)
+{
+    const int64_t step_us = w->simulate.period_us / SEGMENTS ? w->simulate.period_us / SEGMENTS : 1;
+    const int64_t step = floor_div(t_us, step_us);
     double sum = 0, weight_sum = 0;
     for (int octave = 0; octave < 4; octave++) {
-        int64_t span = SEGMENTS >> octave;
-        int64_t place = floor_div(step, span);
-        double within = (double)(step - place * span) / (double)span;
-        weir_random a = {hash_at(hash + (uint64_t)octave, place)};
-        weir_random b = {hash_at(hash + (uint64_t)octave, place + 1)};
-        double weight = 1.0 / (1 << octave);
-        sum += weight * (weir_random_unit(&a) * (1 - within) + weir_random_unit(&b) * within);
+        const int64_t span = SEGMENTS >> octave;
+        const int64_t place = floor_div(step, span);
+        const double within = (double)(step - place * span) / (double)span;
+        const uint64_t hash = w->hash + (uint64_t)octave;
+        if (!w->octave[octave].known || w->octave[octave].place != place) {
+            w->octave[octave].known = true;
+            w->octave[octave].place = place;
+            w->octave[octave].here = noise_at(hash, place);
+            w->octave[octave].next = noise_at(hash, place + 1);
+        }
+        const double weight = 1.0 / (1 << octave);
+        sum += weight * (w->octave[octave].here * (1 - within) + w->octave[octave].next * within);
         weight_sum += weight;
     }
     return sum / weight_sum;
 }
 
-/* Steps counted since 1970. Each segment of a period has a slope of its own, 1 to 16; all periods
- * are alike. Exact: grows by `span` each period and never falls. */
-static int64_t counted(int64_t t_us, int64_t period_us, int64_t span, uint64_t hash)
+/* Each segment of a period has a slope of its own, 1 to 16; all periods are alike. */
+static void slopes_init(weir_wave_shape *w)
 {
-    int64_t period = floor_div(t_us, period_us);
-    wide in_period = (wide)(t_us - period * period_us) * SEGMENTS;
-    int segment = (int)(in_period / period_us);
-    int64_t weight_sum = 0, weight_before = 0, weight = 0;
     for (int i = 0; i < SEGMENTS; i++) {
-        int64_t w = 1 + (int64_t)(hash_at(hash, i) % 16);
-        if (i < segment)
-            weight_before += w;
-        if (i == segment)
-            weight = w;
-        weight_sum += w;
+        w->slope[i] = 1 + (int64_t)(hash_at(w->hash, i) % 16);
+        w->before[i + 1] = w->before[i] + w->slope[i];
     }
-    wide grown = (wide)weight_before * period_us + weight * (in_period % period_us);
-    return period * span + (int64_t)(span * grown / ((wide)weight_sum * period_us));
 }
 
-/* Where a meter's register is full, counting begins again. */
-static int64_t turn_over(const weir_point *p, int64_t first, int64_t step, double resolution)
+/* Steps counted since 1970. Exact: grows by `span` each period and never falls. */
+static int64_t counted(const weir_wave_shape *w, int64_t t_us)
 {
+    const int64_t period_us = w->simulate.period_us;
+    const int64_t period = floor_div(t_us, period_us);
+    const wide in_period = (wide)(t_us - period * period_us) * SEGMENTS;
+    const int segment = (int)(in_period / period_us);
+    const wide grown =
+        (wide)w->before[segment] * period_us + w->slope[segment] * (in_period % period_us);
+    return period * w->span + (int64_t)(w->span * grown / ((wide)w->before[SEGMENTS] * period_us));
+}
+
+/* The last step before a meter's register is full, where counting begins again. */
+static int64_t turn_last(const weir_wave_shape *w)
+{
+    const weir_point *p = w->point;
     double raw_min, raw_max;
     if (!raw_limits(p, &raw_min, &raw_max))
-        return step;
-    double largest = raw_max * p->scale + p->offset;
-    double smallest_at_end = raw_min * p->scale + p->offset;
-    int64_t last = (int64_t)fmin(fmax(largest, smallest_at_end) / resolution, STEP_MAX);
+        return INT64_MAX;
+    const double largest = raw_max * p->scale + p->offset;
+    const double smallest_at_end = raw_min * p->scale + p->offset;
+    return (int64_t)fmin(fmax(largest, smallest_at_end) / w->resolution, STEP_MAX);
+}
+
+static int64_t counter_step(const weir_wave_shape *w, int64_t t_us)
+{
+    const int64_t first = w->first, last = w->turn_last, step = first + counted(w, t_us);
     if (step <= last || last <= first)
         return step <= last ? step : first;
     return first + (step - first) % (last - first + 1);
@@ -155,18 +174,17 @@ static double whole_steps(double value, double resolution, bool up)
 }
 
 /* The wave within 0 .. 1; not for counters. */
-static double wave_position(const weir_simulate *s, int64_t t_us, uint64_t hash)
+static double wave_position(weir_wave_shape *w, int64_t t_us)
 {
-    double phase = phase_of(t_us, s->period_us, hash);
-    switch (s->wave) {
+    switch (w->simulate.wave) {
     case WEIR_WAVE_SINE:
-        return 0.5 + 0.5 * sin(2 * M_PI * phase);
+        return 0.5 + 0.5 * sin(2 * M_PI * phase_of(w, t_us));
     case WEIR_WAVE_RAMP:
-        return phase;
+        return phase_of(w, t_us);
     case WEIR_WAVE_SQUARE:
-        return phase < 0.5 ? 0 : 1;
+        return phase_of(w, t_us) < 0.5 ? 0 : 1;
     case WEIR_WAVE_RANDOM_WALK:
-        return wander(t_us, s->period_us, hash);
+        return wander(w, t_us);
     case WEIR_WAVE_NONE:
     case WEIR_WAVE_CONSTANT:
     case WEIR_WAVE_COUNTER:
@@ -175,63 +193,88 @@ static double wave_position(const weir_simulate *s, int64_t t_us, uint64_t hash)
     return 0;
 }
 
-static weir_value number_without_resolution(const weir_point *p, const weir_simulate *s,
-                                            int64_t t_us, uint64_t hash)
+static weir_value number(weir_wave_shape *w, int64_t t_us)
 {
-    /* A counter's f64 grows in steps of a millionth of its span. */
-    const int64_t parts = 1000000;
-    if (s->wave == WEIR_WAVE_COUNTER) {
-        double resolution = (s->max - s->min) / (double)parts;
-        if (!(resolution > 0))
-            return weir_value_f64(s->min);
-        int64_t first = (int64_t)whole_steps(s->min, resolution, true);
-        int64_t step = first + counted(t_us, s->period_us, parts, hash);
-        return weir_value_f64((double)turn_over(p, first, step, resolution) * resolution);
-    }
-    return weir_value_f64(s->min + (s->max - s->min) * wave_position(s, t_us, hash));
-}
-
-static weir_value number(const weir_point *p, const weir_simulate *s, int64_t t_us, uint64_t hash)
-{
-    if (s->resolution_mantissa <= 0)
-        return number_without_resolution(p, s, t_us, hash);
-    double resolution = (double)s->resolution_mantissa * pow(10, s->resolution_exponent);
-    int64_t first = (int64_t)whole_steps(s->min, resolution, true);
-    int64_t last = (int64_t)whole_steps(s->max, resolution, false);
-    int64_t span = last > first ? last - first : 0;
-    int64_t step = first, mantissa;
+    const weir_simulate *s = &w->simulate;
+    int64_t step, mantissa;
+    if (s->wave == WEIR_WAVE_COUNTER && !(w->resolution > 0))
+        return weir_value_f64(s->min);
     if (s->wave == WEIR_WAVE_COUNTER)
-        step = turn_over(p, first, first + counted(t_us, s->period_us, span, hash), resolution);
+        step = counter_step(w, t_us);
+    else if (!w->mantissa)
+        return weir_value_f64(s->min + (s->max - s->min) * wave_position(w, t_us));
     else
-        step += (int64_t)nearbyint((double)span * wave_position(s, t_us, hash));
-    if (__builtin_mul_overflow(step, s->resolution_mantissa, &mantissa))
-        return weir_value_f64((double)step * resolution);
+        step = w->first + (int64_t)nearbyint((double)w->span * wave_position(w, t_us));
+    if (!w->mantissa || __builtin_mul_overflow(step, w->mantissa, &mantissa))
+        return weir_value_f64((double)step * w->resolution);
     return weir_value_decimal(mantissa, s->resolution_exponent);
 }
 
-static weir_value bytes(const weir_point *p, int64_t period, uint64_t hash, uint8_t room[32])
+/* What the arithmetic on steps needs. */
+static void steps_init(weir_wave_shape *w)
 {
-    weir_random r = {hash_at(hash, period)};
-    size_t n = p->length && p->length < 32 ? p->length : 32;
+    const weir_simulate *s = &w->simulate;
+    const bool counter = s->wave == WEIR_WAVE_COUNTER;
+    /* A counter's f64 grows in steps of a millionth of its span. */
+    const int64_t parts = 1000000;
+    if (s->resolution_mantissa > 0) {
+        w->mantissa = s->resolution_mantissa;
+        w->resolution = (double)s->resolution_mantissa * pow(10, s->resolution_exponent);
+        const int64_t last = (int64_t)whole_steps(s->max, w->resolution, false);
+        w->first = (int64_t)whole_steps(s->min, w->resolution, true);
+        w->span = last > w->first ? last - w->first : 0;
+    } else if (counter) {
+        w->resolution = (s->max - s->min) / (double)parts;
+        if (!(w->resolution > 0))
+            return;
+        w->first = (int64_t)whole_steps(s->min, w->resolution, true);
+        w->span = parts;
+    }
+    if (counter) {
+        w->turn_last = turn_last(w);
+        slopes_init(w);
+    }
+}
+
+static weir_value bytes(const weir_wave_shape *w, int64_t t_us, uint8_t room[WEIR_WAVE_ROOM])
+{
+    weir_random r = {hash_at(w->hash, floor_div(t_us, w->simulate.period_us))};
+    const uint16_t length = w->point->length;
+    const size_t n = length && length < WEIR_WAVE_ROOM ? length : WEIR_WAVE_ROOM;
     for (size_t i = 0; i < n; i++)
         room[i] = (uint8_t)weir_random_u64(&r);
     return weir_value_bytes(room, n);
 }
 
-weir_value weir_wave_value(const weir_point *p, weir_wave_key key, weir_wall t, uint8_t room[32])
+void weir_wave_shape_init(weir_wave_shape *ret, const weir_point *point, weir_wave_key key)
 {
-    weir_simulate s = p->simulate;
-    uint64_t hash = key_hash(p, key);
-    if (s.period_us <= 0)
-        s.period_us = WEIR_MINUTE;
+    weir_wave_shape w = {.point = point, .simulate = point->simulate, .hash = key_hash(point, key)};
+    if (w.simulate.period_us <= 0)
+        w.simulate.period_us = WEIR_MINUTE;
+    w.shift_us = (int64_t)(w.hash % (uint64_t)w.simulate.period_us);
+    steps_init(&w);
+    *ret = w;
+}
+
+weir_value weir_wave_shape_at(weir_wave_shape *w, weir_wall t, uint8_t room[WEIR_WAVE_ROOM])
+{
+    const weir_point *p = w->point;
     if (p->type == WEIR_TYPE_STRING)
         return weir_value_string(p->name, strlen(p->name));
     if (p->type == WEIR_TYPE_BYTES || p->type == WEIR_TYPE_RAW)
-        return bytes(p, floor_div(t.us, s.period_us), hash, room);
+        return bytes(w, t.us, room);
     if (p->type == WEIR_TYPE_BOOL) {
-        if (s.wave == WEIR_WAVE_CONSTANT)
-            return weir_value_bool(s.min >= 0.5);
-        return weir_value_bool(wave_position(&s, t.us, hash) >= 0.5);
+        if (w->simulate.wave == WEIR_WAVE_CONSTANT)
+            return weir_value_bool(w->simulate.min >= 0.5);
+        return weir_value_bool(wave_position(w, t.us) >= 0.5);
     }
-    return number(p, &s, t.us, hash);
+    return number(w, t.us);
+}
+
+weir_value weir_wave_value(const weir_point *point, weir_wave_key key, weir_wall t,
+                           uint8_t room[WEIR_WAVE_ROOM])
+{
+    weir_wave_shape shape;
+    weir_wave_shape_init(&shape, point, key);
+    return weir_wave_shape_at(&shape, t, room);
 }

@@ -256,7 +256,11 @@ static void a_deadband_stores_less_and_shows_all(void **state)
 
 static void a_deadband_keeps_every_bad_sample(void **state)
 {
-    const sim_network_faults faults = {0.05, 0.05, 0.3, 0.002, 500 * WEIR_MS};
+    const sim_network_faults faults = {.lose_reply = 0.05,
+                                       .late_reply = 0.05,
+                                       .refuse_connect = 0.3,
+                                       .drop_link = 0.002,
+                                       .late_us = 500 * WEIR_MS};
     struct sim s;
     (void)state;
     sim_open_with(&s, 7, faults, ", deadband: 0", false);

@@ -395,6 +395,11 @@ static void engine_event(void *data, const weir_event *event)
         plant_hash(p, (uint64_t)(unsigned char)*c);
 }
 
+static void engine_correction(void *data, const weir_correction *correction)
+{
+    engine_event(data, &correction->event);
+}
+
 /* Slots that came between two wall times, counted without the schedule. */
 static void plant_expect(struct plant *p, int64_t after, int64_t until)
 {
@@ -507,10 +512,11 @@ static struct plant *plant_new(uint64_t seed)
     plant_init_catalog(p);
     for (uint32_t c = 0; c < CONNECTIONS; c++)
         plant_init_bus(p, (uint8_t)c, seed);
-    const weir_engine_config config = {.catalog = &p->catalog,
-                                       .host = {p, engine_read, engine_batch, engine_event},
-                                       .seed = seed,
-                                       .built = {START - WEIR_DAY}};
+    const weir_engine_config config = {
+        .catalog = &p->catalog,
+        .host = {p, engine_read, engine_batch, engine_event, engine_correction, NULL},
+        .seed = seed,
+        .built = {START - WEIR_DAY}};
     weir_error error = WEIR_ERROR_INIT;
     const weir_wall wall = {p->now.us + p->offset};
     assert_int_equal(weir_engine_new(&config, p->now, wall, &p->engine, &error), WEIR_OK);

@@ -357,6 +357,8 @@ static void start_loop(sim_world *w, weir_store_position position)
         .sources = sources,
         .inbox = &w->inbox,
         .first_epoch = position.max_epoch,
+        .epoch_untrusted = position.epoch_untrusted,
+        .epoch_corrected = position.epoch_corrected,
         .newest_committed = position.committed_ts,
         .on_batch = on_batch,
         .data = w,

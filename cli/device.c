@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* weir device: telling that a meter was replaced. */
+
+#include <string.h>
+
+#include "base/number.h"
+#include "cli/commands.h"
+#include "cli/edit.h"
+#include "runtime/clock.h"
+
+struct device_options {
+    struct weir_edit_options place;
+    const char *at, *final, *first;
+};
+
+static const weir_option device_option_table[] = {
+    {.name = "final",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct device_options, final),
+     .metavar = "READING",
+     .text = "What the old meter showed last, in the tag's unit. Needed."},
+    {.name = "first",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct device_options, first),
+     .fallback = "0",
+     .metavar = "READING",
+     .text = "What the new meter showed first."},
+    {.name = "at",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct device_options, at),
+     .metavar = "TIME",
+     .text = "When: 2026-01-31T12:00:00Z. Without it: now."},
+    WEIR_EDIT_OPTIONS(struct device_options),
+    {0}};
+
+static weir_err reading_parse(const char *option, const char *text, double *ret, weir_error *error)
+{
+    if (text && weir_parse_double(text, ret))
+        return WEIR_OK;
+    return weir_fail(error, WEIR_EINVAL, "--%s must be a reading such as 48211.3%s%s%s", option,
+                     text ? ", not '" : "", text ? text : "", text ? "'" : "");
+}
+
+static weir_err edit_parse(const struct device_options *options, weir_edit *edit, weir_error *error)
+{
+    weir_err err = reading_parse("final", options->final, &edit->final, error);
+    if (err == WEIR_OK)
+        err = reading_parse("first", options->first, &edit->first, error);
+    edit->at = weir_system_wall();
+    if (err == WEIR_OK && options->at && !weir_wall_parse(options->at, &edit->at))
+        err = weir_fail(error, WEIR_EINVAL, "--at: '%s' is no time such as 2026-01-31T12:00:00Z",
+                        options->at);
+    return err;
+}
+
+static int device_run(const weir_invocation *in)
+{
+    const struct device_options *options = in->options;
+    weir_error error = WEIR_ERROR_INIT;
+    uint64_t n = 0;
+    if (strcmp(in->args[0], "replace") != 0)
+        return weir_command_usage(in, "'%s' is not replace", in->args[0]);
+    weir_edit edit = {.kind = WEIR_EDIT_REPLACE, .subject = in->args[1]};
+    if (edit_parse(options, &edit, &error))
+        return weir_command_usage(in, "%s", error.text);
+    if (weir_edit_make(in, &options->place, &edit, &n, &error))
+        return weir_command_fail(in, &error);
+    weir_command_note(in, "noted: %s goes on from %s", edit.subject, options->first);
+    return WEIR_EXIT_OK;
+}
+
+static const weir_example device_examples[] = {
+    {"weir device replace m07 --final 48211.3 --first 0.0 --at 2026-01-31T12:00:00Z",
+     "consumption goes on across the new meter's zero"},
+    {"weir device replace m07/energy_import --final 48211.3", "one counter of several, just now"},
+    {0}};
+
+const weir_command weir_command_device = {
+    .name = "device",
+    .summary = "tell that a meter was replaced",
+    .arguments = "replace DEVICE|TAG",
+    .args_min = 2,
+    .args_max = 2,
+    .options = device_option_table,
+    .options_size = sizeof(struct device_options),
+    .examples = device_examples,
+    .text =
+        "replace: the meter behind a counter is another one from this moment on. Names, numbers "
+        "and history stay; delta in buckets() counts up to the old meter's last reading and on "
+        "from the new one's first. Samples themselves are not changed. Saying it again for the "
+        "same moment corrects it. A device with several counters needs the tag's name, once for "
+        "each. A running weir does it; without one this command does.",
+    .run = device_run,
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Changing what is stored: by the running weir, or by ourselves when none runs. */
+
+#include "cli/edit.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/datadir.h"
+#include "daemon/control.h"
+#include "runtime/clock.h"
+#include "store/store.h"
+
+enum { EDIT_PATIENCE_S = 40 }; /* a commit on a slow disk comes first */
+
+static weir_err edit_by_daemon(const char *socket, const weir_edit *edit, uint64_t *ret_n,
+                               weir_error *error)
+{
+    WEIR_TEXT_AUTO reply = WEIR_TEXT_INIT;
+    json_t *request =
+        edit->kind == WEIR_EDIT_PURGE
+            ? json_pack("{ss s{ss}}", "method", "tag.purge", "params", "tag", edit->subject)
+            : json_pack("{ss s{ss sI sf sf}}", "method", "device.replace", "params", "device",
+                        edit->subject, "at", (json_int_t)edit->at.us, "final", edit->final, "first",
+                        edit->first);
+    char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    json_decref(request);
+    if (!line)
+        return weir_fail(error, WEIR_EINVAL, "the name is no UTF-8 text");
+    weir_err err = weir_control_ask_for(socket, line, EDIT_PATIENCE_S, &reply, error);
+    free(line);
+    if (err != WEIR_OK)
+        return err;
+    json_t *answer = json_loadb(weir_text_get(&reply), reply.length, 0, NULL);
+    const json_t *result = json_object_get(answer, "result");
+    const char *text = json_string_value(json_object_get(answer, "error"));
+    const json_int_t code = json_integer_value(json_object_get(answer, "code"));
+    if (result)
+        *ret_n = (uint64_t)json_integer_value(json_object_get(result, "tags"));
+    else
+        err = weir_fail(error, code > 0 ? (weir_err)code : WEIR_EPROTO, "%s",
+                        text ? text : "weir's answer cannot be read");
+    json_decref(answer);
+    return err;
+}
+
+/* Nothing else has the store: it is opened, changed, tidied as far as that goes at once, closed. */
+static weir_err edit_by_ourselves(const char *data_dir, const weir_edit *edit, uint64_t *ret_n,
+                                  weir_error *error)
+{
+    weir_store *store = NULL;
+    WEIR_TEXT_AUTO path = WEIR_TEXT_INIT;
+    weir_text_format(&path, "%s/data.db", data_dir);
+    if (access(weir_text_get(&path), F_OK))
+        return weir_fail(error, WEIR_ENOTFOUND, "there is no store in %s", data_dir);
+    const weir_store_options options = {.data_dir = data_dir, .now = weir_system_wall()};
+    weir_err err = weir_store_open(&options, &store, error);
+    if (err == WEIR_OK)
+        err = weir_store_edit(store, edit, weir_system_wall(), ret_n, error);
+    weir_store_close(store);
+    return err;
+}
+
+weir_err weir_edit_make(const weir_invocation *in, const struct weir_edit_options *place,
+                        const weir_edit *edit, uint64_t *ret_n, weir_error *error)
+{
+    WEIR_TEXT_AUTO socket = WEIR_TEXT_INIT;
+    const char *data_dir = weir_data_dir(in->arena, place->config, place->data_dir, error);
+    if (!data_dir)
+        return error->code;
+    if (!strcmp(data_dir, "memory"))
+        return weir_fail(error, WEIR_EINVAL,
+                         "data_dir is memory: nothing is kept that could be changed");
+    weir_err err = weir_control_path(data_dir, 0, &socket, error);
+    if (err == WEIR_OK)
+        err = edit_by_daemon(weir_text_get(&socket), edit, ret_n, error);
+    return err == WEIR_ECONNECT ? edit_by_ourselves(data_dir, edit, ret_n, error) : err;
+}
