@@ -123,6 +123,20 @@ static json_t *json_device(const weir_control *c, const weir_snapshot *s, size_t
     return o;
 }
 
+static json_t *json_store(const weir_worker_view *store)
+{
+    json_t *o = json_object();
+    const weir_store_usage *usage = &store->usage;
+    (void)json_object_set_new(
+        o, "state", json_text(store->failing ? "failing" : weir_store_state_text(usage->state)));
+    (void)json_object_set_new(o, "error", json_text(store->error));
+    (void)json_object_set_new(o, "bytes", json_integer((json_int_t)usage->bytes));
+    (void)json_object_set_new(o, "max_bytes",
+                              usage->max_bytes ? json_integer((json_int_t)usage->max_bytes)
+                                               : json_null());
+    return o;
+}
+
 static void json_identity(const weir_control *c, json_t *o)
 {
     const weir_identity *id = weir_collector_identity(c->collector);
@@ -162,7 +176,7 @@ static json_t *control_status(weir_control *c)
                               json_integer((json_int_t)store.position.committed_seq));
     (void)json_object_set_new(o, "committed_ts", json_time(store.position.committed_ts));
     (void)json_object_set_new(o, "commits", json_integer((json_int_t)store.commits));
-    (void)json_object_set_new(o, "store", json_text(store.failing ? store.error : "ok"));
+    (void)json_object_set_new(o, "store", json_store(&store));
     (void)json_object_set_new(o, "refused", json_integer((json_int_t)store.refused));
     (void)json_object_set_new(o, "overruns", json_integer(s ? (json_int_t)s->overruns : 0));
     (void)json_object_set_new(o, "filtered", json_integer(s ? (json_int_t)s->filtered : 0));

@@ -45,8 +45,9 @@ struct weir_worker {
     weir_inbox_taken taken; /* not yet appended, when memory was short */
     bool must_commit;
     uint64_t refused_reported;
-    uint64_t rejected;    /* samples of batches that the store will never take */
-    bool devices_failing; /* said so */
+    weir_wall refused_none; /* when nothing had been refused last */
+    uint64_t rejected;      /* samples of batches that the store will never take */
+    bool devices_failing;   /* said so */
 
     pthread_mutex_t lock; /* of what follows */
     weir_worker_view view;
@@ -69,6 +70,8 @@ weir_err weir_worker_new(weir_store *store, weir_inbox *inbox, const weir_platfo
     w->commit_due = weir_mono_add(platform->now(platform->data), max_loss_us);
     w->maintain_due = weir_mono_add(platform->now(platform->data), MAINTAIN_IDLE);
     w->view.position = weir_store_get_position(store);
+    w->view.usage = weir_store_get_usage(store);
+    w->refused_none = platform->wall(platform->data);
     *ret = w;
     return WEIR_OK;
 }
@@ -144,15 +147,21 @@ static void worker_take(weir_worker *w)
 static void worker_record_refused(weir_worker *w)
 {
     const uint64_t refused = w->taken.refused;
+    const weir_wall now = w->platform->wall(w->platform->data);
     char text[160];
-    if (refused == w->refused_reported)
+    if (refused == w->refused_reported) {
+        if (weir_inbox_refused(w->inbox) == refused)
+            w->refused_none = now;
         return;
+    }
     (void)snprintf(text, sizeof text,
                    "%llu samples were not kept: the store could not commit and memory was full",
                    (unsigned long long)(refused - w->refused_reported));
-    const weir_event event = {w->platform->wall(w->platform->data), WEIR_EVENT_GAP, "", text};
+    const weir_event event = {now, WEIR_EVENT_GAP, "", text};
     if (weir_store_event(w->store, &event, NULL) == WEIR_OK) {
+        weir_store_note_lost(w->store, refused - w->refused_reported, w->refused_none, now);
         w->refused_reported = refused;
+        w->refused_none = now;
         worker_log(w, WEIR_LOG_ERROR, "gap", text);
     }
 }
@@ -162,7 +171,8 @@ static void worker_publish(weir_worker *w, weir_err err, const weir_error *error
     (void)pthread_mutex_lock(&w->lock);
     const bool was_failing = w->view.failing;
     w->view.position = weir_store_get_position(w->store);
-    w->view.refused = weir_inbox_refused(w->inbox) + w->rejected;
+    w->view.usage = weir_store_get_usage(w->store);
+    w->view.refused = weir_inbox_refused(w->inbox) + w->rejected + w->view.usage.not_stored;
     w->view.failing = err != WEIR_OK;
     if (err) {
         w->view.failures++;
@@ -246,6 +256,9 @@ static void worker_maintain(weir_worker *w)
     else if (!failed && w->maintain_failing)
         worker_log(w, WEIR_LOG_NOTICE, "store_maintenance_recovered", "merging succeeds again");
     w->maintain_failing = failed;
+    (void)pthread_mutex_lock(&w->lock);
+    w->view.usage = weir_store_get_usage(w->store);
+    (void)pthread_mutex_unlock(&w->lock);
 }
 
 weir_mono weir_worker_step(weir_worker *worker)
@@ -271,6 +284,20 @@ static bool worker_is_empty(weir_worker *w)
            weir_inbox_bytes(w->inbox) == 0;
 }
 
+/* The store is full and lets samples wait, but this is the end: what waits becomes a gap. */
+static void worker_give_up(weir_worker *w)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    weir_err err;
+    do {
+        worker_take(w);
+        worker_record_refused(w);
+        err = weir_store_commit_without_samples(w->store, w->platform->wall(w->platform->data),
+                                                &error);
+        worker_publish(w, err, &error);
+    } while (err == WEIR_OK && !worker_is_empty(w));
+}
+
 bool weir_worker_flush(weir_worker *worker)
 {
     /* More than once: after failures the store may be too full to take all at one time. */
@@ -278,6 +305,8 @@ bool weir_worker_flush(weir_worker *worker)
         worker_take(worker);
     } while (weir_store_pending(worker->store, NULL) > 0 && worker_commit(worker) == WEIR_OK &&
              !worker_is_empty(worker));
+    if (weir_store_get_usage(worker->store).state == WEIR_STORE_FULL)
+        worker_give_up(worker);
     worker_put_devices(worker);
     return worker_is_empty(worker);
 }

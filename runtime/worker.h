@@ -18,6 +18,7 @@ typedef struct weir_worker_view {
     uint64_t commits;
     uint64_t failures; /* commits that failed and were tried again */
     bool failing;      /* the last commit failed; error says why */
+    weir_store_usage usage;
     char error[512];
 } weir_worker_view;
 

@@ -636,8 +636,8 @@ static weir_err log_look(weir_store *store, weir_error *error)
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *row = NULL;
     bool found;
     weir_err err = weir_db_prepare(store->db,
-                                   "SELECT sum(count), min(newest_ts), max(newest_ts) FROM log"
-                                   " WHERE first_seq>?",
+                                   "SELECT sum(count), min(newest_ts), max(newest_ts),"
+                                   " sum(length(head)+length(body)) FROM log WHERE first_seq>?",
                                    &row, error);
     if (err != WEIR_OK)
         return err;
@@ -648,18 +648,20 @@ static weir_err log_look(weir_store *store, weir_error *error)
     store->log.samples = (uint64_t)sqlite3_column_int64(row, 0);
     store->log.first_ts = sqlite3_column_int64(row, 1);
     store->log.newest_ts = sqlite3_column_int64(row, 2);
+    store->log.bytes = (uint64_t)sqlite3_column_int64(row, 3);
     store->log.known = true;
     return WEIR_OK;
 }
 
 /* An hour by the samples' time or by the clock, whichever passes first; neither can be trusted
- * alone. */
+ * alone. Or as much as may be written beside it. */
 static bool log_holds_enough(weir_store *store, weir_wall now)
 {
     const int64_t span = store->options.archive_us;
     if (now.us < store->archive_began.us)
         store->archive_began = now;
-    return store->log.samples >= RANGE_SAMPLES || now.us - store->archive_began.us >= span ||
+    return store->log.samples >= RANGE_SAMPLES || store->log.bytes >= weir_limits_piece(store) ||
+           now.us - store->archive_began.us >= span ||
            (store->log.newest_ts > store->log.first_ts &&
             (uint64_t)store->log.newest_ts - (uint64_t)store->log.first_ts >= (uint64_t)span);
 }

@@ -38,6 +38,7 @@
 enum {
     LATE_PARTS = 8,      /* so many are worth a merge of their own */
     TIER_RATIO = 8,      /* between the periods of two tiers */
+    KEEP_RATIO = 4,      /* a tag is kept for so many periods at least */
     UID_NONE = 0,        /* of keys: no tag has it */
     BUFFER_KEPT = 20000, /* samples of room that stay between tags */
     USED_MOVES = 1,
@@ -139,6 +140,7 @@ struct choice {
     int64_t start;
     uint64_t first_seq, last_seq;
     size_t n;
+    uint64_t bytes;
     bool merged; /* the tier has a part of the period already */
 };
 
@@ -153,11 +155,13 @@ static void choice_count(struct choice *c, const weir_part *parts, size_t n)
 {
     uint64_t first = UINT64_MAX, last = 0;
     c->n = 0;
+    c->bytes = 0;
     for (size_t i = 0; i < n; i++) {
         if (!choice_takes(c, &parts[i]))
             continue;
         first = parts[i].first_seq < first ? parts[i].first_seq : first;
         last = parts[i].last_seq > last ? parts[i].last_seq : last;
+        c->bytes += parts[i].bytes;
         c->n++;
     }
     c->first_seq = first;
@@ -180,32 +184,42 @@ static void choice_narrow(struct choice *c, const weir_part *parts, size_t n)
     }
 }
 
-/* The merge at this tier of the period of a part, if there is something to gain. */
-static bool choose(const weir_part *parts, size_t n, const weir_part *of, int tier, weir_wall now,
-                   int64_t slack, struct choice *ret)
+/* Samples of a tag go with their part: in too large ones they would stay for long. */
+static bool period_suits(int tier, int64_t keep)
 {
+    return keep / KEEP_RATIO >= tier_period(tier);
+}
+
+/* The merge at this tier of the period of a part, if there is something to gain. */
+static bool choose(const weir_store *store, const weir_part *parts, size_t n, const weir_part *of,
+                   int tier, weir_wall now, struct choice *ret)
+{
+    /* The last samples of a period come to history with the next archive, and one that may be
+     * under way. */
+    const int64_t slack = 2 * store->options.archive_us;
     const int64_t period = tier_period(tier), start = weir_floor_multiple(of->min_ts, period);
     struct choice c = {.tier = tier, .epoch = of->epoch, .start = start, .last_seq = UINT64_MAX};
-    if (!part_is_within(of, start, period) || now.us < start + period + slack)
+    if (!part_is_within(of, start, period) || now.us < start + period + slack ||
+        !period_suits(tier, weir_expire_keep(store, 0)))
         return false;
     for (size_t i = 0; i < n; i++)
         c.merged |= parts[i].state == PART_LIVE && (parts[i].tier & ~PART_STAYS) == tier &&
                     parts[i].epoch == of->epoch && part_is_within(&parts[i], start, period);
     choice_count(&c, parts, n);
     choice_narrow(&c, parts, n);
-    if (c.n < (c.merged ? LATE_PARTS : 2))
+    if (c.n < (c.merged ? LATE_PARTS : 2) || c.bytes > weir_limits_piece(store))
         return false;
     *ret = c;
     return true;
 }
 
-static bool choose_any(const weir_part *parts, size_t n, weir_wall now, int64_t slack,
+static bool choose_any(const weir_store *store, const weir_part *parts, size_t n, weir_wall now,
                        struct choice *ret)
 {
     for (int tier = 1; tier <= PART_TIER_MAX; tier++)
         for (size_t i = 0; i < n; i++)
             if (parts[i].state == PART_LIVE && parts[i].tier < tier &&
-                choose(parts, n, &parts[i], tier, now, slack, ret))
+                choose(store, parts, n, &parts[i], tier, now, ret))
                 return true;
     return false;
 }
@@ -399,10 +413,18 @@ static weir_err sources_seek(weir_store *store, weir_compact *c, uint32_t *ret_l
     return WEIR_OK;
 }
 
-/* Whether a segment here is worth keeping for the next larger period. */
+/* Whether so many samples of a tag do not go on to the next larger period. */
 static bool tag_stays(const weir_compact *c, uint64_t samples)
 {
     return c->stays.id != 0 && samples * TIER_RATIO > WEIR_SEGMENT_COUNT_MAX;
+}
+
+/* Whether a tag does not, as it is not kept for long enough or must be able to go in small
+ * pieces. */
+static bool tag_is_kept_short(const weir_store *store, const weir_compact *c)
+{
+    return c->stays.id != 0 && (weir_expire_is_sized(store, c->uid) ||
+                                !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid)));
 }
 
 static weir_err tag_begin(weir_store *store, weir_compact *c, weir_error *error)
@@ -466,8 +488,10 @@ static weir_err tag_choose_target(weir_store *store, weir_compact *c, weir_error
 {
     weir_err err = series_count(store, c, c->all.refs[0].reply, error);
     if (err == WEIR_OK)
-        c->targets =
-            tag_stays(c, c->uid_count) || tag_stays(c, c->series_count) ? USED_STAYS : USED_MOVES;
+        c->targets = tag_stays(c, c->uid_count) || tag_stays(c, c->series_count) ||
+                             tag_is_kept_short(store, c)
+                         ? USED_STAYS
+                         : USED_MOVES;
     return err;
 }
 
@@ -797,9 +821,7 @@ static weir_err compact_look(weir_store *store, weir_wall now, weir_error *error
     store->compact_looked = true;
     store->compact_tried = now;
     store->parts_changed = false;
-    /* The last samples of a period come to history with the next archive, and one that may be
-     * under way. */
-    if (choose_any(parts, n, now, 2 * store->options.archive_us, &choice))
+    if (choose_any(store, parts, n, now, &choice))
         err = compact_begin(store, &choice, parts, n, error);
     return err;
 }

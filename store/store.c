@@ -24,6 +24,7 @@
 
 #include "base/alloc.h"
 #include "store/database.h"
+#include "store/gap.h"
 #include "store/lock.h"
 #include "store/maintain.h"
 #include "store/migrate.h"
@@ -31,8 +32,7 @@
 #include "store/store_priv.h"
 
 enum {
-    WAL_PAGES_MAX = 1024, /* 4 MB: then it is checkpointed */
-    BUSY_MS = 1000,       /* for someone's sqlite3 shell; other programs of ours only read */
+    BUSY_MS = 1000, /* for someone's sqlite3 shell; other programs of ours only read */
 };
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -202,11 +202,10 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
     weir_err err = weir_db_identify(store->db, path, &content, error);
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
         err = store_create(store, o->now, error);
-    /* The limit cuts a WAL that someone's long read had let grow, once it is reset. */
     if (err == WEIR_OK)
         err = weir_db_exec(store->db,
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608;"
+                           "PRAGMA wal_autocheckpoint=0;"
                            "PRAGMA secure_delete=OFF",
                            error);
     if (err == WEIR_OK)
@@ -222,6 +221,8 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
         err = store_read_states(store, error);
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
+    if (err == WEIR_OK)
+        err = weir_limits_init(store, o->now, error);
     if (err == WEIR_OK)
         err = store_read_identity(store, o, error);
     store->merge_began = store->archive_began = store->vacuum.began = o->now;
@@ -278,6 +279,7 @@ void weir_store_close(weir_store *store)
         return;
     weir_archive_free(store->archive);
     weir_compact_free(store->compact);
+    weir_expire_free(store->expire);
     weir_fresh_deinit(&store->fresh);
     sqlite3_stmt *statements[] = {store->begin, store->commit, store->insert_event};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
@@ -373,10 +375,27 @@ static weir_err event_insert(weir_store *store, const weir_pending_event *e, str
     return err;
 }
 
-static weir_err pending_write(weir_store *store, struct progress *p, weir_error *error)
+/* What is not stored, or was lost before it came here. */
+static weir_err gaps_write(weir_store *store, bool without, weir_wall now, weir_error *error)
+{
+    const weir_pending *p = &store->pending;
+    const char *cause = store->limits.cause ? store->limits.cause : "max_size";
+    const weir_gap refused = {"", 0, p->min_ts, p->max_ts, p->n_samples, cause};
+    const weir_gap lost = {
+        "", 0, store->lost.since.us, store->lost.until.us, store->lost.count, "memory"};
+    weir_err err = WEIR_OK;
+    if (without && p->n_samples > 0)
+        err = weir_gap_add(store->db, &refused, store->limits.refusing, now, error);
+    if (err == WEIR_OK && store->lost.count > 0)
+        err = weir_gap_add(store->db, &lost, false, now, error);
+    return err;
+}
+
+static weir_err pending_write(weir_store *store, bool without, struct progress *p,
+                              weir_error *error)
 {
     weir_err err = WEIR_OK;
-    for (size_t i = 0; err == WEIR_OK && i < store->pending.n_rows; i++)
+    for (size_t i = 0; err == WEIR_OK && !without && i < store->pending.n_rows; i++)
         err = row_put(store, &store->pending.rows[i], i == 0, p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
@@ -395,7 +414,7 @@ void weir_store_rollback(weir_store *store)
 void weir_store_checkpoint(weir_store *store)
 {
     int all = 0, done = -1;
-    if (store->wal_pages < WAL_PAGES_MAX)
+    if (store->wal_pages < weir_limits_wal_pages(store))
         return;
     int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &done);
     /* Then the next transaction writes from its start, unless a reader is still in it. */
@@ -403,15 +422,34 @@ void weir_store_checkpoint(weir_store *store)
         store->wal_pages = 0;
 }
 
-weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
+/* All of it is on disk. */
+static void commit_done(weir_store *store, bool without, const struct progress *p)
 {
-    (void)now;
+    store->position = p->position;
+    store->newest_ts = p->newest_ts;
+    store->epoch_ts = p->epoch_ts;
+    store->lost.count = 0;
+    if (without && store->pending.n_samples > 0) {
+        store->limits.not_stored += store->pending.n_samples;
+        store->limits.refusing = true;
+    }
+    weir_fresh_committed(&store->fresh);
+    if (store->pending.n_rows > 0 && !without)
+        weir_cursors_committed(&store->cursors);
+    weir_pending_clear(&store->pending);
+    weir_epochs_clear(&store->epochs);
+    weir_store_checkpoint(store);
+}
+
+/* without: the samples are not stored, and a gap says so. */
+static weir_err commit_run(weir_store *store, bool without, weir_wall now, weir_error *error)
+{
     struct progress p = {store->position, store->newest_ts, store->epoch_ts};
-    if (store->pending.n_samples + store->pending.n_events == 0)
-        return WEIR_OK;
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
-        err = pending_write(store, &p, error);
+        err = pending_write(store, without, &p, error);
+    if (err == WEIR_OK)
+        err = gaps_write(store, without, now, error);
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
     if (err != WEIR_OK) {
@@ -421,16 +459,32 @@ weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
             error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));
         return err;
     }
-    store->position = p.position;
-    store->newest_ts = p.newest_ts;
-    store->epoch_ts = p.epoch_ts;
-    weir_fresh_committed(&store->fresh);
-    if (store->pending.n_rows > 0)
-        weir_cursors_committed(&store->cursors);
-    weir_pending_clear(&store->pending);
-    weir_epochs_clear(&store->epochs);
-    weir_store_checkpoint(store);
+    commit_done(store, without, &p);
     return WEIR_OK;
+}
+
+weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
+{
+    const bool refuse = weir_limits_refuse(store) && store->pending.n_samples > 0;
+    if (store->pending.n_samples + store->pending.n_events + store->lost.count == 0)
+        return WEIR_OK;
+    if (refuse && store->options.config->when_full == WEIR_FULL_BLOCK)
+        return weir_fail(error, WEIR_ELIMIT, "the store is full (%s): %zu samples wait in memory",
+                         store->limits.cause, store->pending.n_samples);
+    return commit_run(store, refuse, now, error);
+}
+
+weir_err weir_store_commit_without_samples(weir_store *store, weir_wall now, weir_error *error)
+{
+    return commit_run(store, true, now, error);
+}
+
+void weir_store_note_lost(weir_store *store, uint64_t count, weir_wall since, weir_wall now)
+{
+    if (store->lost.count == 0 || since.us < store->lost.since.us)
+        store->lost.since = since;
+    store->lost.until = now;
+    store->lost.count += count;
 }
 
 weir_store_position weir_store_get_position(const weir_store *store)
