@@ -79,6 +79,15 @@ const weir_option weir_store_table[] = {
      .max = 3660 * WEIR_DAY,
      .fallback = "7d",
      .text = "So long samples are kept for a sink that was removed from the configuration."},
+    {.name = "wal_max",
+     .type = WEIR_OPTION_SIZE,
+     AT(weir_store_in, wal_max),
+     .min = 1000 * 1000,
+     .max = 1000LL * 1000 * 1000 * 1000,
+     .fallback = "256MB",
+     .text = "How large data.db-wal may grow while a reader in another program keeps it from being "
+             "emptied. Then commits pause and what is acquired waits in memory, until the reader "
+             "is gone."},
     END,
 };
 

@@ -21,7 +21,7 @@ typedef struct weir_top_in {
 typedef struct weir_store_in {
     int64_t max_loss, detached_after;
     weir_node retention, max_size;
-    uint64_t min_free;
+    uint64_t min_free, wal_max;
     int when_full; /* weir_when_full */
     struct {
         bool min_free;

@@ -23,8 +23,9 @@ struct sql_options {
  * from the start. That is harmless until this file is large; then commits would have to wait. So
  * it is the file's growth that ends a query, not its time.
  */
-#define WAL_GROWTH_MAX (16LL * 1024 * 1024) /* four times what the daemon lets it grow by itself \
-                                             */
+#define WAL_GROWTH_MAX                                                        \
+    (16LL * 1024 * 1024) /* four times what the daemon lets it grow by itself \
+                          */
 
 enum { PROGRESS_STEPS = 100 * 1000 }; /* of SQLite's machine, between two looks: some ms */
 

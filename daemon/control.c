@@ -123,20 +123,6 @@ static json_t *json_device(const weir_control *c, const weir_snapshot *s, size_t
     return o;
 }
 
-static json_t *json_store(const weir_worker_view *store)
-{
-    json_t *o = json_object();
-    const weir_store_usage *usage = &store->usage;
-    (void)json_object_set_new(
-        o, "state", json_text(store->failing ? "failing" : weir_store_state_text(usage->state)));
-    (void)json_object_set_new(o, "error", json_text(store->error));
-    (void)json_object_set_new(o, "bytes", json_integer((json_int_t)usage->bytes));
-    (void)json_object_set_new(o, "max_bytes",
-                              usage->max_bytes ? json_integer((json_int_t)usage->max_bytes)
-                                               : json_null());
-    return o;
-}
-
 static void json_identity(const weir_control *c, json_t *o)
 {
     const weir_identity *id = weir_collector_identity(c->collector);
@@ -159,6 +145,30 @@ static json_t *json_clock(const weir_control *c, const weir_clock_state *clock)
     (void)json_object_set_new(o, "epoch", json_integer(clock->epoch));
     (void)json_object_set_new(o, "offset",
                               clock->corrected ? json_integer(clock->offset_us) : json_null());
+    return o;
+}
+
+/* state: of the commits; while these succeed, of the limits. */
+static json_t *json_store(const weir_worker_view *v)
+{
+    json_t *o = json_object();
+    const weir_store_usage *usage = &v->usage;
+    const bool fails = v->state != WEIR_COMMIT_OK;
+    (void)json_object_set_new(
+        o, "state",
+        json_text(fails ? weir_commit_state_text(v->state) : weir_store_state_text(usage->state)));
+    (void)json_object_set_new(o, "bytes", json_integer((json_int_t)usage->bytes));
+    (void)json_object_set_new(o, "max_bytes",
+                              usage->max_bytes ? json_integer((json_int_t)usage->max_bytes)
+                                               : json_null());
+    (void)json_object_set_new(o, "since", json_time(v->since));
+    (void)json_object_set_new(o, "error", json_text(v->error));
+    (void)json_object_set_new(o, "commit_ms", json_real((double)v->commit_us / 1000));
+    (void)json_object_set_new(o, "commit_ms_max", json_real((double)v->commit_us_max / 1000));
+    (void)json_object_set_new(o, "waiting_bytes", json_integer((json_int_t)v->waiting_bytes));
+    (void)json_object_set_new(o, "wal_bytes", json_integer((json_int_t)v->wal_bytes));
+    (void)json_object_set_new(o, "failures", json_integer((json_int_t)v->failures));
+    (void)json_object_set_new(o, "recoveries", json_integer((json_int_t)v->recoveries));
     return o;
 }
 

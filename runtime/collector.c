@@ -355,7 +355,8 @@ static weir_err collector_open_store(weir_collector *c, weir_error *error)
                                         .config = &c->config.catalog->store,
                                         .memory_bytes_max = c->config.catalog->store.max_bytes,
                                         .free_bytes = c->platform.free_bytes,
-                                        .data = c->platform.data};
+                                        .data = c->platform.data,
+                                        .wal_max = c->config.catalog->store.wal_max};
     weir_err err = weir_store_open(&options, &c->store, error);
     if (!err)
         collector_say_identity(c);

@@ -33,6 +33,7 @@ weir_store_options weir_maintain_defaults(const weir_store_options *options)
 {
     weir_store_options o = *options;
     o.data_dir = o.vfs = NULL;
+    o.wal_max = o.wal_max ? o.wal_max : 256 * 1000 * 1000;
     o.merge_us = o.merge_us ? o.merge_us : WEIR_MINUTE;
     o.archive_us = o.archive_us ? o.archive_us : WEIR_HOUR;
     if (o.detached_after_us == 0 && o.config)
@@ -116,6 +117,12 @@ static void maintain_forget(weir_store *store)
 
 weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, weir_error *error)
 {
+    *ret_more = false;
+    if (!store->db)
+        return weir_fail(error, WEIR_EIO, "the store could not be opened again");
+    weir_err room = weir_store_wal_room(store, error);
+    if (room != WEIR_OK)
+        return room;
     /* A reader pins the WAL: what is done here would only make it longer. */
     if (store->wal_pages >= WAL_PAGES_PAUSE) {
         weir_store_checkpoint(store);

@@ -28,33 +28,11 @@
 #include "store/lock.h"
 #include "store/maintain.h"
 #include "store/migrate.h"
+#include "store/recover.h"
 #include "store/schema.h"
 #include "store/store_priv.h"
 
-enum {
-    BUSY_MS = 1000, /* for someone's sqlite3 shell; other programs of ours only read */
-};
-
 /* --- opening ------------------------------------------------------------------------------ */
-
-/* Looks without the right to write, so that a newer store is not altered even by the checkpoint
- * that ends a writing connection. What only a writer can clean up (a crash while the file was
- * made) is left to the real opening. */
-static weir_err store_look(const char *path, const char *vfs, weir_error *error)
-{
-    WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
-    weir_db_content content;
-    int exists = 0;
-    sqlite3_vfs *v = sqlite3_vfs_find(vfs);
-    if (!v)
-        return weir_fail(error, WEIR_EINVAL, "no SQLite VFS named %s", vfs ? vfs : "(default)");
-    if (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || !exists)
-        return WEIR_OK;
-    if (weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &db, NULL) != WEIR_OK)
-        return WEIR_OK;
-    weir_err err = weir_db_identify(db, path, &content, error);
-    return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED ? err : WEIR_OK;
-}
 
 /* The whole schema in one transaction: a crash leaves an empty file or a complete one. auto_vacuum
  * belongs inside, because it writes the first page. */
@@ -198,10 +176,11 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
                              weir_error *error)
 {
     weir_db_content content;
-    (void)sqlite3_busy_timeout(store->db, BUSY_MS);
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     weir_err err = weir_db_identify(store->db, path, &content, error);
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
         err = store_create(store, o->now, error);
+    store->created = err == WEIR_OK && content == WEIR_DB_EMPTY;
     if (err == WEIR_OK)
         err = weir_db_exec(store->db,
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
@@ -229,6 +208,14 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
     return err == WEIR_OK ? store_prepare(store, error) : err;
 }
 
+weir_err weir_store_attach(weir_store *store, const char *path, weir_wall now, weir_error *error)
+{
+    weir_err err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, store->vfs,
+                                &store->db, error);
+    const weir_store_options o = {.data_dir = store->data_dir, .vfs = store->vfs, .now = now};
+    return err == WEIR_OK ? store_set_up(store, path, &o, error) : err;
+}
+
 static weir_err store_open_dir(weir_store *store, const weir_store_options *o, weir_error *error)
 {
     char path[4096];
@@ -241,19 +228,23 @@ static weir_err store_open_dir(weir_store *store, const weir_store_options *o, w
                          "cannot make data directory %s: %s", o->data_dir, strerror(errno));
     weir_err err = weir_lock_take(o->data_dir, &store->lock_fd, error);
     if (err == WEIR_OK)
-        err = store_look(path, o->vfs, error);
+        err = weir_store_mend(store, false, o->now, error);
     if (err == WEIR_OK)
-        err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs, &store->db,
-                           error);
-    return err == WEIR_OK ? store_set_up(store, path, o, error) : err;
+        err = weir_store_attach(store, path, o->now, error);
+    /* What a look does not see, an opening may: then it is repaired after all, once. */
+    if (err == WEIR_EDAMAGED && !store->mended) {
+        weir_store_detach(store);
+        err = weir_store_mend(store, true, o->now, error);
+        if (err == WEIR_OK)
+            err = weir_store_attach(store, path, o->now, error);
+    }
+    return err == WEIR_OK ? weir_store_settle_in(store, o->now, error) : err;
 }
 
 static weir_err store_open_memory(weir_store *store, const weir_store_options *o, weir_error *error)
 {
     store->memory = true;
-    weir_err err = weir_db_open(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs,
-                                &store->db, error);
-    return err == WEIR_OK ? store_set_up(store, "memory", o, error) : err;
+    return weir_store_attach(store, ":memory:", o->now, error);
 }
 
 weir_err weir_store_open(const weir_store_options *options, weir_store **ret, weir_error *error)
@@ -263,9 +254,11 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret, we
         return weir_fail(error, WEIR_ENOMEM, "no memory for the store");
     store->lock_fd = -1;
     store->options = weir_maintain_defaults(options);
-    weir_err err = strcmp(options->data_dir, "memory") == 0
-                       ? store_open_memory(store, options, error)
-                       : store_open_dir(store, options, error);
+    weir_err err = weir_store_place(store, options, error);
+    if (err != WEIR_OK)
+        return err;
+    err = strcmp(options->data_dir, "memory") == 0 ? store_open_memory(store, options, error)
+                                                   : store_open_dir(store, options, error);
     if (err != WEIR_OK)
         return err;
     *ret = store;
@@ -273,25 +266,42 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret, we
     return WEIR_OK;
 }
 
-void weir_store_close(weir_store *store)
+void weir_store_detach(weir_store *store)
 {
-    if (!store)
-        return;
+    sqlite3_stmt **statements[] = {&store->begin, &store->commit, &store->insert_event};
     weir_archive_free(store->archive);
     weir_compact_free(store->compact);
     weir_expire_free(store->expire);
     weir_fresh_deinit(&store->fresh);
-    sqlite3_stmt *statements[] = {store->begin, store->commit, store->insert_event};
-    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-        (void)sqlite3_finalize(statements[i]);
+    weir_store_current_deinit(&store->current);
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        (void)sqlite3_finalize(*statements[i]);
+        *statements[i] = NULL;
+    }
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
+    store->archive = NULL;
+    store->compact = NULL;
+    store->expire = NULL;
+    store->current_loaded = store->log.known = false;
+    store->archive_looked = store->compact_looked = false;
+    store->wal_pages = 0;
+}
+
+void weir_store_close(weir_store *store)
+{
+    if (!store)
+        return;
+    weir_store_note(store);
     /* The last connection checkpoints the WAL and removes it; beside a reader it stays, and the
      * next open finds all in it. */
-    (void)sqlite3_close(store->db);
+    weir_store_detach(store);
     weir_lock_release(store->lock_fd);
     weir_pending_deinit(&store->pending);
     weir_epochs_deinit(&store->epochs);
     weir_cursors_deinit(&store->cursors);
-    weir_store_current_deinit(&store->current);
+    weir_free(store->data_dir);
+    weir_free(store->vfs);
     weir_free(store);
 }
 
@@ -411,15 +421,34 @@ void weir_store_rollback(weir_store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-void weir_store_checkpoint(weir_store *store)
+static void commit_failed(weir_store *store, const struct progress *p, bool reopening)
 {
-    int all = 0, done = -1;
-    if (store->wal_pages < weir_limits_wal_pages(store))
-        return;
-    int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &all, &done);
-    /* Then the next transaction writes from its start, unless a reader is still in it. */
-    if (rc == SQLITE_OK && all == done)
-        store->wal_pages = 0;
+    weir_store_rollback(store);
+    weir_fresh_rolled_back(&store->fresh);
+    /* An fsync that failed may have left all of it on the disk, where a reopening would find it. */
+    if (reopening) {
+        store->attempt_seq = p->position.committed_seq;
+        weir_pending_seal(&store->pending);
+    }
+}
+
+static weir_err commit_write(weir_store *store, bool without, struct progress *p, weir_wall now,
+                             weir_error *error)
+{
+    /* Writes over what an earlier attempt has left. */
+    weir_pending_unseal(&store->pending, false);
+    store->attempt_seq = 0;
+    weir_err err = weir_db_run(store->begin, error);
+    if (err == WEIR_OK)
+        err = pending_write(store, without, p, error);
+    if (err == WEIR_OK)
+        err = gaps_write(store, without, now, error);
+    const bool ending = err == WEIR_OK;
+    if (err == WEIR_OK)
+        err = weir_db_run(store->commit, error);
+    if (err != WEIR_OK)
+        commit_failed(store, p, ending && err != WEIR_ELIMIT && err != WEIR_EINUSE);
+    return err;
 }
 
 /* All of it is on disk. */
@@ -428,6 +457,7 @@ static void commit_done(weir_store *store, bool without, const struct progress *
     store->position = p->position;
     store->newest_ts = p->newest_ts;
     store->epoch_ts = p->epoch_ts;
+    store->attempt_seq = 0;
     store->lost.count = 0;
     if (without && store->pending.n_samples > 0) {
         store->limits.not_stored += store->pending.n_samples;
@@ -445,16 +475,12 @@ static void commit_done(weir_store *store, bool without, const struct progress *
 static weir_err commit_run(weir_store *store, bool without, weir_wall now, weir_error *error)
 {
     struct progress p = {store->position, store->newest_ts, store->epoch_ts};
-    weir_err err = weir_db_run(store->begin, error);
+    weir_err err = store->db && !store->gone
+                       ? weir_store_wal_room(store, error)
+                       : weir_fail(error, WEIR_EIO, "the store could not be opened again");
     if (err == WEIR_OK)
-        err = pending_write(store, without, &p, error);
-    if (err == WEIR_OK)
-        err = gaps_write(store, without, now, error);
-    if (err == WEIR_OK)
-        err = weir_db_run(store->commit, error);
+        err = commit_write(store, without, &p, now, error);
     if (err != WEIR_OK) {
-        weir_store_rollback(store);
-        weir_fresh_rolled_back(&store->fresh);
         (void)weir_fail_prefix(
             error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));
         return err;

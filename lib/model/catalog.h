@@ -137,6 +137,7 @@ typedef struct weir_store_config {
     bool min_free_given;  /* false: on a small disk it is less */
     weir_when_full when_full;
     int64_t detached_after_us; /* default 7 d */
+    uint64_t wal_max;     /* bytes; default 256 MB */
 } weir_store_config;
 
 typedef enum weir_log_level {
