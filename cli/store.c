@@ -48,7 +48,7 @@ static weir_value time_value(weir_wall t, char room[28])
 
 /* --- stats --- */
 
-enum { STATS = 25 };
+enum { STATS = 26 };
 
 /* For people one line a number, with sizes that can be read. */
 static void say_stats(const char *const names[STATS], const weir_value values[STATS])
@@ -76,7 +76,7 @@ static weir_err store_stats(const weir_invocation *in, const char *data_dir, wei
         "level1_samples", "level2_samples",   "tier0_parts",
         "tier1_parts",    "tier2_parts",      "tier3_parts",
         "tier4_parts",    "file_bytes",       "free_bytes",
-        "wal_bytes",
+        "wal_bytes",      "expired_samples",
     };
     const struct store_options *options = in->options;
     char created[28], first[28], last[28];
@@ -110,6 +110,7 @@ static weir_err store_stats(const weir_invocation *in, const char *data_dir, wei
         weir_value_u64(s.file_bytes),
         weir_value_u64(s.free_bytes),
         weir_value_u64(s.wal_bytes),
+        weir_value_u64(s.expired),
     };
     weir_format format = (weir_format)options->format;
     if (format == WEIR_FORMAT_AUTO)
