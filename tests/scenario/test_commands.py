@@ -574,3 +574,24 @@ def test_calendar_steps_across_both_changes_of_the_clock(weir, zone, days):
 def test_a_wrong_step_zone_or_time_is_named_with_its_remedy(weir, history, table, remedy):
     done = weir.run("sql", "--data-dir", history, f"SELECT * FROM {table}")
     assert done.returncode == 1 and done.stdout == "" and remedy in done.stderr, done.stderr
+
+
+# --- the README ---------------------------------------------------------------------------------
+
+def test_what_the_readme_says_of_history_works_when_pasted(weir):
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        section = file.read().split("## Looking at history", 1)[1]
+    commands = section.split("```sh\n", 1)[1].split("```", 1)[0].splitlines()
+    assert len(commands) > 6
+    environment = dict(weir.environment, PATH=f"{os.path.dirname(BINARY)}:{os.environ['PATH']}")
+    said = {}
+    for command in commands:
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, env=environment,
+                              cwd=weir.tmp_path, stdin=subprocess.DEVNULL, check=False)
+        assert done.returncode == 0, command + "\n" + done.stderr
+        said[command] = done.stdout.splitlines()
+        assert len(said[command]) > 1 or not command.startswith("weir sql"), command
+    energy = weir.sql(weir.tmp_path / "sample", "SELECT count(*) AS n FROM samples WHERE tag GLOB 'eastron-sdm630-2/*'")
+    assert energy == [{"n": 0}]
+    week = (weir.tmp_path / "week.csv").read_text().splitlines()
+    assert 2 * 7 * 1440 - 4 <= len(week) <= 2 * 7 * 1440 + 4
