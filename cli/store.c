@@ -8,6 +8,9 @@
 #include "cli/commands.h"
 #include "cli/datadir.h"
 #include "cli/facts.h"
+#include "cli/output.h"
+#include "runtime/clock.h"
+#include "store/repair.h"
 #include "store/stats.h"
 #include "store/verify.h"
 
@@ -218,38 +221,101 @@ static weir_err store_verify(const weir_invocation *in, const char *data_dir, we
     return err;
 }
 
-/* --- both --- */
+/* --- repair --- */
+
+static void note_range(const weir_invocation *in, const weir_lost_range *range)
+{
+    char from[28] = "the beginning", to[28] = "the end";
+    if (range->from.us)
+        weir_wall_format(range->from, from);
+    if (range->to.us)
+        weir_wall_format(range->to, to);
+    weir_command_note(in, "lost: %llu samples and events, numbers %llu to %llu, between %s and %s",
+                      (unsigned long long)(range->last_seq - range->first_seq + 1),
+                      (unsigned long long)range->first_seq, (unsigned long long)range->last_seq,
+                      from, to);
+}
+
+static void note_repair(const weir_invocation *in, const weir_repair_report *r)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    if (!r->repaired) {
+        weir_command_note(in, "nothing is wrong; nothing was changed");
+        return;
+    }
+    weir_salvage_say(&r->counts, &text);
+    weir_command_note(in, "%s", r->why);
+    for (unsigned i = 0; i < r->counts.n_ranges; i++)
+        note_range(in, &r->counts.ranges[i]);
+    weir_command_note(in, "%s. The damaged files are in %s", weir_text_get(&text), r->quarantine);
+}
+
+/* *ret_lost: something is. */
+static weir_err store_repair(const weir_invocation *in, const char *data_dir, bool *ret_lost,
+                             weir_error *error)
+{
+    static const char *const names[] = {"repaired",  "samples",      "events", "tags",
+                                        "lost_seqs", "lost_samples", "moved",  "quarantine"};
+    enum { N = sizeof names / sizeof *names };
+    const struct store_options *options = in->options;
+    weir_repair_report r;
+    weir_err err = weir_store_repair(data_dir, NULL, weir_system_wall(), &r, error);
+    if (err)
+        return err;
+    const weir_value values[N] = {
+        weir_value_bool(r.repaired),        weir_value_u64(r.counts.samples),
+        weir_value_u64(r.counts.events),    weir_value_u64(r.counts.tags),
+        weir_value_u64(r.counts.lost_seqs), weir_value_u64(r.counts.lost_samples),
+        weir_value_u64(r.counts.moved),     text_value(r.quarantine),
+    };
+    note_repair(in, &r);
+    *ret_lost = r.counts.lost_seqs + r.counts.lost_samples > 0;
+    if (!r.repaired)
+        return WEIR_OK;
+    WEIR_CLEANUP(weir_output_end)
+    weir_output *output = weir_output_new(stdout, (weir_format)options->format, names, N);
+    if (!output)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    (void)weir_output_row(output, values);
+    return WEIR_OK;
+}
+
+/* --- all --- */
 
 static int store_run(const weir_invocation *in)
 {
     const struct store_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
-    weir_err (*action)(const weir_invocation *, const char *, weir_error *) = NULL;
-    if (!strcmp(in->args[0], "stats"))
-        action = store_stats;
-    else if (!strcmp(in->args[0], "verify"))
-        action = store_verify;
-    if (!action && !strcmp(in->args[0], "repair")) {
-        (void)weir_fail(&error, WEIR_EUNSUPPORTED, "'repair' is not supported by this version");
-        return weir_command_fail(in, &error);
-    }
-    if (!action)
-        return weir_command_usage(in, "'%s' is neither stats nor verify", in->args[0]);
+    const char *action = in->args[0];
+    bool lost = false;
+    weir_err err;
+    if (strcmp(action, "stats") != 0 && strcmp(action, "verify") != 0 &&
+        strcmp(action, "repair") != 0)
+        return weir_command_usage(in, "'%s' is none of stats, verify, repair", action);
     const char *data_dir = weir_data_dir(in->arena, options->config, options->data_dir, &error);
     if (!data_dir)
         return weir_command_fail(in, &error);
-    return action(in, data_dir, &error) ? weir_command_fail(in, &error) : WEIR_EXIT_OK;
+    if (strcmp(action, "stats") == 0)
+        err = store_stats(in, data_dir, &error);
+    else if (strcmp(action, "verify") == 0)
+        err = store_verify(in, data_dir, &error);
+    else
+        err = store_repair(in, data_dir, &lost, &error);
+    if (err)
+        return weir_command_fail(in, &error);
+    return lost ? WEIR_EXIT_PARTLY : WEIR_EXIT_OK;
 }
 
 static const weir_example store_examples[] = {
     {"weir store stats", "how many samples there are, and what they take"},
     {"weir store verify --data-dir /var/lib/weir", "reads everything; exit code 9 when damaged"},
+    {"weir store repair --data-dir /var/lib/weir", "keeps all that can be read"},
     {0}};
 
 const weir_command weir_command_store = {
     .name = "store",
-    .summary = "show what is in a data directory, and whether it is whole",
-    .arguments = "stats|verify",
+    .summary = "show what is in a data directory, whether it is whole, and repair it",
+    .arguments = "stats|verify|repair",
     .args_min = 1,
     .args_max = 1,
     .options = store_option_table,
@@ -263,6 +329,13 @@ const weir_command weir_command_store = {
         "verify: the database's own integrity check; every row's and segment's checksums, codec, "
         "counts and times; every summary against its samples. One line for each finding on "
         "standard output, what was read on standard "
-        "error. It sees one moment beside a running daemon.",
+        "error. It sees one moment beside a running daemon.\n\n"
+        "repair: for a stopped weir. Verifies, and when anything is wrong writes every row that "
+        "can "
+        "be read into a new data.db; the damaged files are moved to quarantine/ in the data "
+        "directory, which needs as much room once more. What is lost is said, as far as it can be "
+        "known. Exit code 0: nothing was wrong, or nothing is known to be lost; 8: something is; "
+        "9: nothing in the file is weir's, and it was not touched. A weir that finds its store "
+        "damaged does the same by itself. Numbers (seq) go on above the next multiple of 2^32.",
     .run = store_run,
 };

@@ -148,6 +148,30 @@ static json_t *json_clock(const weir_control *c, const weir_clock_state *clock)
     return o;
 }
 
+/* state: of the commits; while these succeed, of the limits. */
+static json_t *json_store(const weir_worker_view *v)
+{
+    json_t *o = json_object();
+    const weir_store_usage *usage = &v->usage;
+    const bool fails = v->state != WEIR_COMMIT_OK;
+    (void)json_object_set_new(
+        o, "state",
+        json_text(fails ? weir_commit_state_text(v->state) : weir_store_state_text(usage->state)));
+    (void)json_object_set_new(o, "bytes", json_integer((json_int_t)usage->bytes));
+    (void)json_object_set_new(o, "max_bytes",
+                              usage->max_bytes ? json_integer((json_int_t)usage->max_bytes)
+                                               : json_null());
+    (void)json_object_set_new(o, "since", json_time(v->since));
+    (void)json_object_set_new(o, "error", json_text(v->error));
+    (void)json_object_set_new(o, "commit_ms", json_real((double)v->commit_us / 1000));
+    (void)json_object_set_new(o, "commit_ms_max", json_real((double)v->commit_us_max / 1000));
+    (void)json_object_set_new(o, "waiting_bytes", json_integer((json_int_t)v->waiting_bytes));
+    (void)json_object_set_new(o, "wal_bytes", json_integer((json_int_t)v->wal_bytes));
+    (void)json_object_set_new(o, "failures", json_integer((json_int_t)v->failures));
+    (void)json_object_set_new(o, "recoveries", json_integer((json_int_t)v->recoveries));
+    return o;
+}
+
 static json_t *control_status(weir_control *c)
 {
     const weir_worker_view store = weir_collector_store(c->collector);
@@ -162,7 +186,7 @@ static json_t *control_status(weir_control *c)
                               json_integer((json_int_t)store.position.committed_seq));
     (void)json_object_set_new(o, "committed_ts", json_time(store.position.committed_ts));
     (void)json_object_set_new(o, "commits", json_integer((json_int_t)store.commits));
-    (void)json_object_set_new(o, "store", json_text(store.failing ? store.error : "ok"));
+    (void)json_object_set_new(o, "store", json_store(&store));
     (void)json_object_set_new(o, "refused", json_integer((json_int_t)store.refused));
     (void)json_object_set_new(o, "overruns", json_integer(s ? (json_int_t)s->overruns : 0));
     (void)json_object_set_new(o, "filtered", json_integer(s ? (json_int_t)s->filtered : 0));

@@ -206,8 +206,7 @@ bool weir_cells_next(weir_cells *cells, weir_cell *ret)
 
 static bool cell_follow(weir_cells *c, const weir_cell *cell)
 {
-    const uint64_t limit =
-        (uint64_t)weir_pages_count(c->pages) * FOLLOWED_TIMES + FOLLOWED_SPARE;
+    const uint64_t limit = (uint64_t)weir_pages_count(c->pages) * FOLLOWED_TIMES + FOLLOWED_SPARE;
     size_t have = cell->local;
     uint32_t page = cell->overflow;
     while (have < cell->size) {

@@ -39,20 +39,20 @@ typedef struct weir_cell {
     weir_field fields[WEIR_CELL_FIELDS_MAX];
 
     /* where it is */
-    uint32_t at;       /* of its payload in the page */
-    uint32_t size;     /* of the payload */
-    uint32_t local;    /* of that in the page */
-    uint32_t header;   /* of the record */
-    uint32_t overflow; /* the page that goes on; 0: none */
+    uint32_t at;                         /* of its payload in the page */
+    uint32_t size;                       /* of the payload */
+    uint32_t local;                      /* of that in the page */
+    uint32_t header;                     /* of the record */
+    uint32_t overflow;                   /* the page that goes on; 0: none */
     uint8_t types[WEIR_CELL_FIELDS_MAX]; /* how numbers are stored: serial types 0 to 9 */
 } weir_cell;
 
 /* One page at a time. {0} is empty; all memory is released by weir_cells_deinit. */
 typedef struct weir_cells {
     weir_pages *pages;
-    bool later;         /* rows that go on in other pages: take these as weir_pages_read's later */
-    uint64_t followed;  /* pages read for such rows, all in all: bounded by the file's size, so
-                           that chains that loop end */
+    bool later;        /* rows that go on in other pages: take these as weir_pages_read's later */
+    uint64_t followed; /* pages read for such rows, all in all: bounded by the file's size, so
+                          that chains that loop end */
     uint8_t page[WEIR_PAGE_SIZE], next_page[WEIR_PAGE_SIZE];
     uint8_t type;
     bool sweeping;

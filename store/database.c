@@ -23,6 +23,7 @@ static weir_err rc_to_err(int rc)
     case SQLITE_READONLY:
     case SQLITE_AUTH:
         return WEIR_EPERM;
+    case SQLITE_FULL:
     case SQLITE_TOOBIG:
         return WEIR_ELIMIT;
     default:
@@ -35,6 +36,8 @@ weir_err weir_db_fail(sqlite3 *db, weir_error *error, const char *doing)
     int system = sqlite3_system_errno(db);
     weir_err err = rc_to_err(sqlite3_extended_errcode(db));
     bool say = system != 0 && err == WEIR_EIO;
+    if (err == WEIR_EIO && (system == ENOSPC || system == EDQUOT))
+        err = WEIR_ELIMIT;
     if (say && (system == EACCES || system == EPERM || system == EROFS))
         err = WEIR_EPERM;
     return weir_fail(error, err, "cannot %s: %s%s%s", doing, sqlite3_errmsg(db), say ? ": " : "",

@@ -19,7 +19,7 @@ bool weir_file_exists(const char *path, const char *vfs)
 {
     sqlite3_vfs *v = sqlite3_vfs_find(vfs);
     int exists = 0;
-    return v && v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && exists;
+    return v && (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || exists);
 }
 
 static weir_err errno_fail(weir_error *error, const char *doing, const char *path)
@@ -87,8 +87,8 @@ static weir_err vfs_move(const char *from, const char *to, const char *vfs, weir
 {
     sqlite3_vfs *v = sqlite3_vfs_find(vfs);
     sqlite3_file *source = vfs_open(v, from, SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READONLY);
-    sqlite3_file *target = vfs_open(
-        v, to, SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    sqlite3_file *target =
+        vfs_open(v, to, SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     const int rc = source && target ? vfs_copy(source, target) : SQLITE_CANTOPEN;
     vfs_close(source);
     vfs_close(target);

@@ -9,7 +9,7 @@
 
 /* vfs: SQLite VFS name; NULL: the default, and then files are renamed. A simulated disk knows no
  * names but those it opens: there they are copied and deleted. */
-bool weir_file_exists(const char *path, const char *vfs);
+bool weir_file_exists(const char *path, const char *vfs);  /* true also if that cannot be told */
 int64_t weir_file_size(const char *path, const char *vfs); /* -1: there is none, or unreadable */
 
 /* Over what is there. Nothing has either open. WEIR_EIO, WEIR_EPERM. */

@@ -126,8 +126,8 @@ void weir_lock_hint_write(int fd, const weir_lock_hint *hint)
     const off_t at = hint_at(fd);
     if (at == 0 || strlen(hint->uuid) != 36)
         return;
-    const int n = snprintf(text, sizeof text, "%s %llu\n", hint->uuid,
-                           (unsigned long long)hint->last_seq);
+    const int n =
+        snprintf(text, sizeof text, "%s %llu\n", hint->uuid, (unsigned long long)hint->last_seq);
     /* Numbers only grow: no digits of an older line stay behind. */
     if (pwrite(fd, text, (size_t)n, at) != n)
         (void)ftruncate(fd, at);

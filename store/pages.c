@@ -36,6 +36,7 @@ enum {
 struct file {
     sqlite3_file *handle; /* NULL: not open */
     int64_t size;
+    bool failed; /* a read of it */
 };
 
 static void file_close(struct file *f)
@@ -80,6 +81,7 @@ static bool file_read(struct file *f, void *to, size_t n, int64_t at)
     if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ)
         return true;
     memset(to, 0, n);
+    f->failed = true;
     return false;
 }
 
@@ -162,7 +164,8 @@ static bool wal_start(struct wal *w, struct file *file)
 /* Reads frame i, from 0. *ret_own: of this generation. *ret_good: as it was written. */
 static struct frame wal_frame(struct wal *w, uint32_t i, bool *ret_own, bool *ret_good)
 {
-    const bool read = file_read(w->file, w->bytes, FRAME_SIZE, WAL_HEADER + (int64_t)i * FRAME_SIZE);
+    const bool read =
+        file_read(w->file, w->bytes, FRAME_SIZE, WAL_HEADER + (int64_t)i * FRAME_SIZE);
     const struct frame f = frame_of(w->bytes);
     struct sums s = sums_add(w->before, w->bytes, 8, w->big);
     s = sums_add(s, w->bytes + FRAME_HEADER, WEIR_PAGE_SIZE, w->big);
@@ -198,6 +201,7 @@ static void wal_judge(struct file *file, weir_wal_state *ret)
     weir_wal_state s = {0};
     bool broken = !wal_header_good(file), own, good;
     bool lost = false; /* a whole commit behind the break */
+    *ret = s;
     if (!wal_start(&w, file))
         return;
     for (uint32_t i = 0; i < w.n; i++) {
@@ -225,6 +229,11 @@ weir_err weir_wal_look(const char *path, const char *vfs, weir_wal_state *ret, w
         return WEIR_OK;
     if (err == WEIR_OK)
         wal_judge(&file, ret);
+    /* What cannot be read today is not damaged. */
+    if (err == WEIR_OK && file.failed) {
+        *ret = (weir_wal_state){0};
+        err = weir_fail(error, WEIR_EIO, "cannot read %s", path);
+    }
     file_close(&file);
     return err;
 }

@@ -42,7 +42,7 @@ static bool array_grow(void **at, size_t *capacity, size_t size)
 static weir_pending_row *row_open(weir_pending *p, size_t *ret_index)
 {
     size_t i = p->n_rows;
-    if (i > 0 && !weir_block_builder_full(p->rows[i - 1].builder))
+    if (i > p->sealed_rows && !weir_block_builder_full(p->rows[i - 1].builder))
         i--;
     void *rows = p->rows;
     if (i == p->rows_capacity && !array_grow(&rows, &p->rows_capacity, sizeof *p->rows))
@@ -91,6 +91,11 @@ weir_err weir_pending_append(weir_pending *p, const weir_batch *batch, weir_erro
         p->n_rows++;
     }
     row_note(row, batch);
+    for (size_t i = 0; i < batch->n_samples; i++) {
+        const int64_t ts = batch->samples[i].ts.us;
+        p->min_ts = p->n_samples + i == 0 || ts < p->min_ts ? ts : p->min_ts;
+        p->max_ts = p->n_samples + i == 0 || ts > p->max_ts ? ts : p->max_ts;
+    }
     p->n_samples += batch->n_samples;
     return WEIR_OK;
 }
@@ -145,6 +150,37 @@ void weir_pending_clear(weir_pending *p)
     }
     for (size_t i = 0; i < p->n_events; i++)
         event_deinit(&p->events[i]);
-    p->n_rows = p->n_events = 0;
+    p->n_rows = p->n_events = p->sealed_rows = p->sealed_events = 0;
     p->n_samples = p->event_bytes = 0;
+}
+
+void weir_pending_seal(weir_pending *p)
+{
+    p->sealed_rows = p->n_rows;
+    p->sealed_events = p->n_events;
+}
+
+void weir_pending_unseal(weir_pending *p, bool written)
+{
+    const size_t rows = p->sealed_rows, events = p->sealed_events;
+    p->sealed_rows = p->sealed_events = 0;
+    if (!written)
+        return;
+    for (size_t i = 0; i < rows; i++) {
+        p->n_samples -= weir_block_builder_count(p->rows[i].builder);
+        weir_block_builder_free(p->rows[i].builder);
+    }
+    for (size_t i = 0; i < events; i++) {
+        p->event_bytes -=
+            sizeof p->events[i] + strlen(p->events[i].subject) + strlen(p->events[i].text);
+        event_deinit(&p->events[i]);
+    }
+    if (rows > 0) {
+        memmove(p->rows, p->rows + rows, (p->rows_capacity - rows) * sizeof *p->rows);
+        memset(p->rows + p->rows_capacity - rows, 0, rows * sizeof *p->rows);
+    }
+    if (events > 0)
+        memmove(p->events, p->events + events, (p->n_events - events) * sizeof *p->events);
+    p->n_rows -= rows;
+    p->n_events -= events;
 }

@@ -36,9 +36,12 @@ typedef struct weir_pending {
     weir_pending_event *events;
     size_t n_events, events_capacity;
     size_t n_samples;
+    int64_t min_ts, max_ts; /* of these */
     size_t event_bytes;
 
-    size_t n_tags; /* uids below this are known */
+    size_t n_tags;                     /* uids below this are known */
+    size_t sealed_rows, sealed_events; /* the first ones: written by a commit whose end is not
+                                          known; nothing is added to these rows */
 } weir_pending;
 
 void weir_pending_deinit(weir_pending *p);
@@ -54,3 +57,10 @@ size_t weir_pending_bytes(const weir_pending *p);
 
 /* Forgets samples and events, after their commit; what is known of the tags stays. */
 void weir_pending_clear(weir_pending *p);
+
+/* All that waits was written by a commit that failed, and may be on the disk nevertheless. What is
+ * added from now on is kept apart from it. */
+void weir_pending_seal(weir_pending *p);
+
+/* How a commit that failed has turned out: all that was sealed is on the disk, or nothing. */
+void weir_pending_unseal(weir_pending *p, bool written);

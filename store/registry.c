@@ -266,6 +266,8 @@ static weir_err registration_write(struct registration *r, weir_wall now, weir_e
         err = weir_db_run(r->store->commit, error);
     if (err == WEIR_OK)
         r->store->pending.n_tags = (size_t)last + 1;
+    weir_expire_free(r->store->expire); /* tags and names may be others */
+    r->store->expire = NULL;
     return err;
 }
 
@@ -273,6 +275,8 @@ weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall
                              weir_error *error)
 {
     struct registration r = {.store = store, .catalog = catalog};
+    if (!store->db)
+        return weir_fail(error, WEIR_EIO, "the store could not be opened again");
     /* What waits was acquired before this catalog: its numbers come first. */
     weir_err err = weir_store_commit(store, now, error);
     if (err == WEIR_OK)
@@ -284,6 +288,60 @@ weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall
     }
     for (size_t i = 0; err == WEIR_OK && i < catalog->n_tags; i++)
         catalog->tags[i].uid = r.uids[i];
+    if (err == WEIR_OK)
+        store->catalog = catalog;
+    registration_deinit(&r);
+    return err;
+}
+
+weir_err weir_registry_complete(sqlite3 *db, weir_error *error)
+{
+    return weir_db_exec(
+        db,
+        "INSERT OR IGNORE INTO tag_version(uid,seq,name,device,unit,type,scale,offset,description,"
+        "labels,address) SELECT uid, 1, name, substr(name,1,instr(name||'/','/')-1), '', 'raw', 1,"
+        " 0, '', '{}', '' FROM tag WHERE uid NOT IN (SELECT uid FROM tag_version)",
+        error);
+}
+
+/* A repair brings the tags' rows over, or at least their uids; a file that was made anew has none.
+ * Names that are there under another uid would be somebody else's: they cannot be, as uids are
+ * given only here. */
+weir_err weir_registry_restore(weir_store *store, weir_wall now, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
+    struct tag_texts texts = {WEIR_TEXT_INIT, WEIR_TEXT_INIT, WEIR_TEXT_INIT};
+    if (!store->catalog)
+        return WEIR_OK;
+    weir_err err = weir_db_prepare(store->db,
+                                   "INSERT INTO tag(uid,name,active) VALUES(?,?,1)"
+                                   " ON CONFLICT(uid) DO UPDATE SET name=excluded.name, active=1",
+                                   &put, error);
+    if (err == WEIR_OK)
+        err = weir_db_run(store->begin, error);
+    for (size_t i = 0; err == WEIR_OK && i < store->catalog->n_tags; i++) {
+        const weir_tag *tag = &store->catalog->tags[i];
+        weir_text_clear(&texts.name);
+        weir_tag_name(store->catalog, tag, &texts.name);
+        (void)sqlite3_bind_int64(put, 1, tag->uid);
+        bind_text(put, 2, &texts.name);
+        err = weir_db_run(put, error);
+    }
+    if (err == WEIR_OK)
+        err = weir_registry_complete(store->db, error);
+    if (err == WEIR_OK)
+        err = weir_db_run(store->commit, error);
+    if (err != WEIR_OK)
+        weir_store_rollback(store);
+    tag_texts_deinit(&texts);
+    if (err != WEIR_OK)
+        return err;
+    struct registration r = {.store = store, .catalog = store->catalog};
+    err = registration_init(&r, error);
+    if (err == WEIR_OK)
+        err = registration_write(&r, now, error);
+    if (err != WEIR_OK)
+        weir_store_rollback(store);
     registration_deinit(&r);
     return err;
 }
@@ -312,6 +370,8 @@ weir_err weir_store_put_devices(weir_store *store, const weir_device_record *dev
                                 weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
+    if (!store->db)
+        return weir_fail(error, WEIR_EIO, "the store could not be opened again");
     weir_err err = weir_db_prepare(store->db,
                                    "INSERT OR REPLACE INTO device SELECT ?,?,?,?,?,?,?,?,?,?,?,"
                                    " value FROM meta WHERE key='catalog'",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of a damaged store: a sound one with all that can be read, and the old in quarantine.
+/* What becomes of a damaged store: a sound one with all that can be read, and the old in
+ * quarantine.
  */
 
 /*
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -44,8 +46,8 @@ WEIR_DEFINE_CLEANUP(paths, paths_free)
 static weir_err paths_make(paths *p, const char *dir, weir_error *error)
 {
     static const char *const names[FILE_NAMES] = {
-        "data.db",          "data.db-wal",      "data.db-shm", "data.db.part",
-        "data.db.part-journal", "data.db.repaired", "quarantine"};
+        "data.db",          "data.db-wal", "data.db-shm", "data.db.part", "data.db.part-journal",
+        "data.db.repaired", "quarantine"};
     for (int i = 0; i < FILE_NAMES; i++) {
         const int n = snprintf(p->at[i], sizeof p->at[i], "%s/%s", dir, names[i]);
         if (n < 0 || n >= 4096)
@@ -55,6 +57,16 @@ static weir_err paths_make(paths *p, const char *dir, weir_error *error)
 }
 
 /* --- looking ------------------------------------------------------------------------------ */
+
+/* "unable to get the page. error code=266": the check reports a disk that cannot be read, or memory
+ * that is short, as it reports damage. */
+static bool finding_is_failure(const char *text)
+{
+    static const char words[] = "error code=";
+    const char *at = strstr(text, words);
+    const long code = at ? strtol(at + sizeof words - 1, NULL, 10) & 0xff : 0;
+    return code == SQLITE_IOERR || code == SQLITE_NOMEM;
+}
 
 /* What an opening and each commit read. log and segment may be large; they are checked when they
  * are read. */
@@ -77,7 +89,8 @@ static weir_err tables_check(sqlite3 *db, char why[300], weir_error *error)
         const char *text =
             err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
         if (text && strcmp(text, "ok") != 0)
-            err = weir_fail(error, WEIR_EDAMAGED, "table %s: %.200s", names[i], text);
+            err = weir_fail(error, finding_is_failure(text) ? WEIR_EIO : WEIR_EDAMAGED,
+                            "table %s: %.200s", names[i], text);
     }
     if (err == WEIR_EDAMAGED && error)
         (void)snprintf(why, 300, "%.299s", error->text);
@@ -94,9 +107,11 @@ static weir_err database_look(const char *path, const char *vfs, bool *ret_named
     *ret_named = false;
     weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &db, error);
     if (err == WEIR_OK)
-        err = weir_db_int(db, "PRAGMA user_version", 0, &version, error);
-    if (err == WEIR_OK)
         err = weir_db_identify(db, path, &content, error);
+    const bool known = err == WEIR_OK || err == WEIR_EUNSUPPORTED;
+    weir_err read = known ? weir_db_int(db, "PRAGMA user_version", 0, &version, error) : WEIR_OK;
+    if (read != WEIR_OK)
+        return read;
     if (err == WEIR_EUNSUPPORTED && (version < 0 || version > VERSION_MAX))
         err = weir_fail(error, WEIR_EDAMAGED, "the head of the file is damaged");
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
@@ -134,10 +149,14 @@ weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damag
         return err;
     /* An emptied file beside a WAL with commits: SQLite would take it for a new database and drop
      * the WAL. */
-    const bool emptied = weir_file_size(p->at[DATA], vfs) <= 0;
+    const int64_t size = weir_file_size(p->at[DATA], vfs);
+    if (size < 0 && weir_file_exists(p->at[DATA], vfs))
+        return weir_fail(error, WEIR_EIO, "cannot read %s", p->at[DATA]);
+    const bool emptied = size <= 0;
     if (wal.damaged || (emptied && wal.committed > 0)) {
-        (void)snprintf(ret_why, 300, "%s", emptied ? "data.db is empty beside its write-ahead log"
-                                                   : "the write-ahead log is damaged in the midst");
+        (void)snprintf(ret_why, 300, "%s",
+                       emptied ? "data.db is empty beside its write-ahead log"
+                               : "the write-ahead log is damaged in the midst");
         *ret_damaged = emptied || file_is_ours(p, vfs);
         if (*ret_damaged)
             return WEIR_OK;
@@ -150,8 +169,9 @@ weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damag
         return WEIR_OK;
     }
     /* What only a writer can clean up is left to the real opening. */
-    return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED ? weir_fail(error, err, "%s", local.text)
-                                                            : WEIR_OK;
+    return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED
+               ? weir_fail(error, err, "%s", local.text)
+               : WEIR_OK;
 }
 
 /* --- salvaging ---------------------------------------------------------------------------- */
@@ -244,7 +264,8 @@ static weir_err quarantine_name(const paths *p, const char *vfs, char ret[300], 
     weir_wall_format((weir_wall){when}, text);
     for (char *c = text; *c; c++)
         *c = *c == ':' ? '-' : *c;
-    const int n = snprintf(ret, 300, "%.250s/%s", p->at[QUARANTINE], text);
+    /* A simulated disk has no folders. */
+    const int n = snprintf(ret, 300, "%.250s%c%s", p->at[QUARANTINE], vfs ? '-' : '/', text);
     if (n < 0 || n >= 300 || strlen(p->at[QUARANTINE]) > 250)
         return weir_fail(error, WEIR_EINVAL, "data directory: the path is too long");
     return WEIR_OK;
@@ -266,19 +287,19 @@ static weir_err exchange(const paths *p, const char *data_dir, const char *vfs, 
         const char *name;
     } moved[] = {{WAL, "data.db-wal"}, {DATA, "data.db"}};
     weir_err err = quarantine_name(p, vfs, folder, error);
-    if (err == WEIR_OK)
+    if (err == WEIR_OK && !vfs)
         err = folder_make(p->at[QUARANTINE], error);
-    if (err == WEIR_OK)
+    if (err == WEIR_OK && !vfs)
         err = folder_make(folder, error);
     for (size_t i = 0; err == WEIR_OK && i < sizeof moved / sizeof *moved; i++) {
         char to[400];
-        (void)snprintf(to, sizeof to, "%s/%s", folder, moved[i].name);
+        (void)snprintf(to, sizeof to, "%s%c%s", folder, vfs ? '-' : '/', moved[i].name);
         if (weir_file_exists(p->at[moved[i].file], vfs))
             err = weir_file_move(p->at[moved[i].file], to, vfs, error);
     }
     if (err == WEIR_OK)
         err = weir_file_remove(p->at[SHM], vfs, error);
-    if (err == WEIR_OK)
+    if (err == WEIR_OK && !vfs)
         err = weir_dir_sync(folder, error);
     if (err == WEIR_OK)
         err = weir_file_move(p->at[REPAIRED], p->at[DATA], vfs, error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of a damaged store: a sound one with all that can be read, and the old in quarantine.
+/* What becomes of a damaged store: a sound one with all that can be read, and the old in
+ * quarantine.
  */
 
 #pragma once
@@ -33,15 +34,16 @@ typedef struct weir_repair_report {
 weir_err weir_store_repair(const char *data_dir, const char *vfs, weir_wall now,
                            weir_repair_report *ret, weir_error *error) WEIR_MUST_CHECK;
 
-/* --- for the store's opening: the lock is held, and nothing of this process has the files open - */
+/* --- for the store's opening: the lock is held, and nothing of this process has the files open -
+ */
 
 /*
  * Whether the store is damaged, as far as a few megabytes of reading tell: the head, the WAL, the
  * tables an opening needs. History is not looked at: damage there is found when it is read.
  * Errors as above; WEIR_OK also when there is no file.
  */
-weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged, char ret_why[300],
-                          weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged,
+                          char ret_why[300], weir_error *error) WEIR_MUST_CHECK;
 
 /* Ends an exchange of files that was interrupted. */
 weir_err weir_repair_resume(const char *data_dir, const char *vfs,

@@ -171,8 +171,7 @@ static bool block_check(weir_cell *cell, struct block_columns at, int64_t *ret_s
     WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
     const weir_field *h = &cell->fields[at.head];
     weir_field *body = &cell->fields[at.body], *numbers = &cell->fields[at.first_number];
-    if (weir_block_head_parse(h->bytes, h->n, &head, NULL) != WEIR_OK ||
-        body->n < head.body_size ||
+    if (weir_block_head_parse(h->bytes, h->n, &head, NULL) != WEIR_OK || body->n < head.body_size ||
         weir_crc32c(0, body->bytes, head.body_size) != head.body_crc ||
         weir_block_decode(&head, body->bytes, head.body_size, &block, NULL) != WEIR_OK)
         return false;
@@ -200,7 +199,7 @@ static verdict check_log(const weir_salvage *s, weir_cell *cell)
     last->kind = WEIR_FIELD_INTEGER;
     last->integer = cell->rowid + span - 1;
     return seq_good(cell->rowid) && seq_good(last->integer) && !cell->out_of_order ? KEEP
-                                                                                  : HOMELESS;
+                                                                                   : HOMELESS;
 }
 
 static verdict check_fresh(const weir_salvage *s, weir_cell *cell)
@@ -519,8 +518,7 @@ static weir_err page_second_round(weir_salvage *s, uint32_t page, weir_error *er
     return err;
 }
 
-weir_err weir_salvage_step(weir_salvage *salvage, uint32_t pages, bool *ret_done,
-                           weir_error *error)
+weir_err weir_salvage_step(weir_salvage *salvage, uint32_t pages, bool *ret_done, weir_error *error)
 {
     weir_salvage *s = salvage;
     const uint32_t n = weir_pages_count(s->pages) + weir_pages_extra(s->pages);
@@ -585,7 +583,8 @@ bool weir_salvage_is_ours(weir_pages *pages)
     weir_cells cells = {0};
     weir_cell cell;
     bool ours = false;
-    for (uint32_t page = 1; page <= weir_pages_count(pages) && page <= LOOK_PAGES && !ours; page++) {
+    for (uint32_t page = 1; page <= weir_pages_count(pages) && page <= LOOK_PAGES && !ours;
+         page++) {
         const bool rows = weir_cells_start(&cells, pages, page);
         ours = memmem(cells.page, sizeof cells.page, definition, sizeof definition - 1) != NULL;
         while (rows && !ours && weir_cells_next(&cells, &cell))

@@ -18,7 +18,7 @@ struct weir_salvage {
     sqlite3 *db;
     weir_cells cells;
     sqlite3_stmt *put[SALVAGE_TABLES_MAX]; /* by table */
-    sqlite3_stmt *part;    /* whether a part lives */
+    sqlite3_stmt *part;                    /* whether a part lives */
     sqlite3_stmt *overlap; /* the log row with the highest first_seq up to a number */
     uint32_t next;         /* page */
     bool leftovers;        /* second round: free pages, and rows nothing points to */

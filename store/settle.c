@@ -25,27 +25,22 @@
 #include "store/row.h"
 #include "store/salvage_priv.h"
 #include "store/schema.h"
-
-/* Random by SQLite's VFS. RFC 9562, version 4. */
-static const char uuid_sql[] =
-    "INSERT OR IGNORE INTO meta SELECT 'uuid', lower(substr(h,1,8)||'-'||substr(h,9,4)||'-4'||"
-    "substr(h,14,3)||'-'||substr('89ab',1+(unicode(substr(h,17,1))&3),1)||substr(h,18,3)||'-'||"
-    "substr(h,21,12)) FROM (SELECT hex(randomblob(16)) AS h)";
+#include "store/store_priv.h"
 
 /* --- meta --------------------------------------------------------------------------------- */
 
 static weir_err settle_meta(weir_salvage *s, weir_wall now, weir_error *error)
 {
-    char sql[400];
+    char sql[400], uuid[WEIR_UUID_SIZE];
+    weir_uuid_make(uuid);
     (void)snprintf(sql, sizeof sql,
-                   "INSERT OR IGNORE INTO meta VALUES('created',%lld),('catalog',0);"
+                   "INSERT OR IGNORE INTO meta VALUES('created',%lld),('catalog',0),('uuid','%s');"
                    "UPDATE meta SET value=value+1 WHERE key='catalog';"
                    "DELETE FROM meta WHERE key='merged_seq';"
                    "INSERT OR IGNORE INTO meta"
                    " SELECT 'history_seq', ifnull(max(last_seq),0) FROM part;",
-                   (long long)now.us);
-    weir_err err = weir_db_exec(s->db, uuid_sql, error);
-    return err == WEIR_OK ? weir_db_exec(s->db, sql, error) : err;
+                   (long long)now.us, uuid);
+    return weir_db_exec(s->db, sql, error);
 }
 
 /* Moves that rode with commits which were not merged. What cannot be read is not moved: a sink gets
@@ -130,10 +125,9 @@ static weir_err settle_homeless(weir_salvage *s, int64_t *at, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
     bool row;
-    weir_err err =
-        weir_db_prepare(s->db,
-                        "SELECT slot, head, body FROM fresh WHERE first_seq=0 ORDER BY min_ts",
-                        &rows, error);
+    weir_err err = weir_db_prepare(
+        s->db, "SELECT slot, head, body FROM fresh WHERE first_seq=0 ORDER BY min_ts", &rows,
+        error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
         const int64_t span = block_span(rows);
         if (span > 0)
@@ -160,8 +154,8 @@ static void running_add(struct running *r, const weir_block *block)
         for (size_t k = 0; k < batch->n_samples; k++) {
             const int64_t ts = batch->samples[k].ts.us;
             r->newest_ts = ts > r->newest_ts ? ts : r->newest_ts;
-            r->trusted_ts = trusted && (r->trusted_ts == 0 || ts > r->trusted_ts) ? ts
-                                                                                  : r->trusted_ts;
+            r->trusted_ts =
+                trusted && (r->trusted_ts == 0 || ts > r->trusted_ts) ? ts : r->trusted_ts;
             r->epoch_ts = batch->epoch == r->epoch && ts > r->epoch_ts ? ts : r->epoch_ts;
         }
     }
@@ -244,8 +238,8 @@ static void orphan_add(struct orphan *o, sqlite3_stmt *row)
     o->min_ts = o->segments == 0 || head.min_ts.us < o->min_ts ? head.min_ts.us : o->min_ts;
     o->max_ts = o->segments == 0 || head.max_ts.us > o->max_ts ? head.max_ts.us : o->max_ts;
     o->segments++;
-    o->bytes += sqlite3_column_bytes(row, 1) + sqlite3_column_bytes(row, 2) +
-                sqlite3_column_bytes(row, 3);
+    o->bytes +=
+        sqlite3_column_bytes(row, 1) + sqlite3_column_bytes(row, 2) + sqlite3_column_bytes(row, 3);
     if ((uint64_t)sqlite3_column_int64(row, 0) >> 8 & SEGMENT_REPLIES)
         orphan_add_replies(o, &head, sqlite3_column_blob(row, 3),
                            (size_t)sqlite3_column_bytes(row, 3));
@@ -265,10 +259,9 @@ static weir_err orphan_write(weir_salvage *s, const struct orphan *o, weir_error
                                o->last_seq + WEIR_BLOCK_BATCH_MAX, &history_seq, error);
     if (err != WEIR_OK)
         return err;
-    const int64_t last =
-        o->last_seq == 0 || o->last_seq + WEIR_BLOCK_BATCH_MAX > history_seq
-            ? history_seq
-            : o->last_seq + WEIR_BLOCK_BATCH_MAX;
+    const int64_t last = o->last_seq == 0 || o->last_seq + WEIR_BLOCK_BATCH_MAX > history_seq
+                             ? history_seq
+                             : o->last_seq + WEIR_BLOCK_BATCH_MAX;
     (void)snprintf(sql, sizeof sql,
                    "INSERT INTO part VALUES(%" PRId64 ",0,0,%d,%" PRId64 ",%" PRId64 ",%" PRId64
                    ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ")",
@@ -387,12 +380,10 @@ static weir_err settle_tags(weir_salvage *s, weir_error *error)
         " WHERE seq=(SELECT max(seq) FROM tag_version w WHERE w.uid=v.uid);"
         "WITH RECURSIVE u(uid) AS (SELECT 1 UNION ALL SELECT uid+1 FROM u WHERE uid<%" PRId64 ")"
         " INSERT OR IGNORE INTO tag(uid,name,active) SELECT uid, 'salvaged/'||uid, 0 FROM u"
-        " WHERE uid<=%" PRId64 " AND uid NOT IN (SELECT uid FROM tag);"
-        "INSERT OR IGNORE INTO tag_version(uid,seq,name,device,unit,type,scale,offset,description,"
-        "labels,address) SELECT uid, 1, name, substr(name,1,instr(name||'/','/')-1), '', 'raw', 1,"
-        " 0, '', '{}', '' FROM tag WHERE uid NOT IN (SELECT uid FROM tag_version);",
+        " WHERE uid<=%" PRId64 " AND uid NOT IN (SELECT uid FROM tag);",
         highest, highest);
-    return weir_db_exec(s->db, sql, error);
+    err = weir_db_exec(s->db, sql, error);
+    return err == WEIR_OK ? weir_registry_complete(s->db, error) : err;
 }
 
 /* --- what is lost ------------------------------------------------------------------------- */
@@ -423,8 +414,8 @@ static void range_add(weir_salvage *s, int64_t first, int64_t last, int64_t from
 }
 
 /* Numbers above history_seq that neither the log nor events have. A merged row spans events. */
-static weir_err settle_lost(weir_salvage *s, int64_t history_seq, struct seen *seen,
-                            weir_wall now, weir_error *error)
+static weir_err settle_lost(weir_salvage *s, int64_t history_seq, struct seen *seen, weir_wall now,
+                            weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
     bool row;
@@ -471,13 +462,12 @@ static weir_err count_all(weir_salvage *s, weir_error *error)
 
 void weir_salvage_say(const weir_salvage_counts *c, weir_text *ret)
 {
-    weir_text_format(ret,
-                     "%" PRIu64 " samples and %" PRIu64 " events of %" PRIu64
-                     " tags were brought over",
-                     c->samples, c->events, c->tags);
+    weir_text_format(
+        ret, "%" PRIu64 " samples and %" PRIu64 " events of %" PRIu64 " tags were brought over",
+        c->samples, c->events, c->tags);
     if (c->lost_seqs > 0)
-        weir_text_format(ret, "; %" PRIu64 " of the log are lost (numbers %" PRIu64 " to %" PRIu64
-                              "%s)",
+        weir_text_format(ret,
+                         "; %" PRIu64 " of the log are lost (numbers %" PRIu64 " to %" PRIu64 "%s)",
                          c->lost_seqs, c->ranges[0].first_seq, c->ranges[0].last_seq,
                          c->n_ranges > 1 ? " and others" : "");
     if (c->lost_samples > 0)
@@ -493,7 +483,6 @@ static weir_err settle_report(weir_salvage *s, int64_t seq, weir_wall now, weir_
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     char sql[200];
-    const bool lost = s->counts.lost_seqs + s->counts.lost_samples > 0;
     weir_text_add(&text, "the store was damaged and has been repaired: ");
     weir_salvage_say(&s->counts, &text);
     weir_err err = weir_db_prepare(s->db, "INSERT INTO event VALUES(?,?,?,'',?)", &put, error);
@@ -501,7 +490,7 @@ static weir_err settle_report(weir_salvage *s, int64_t seq, weir_wall now, weir_
         return err;
     (void)sqlite3_bind_int64(put, 1, seq);
     (void)sqlite3_bind_int64(put, 2, now.us);
-    (void)sqlite3_bind_int(put, 3, lost ? WEIR_EVENT_GAP : WEIR_EVENT_STORE);
+    (void)sqlite3_bind_int(put, 3, WEIR_EVENT_STORE);
     (void)sqlite3_bind_text(put, 4, weir_text_get(&text), -1, SQLITE_STATIC);
     err = weir_db_run(put, error);
     (void)snprintf(sql, sizeof sql,

@@ -24,37 +24,15 @@
 
 #include "base/alloc.h"
 #include "store/database.h"
+#include "store/gap.h"
 #include "store/lock.h"
 #include "store/maintain.h"
 #include "store/migrate.h"
+#include "store/recover.h"
 #include "store/schema.h"
 #include "store/store_priv.h"
 
-enum {
-    WAL_PAGES_MAX = 1024, /* 4 MB: then it is checkpointed */
-    BUSY_MS = 1000,       /* for someone's sqlite3 shell; other programs of ours only read */
-};
-
 /* --- opening ------------------------------------------------------------------------------ */
-
-/* Looks without the right to write, so that a newer store is not altered even by the checkpoint
- * that ends a writing connection. What only a writer can clean up (a crash while the file was
- * made) is left to the real opening. */
-static weir_err store_look(const char *path, const char *vfs, weir_error *error)
-{
-    WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
-    weir_db_content content;
-    int exists = 0;
-    sqlite3_vfs *v = sqlite3_vfs_find(vfs);
-    if (!v)
-        return weir_fail(error, WEIR_EINVAL, "no SQLite VFS named %s", vfs ? vfs : "(default)");
-    if (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || !exists)
-        return WEIR_OK;
-    if (weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &db, NULL) != WEIR_OK)
-        return WEIR_OK;
-    weir_err err = weir_db_identify(db, path, &content, error);
-    return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED ? err : WEIR_OK;
-}
 
 /* The whole schema in one transaction: a crash leaves an empty file or a complete one. auto_vacuum
  * belongs inside, because it writes the first page. */
@@ -198,15 +176,15 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
                              weir_error *error)
 {
     weir_db_content content;
-    (void)sqlite3_busy_timeout(store->db, BUSY_MS);
+    (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     weir_err err = weir_db_identify(store->db, path, &content, error);
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
         err = store_create(store, o->now, error);
-    /* The limit cuts a WAL that someone's long read had let grow, once it is reset. */
+    store->created = err == WEIR_OK && content == WEIR_DB_EMPTY;
     if (err == WEIR_OK)
         err = weir_db_exec(store->db,
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608;"
+                           "PRAGMA wal_autocheckpoint=0;"
                            "PRAGMA secure_delete=OFF",
                            error);
     if (err == WEIR_OK)
@@ -223,9 +201,19 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
     if (err == WEIR_OK)
+        err = weir_limits_init(store, o->now, error);
+    if (err == WEIR_OK)
         err = store_read_identity(store, o, error);
     store->merge_began = store->archive_began = store->vacuum.began = o->now;
     return err == WEIR_OK ? store_prepare(store, error) : err;
+}
+
+weir_err weir_store_attach(weir_store *store, const char *path, weir_wall now, weir_error *error)
+{
+    weir_err err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, store->vfs,
+                                &store->db, error);
+    const weir_store_options o = {.data_dir = store->data_dir, .vfs = store->vfs, .now = now};
+    return err == WEIR_OK ? store_set_up(store, path, &o, error) : err;
 }
 
 static weir_err store_open_dir(weir_store *store, const weir_store_options *o, weir_error *error)
@@ -240,19 +228,23 @@ static weir_err store_open_dir(weir_store *store, const weir_store_options *o, w
                          "cannot make data directory %s: %s", o->data_dir, strerror(errno));
     weir_err err = weir_lock_take(o->data_dir, &store->lock_fd, error);
     if (err == WEIR_OK)
-        err = store_look(path, o->vfs, error);
+        err = weir_store_mend(store, false, o->now, error);
     if (err == WEIR_OK)
-        err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs, &store->db,
-                           error);
-    return err == WEIR_OK ? store_set_up(store, path, o, error) : err;
+        err = weir_store_attach(store, path, o->now, error);
+    /* What a look does not see, an opening may: then it is repaired after all, once. */
+    if (err == WEIR_EDAMAGED && !store->mended) {
+        weir_store_detach(store);
+        err = weir_store_mend(store, true, o->now, error);
+        if (err == WEIR_OK)
+            err = weir_store_attach(store, path, o->now, error);
+    }
+    return err == WEIR_OK ? weir_store_settle_in(store, o->now, error) : err;
 }
 
 static weir_err store_open_memory(weir_store *store, const weir_store_options *o, weir_error *error)
 {
     store->memory = true;
-    weir_err err = weir_db_open(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, o->vfs,
-                                &store->db, error);
-    return err == WEIR_OK ? store_set_up(store, "memory", o, error) : err;
+    return weir_store_attach(store, ":memory:", o->now, error);
 }
 
 weir_err weir_store_open(const weir_store_options *options, weir_store **ret, weir_error *error)
@@ -262,9 +254,11 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret, we
         return weir_fail(error, WEIR_ENOMEM, "no memory for the store");
     store->lock_fd = -1;
     store->options = weir_maintain_defaults(options);
-    weir_err err = strcmp(options->data_dir, "memory") == 0
-                       ? store_open_memory(store, options, error)
-                       : store_open_dir(store, options, error);
+    weir_err err = weir_store_place(store, options, error);
+    if (err != WEIR_OK)
+        return err;
+    err = strcmp(options->data_dir, "memory") == 0 ? store_open_memory(store, options, error)
+                                                   : store_open_dir(store, options, error);
     if (err != WEIR_OK)
         return err;
     *ret = store;
@@ -272,24 +266,42 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret, we
     return WEIR_OK;
 }
 
+void weir_store_detach(weir_store *store)
+{
+    sqlite3_stmt **statements[] = {&store->begin, &store->commit, &store->insert_event};
+    weir_archive_free(store->archive);
+    weir_compact_free(store->compact);
+    weir_expire_free(store->expire);
+    weir_fresh_deinit(&store->fresh);
+    weir_store_current_deinit(&store->current);
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        (void)sqlite3_finalize(*statements[i]);
+        *statements[i] = NULL;
+    }
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
+    store->archive = NULL;
+    store->compact = NULL;
+    store->expire = NULL;
+    store->current_loaded = store->log.known = false;
+    store->archive_looked = store->compact_looked = false;
+    store->wal_pages = 0;
+}
+
 void weir_store_close(weir_store *store)
 {
     if (!store)
         return;
-    weir_archive_free(store->archive);
-    weir_compact_free(store->compact);
-    weir_fresh_deinit(&store->fresh);
-    sqlite3_stmt *statements[] = {store->begin, store->commit, store->insert_event};
-    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-        (void)sqlite3_finalize(statements[i]);
+    weir_store_note(store);
     /* The last connection checkpoints the WAL and removes it; beside a reader it stays, and the
      * next open finds all in it. */
-    (void)sqlite3_close(store->db);
+    weir_store_detach(store);
     weir_lock_release(store->lock_fd);
     weir_pending_deinit(&store->pending);
     weir_epochs_deinit(&store->epochs);
     weir_cursors_deinit(&store->cursors);
-    weir_store_current_deinit(&store->current);
+    weir_free(store->data_dir);
+    weir_free(store->vfs);
     weir_free(store);
 }
 
@@ -373,10 +385,27 @@ static weir_err event_insert(weir_store *store, const weir_pending_event *e, str
     return err;
 }
 
-static weir_err pending_write(weir_store *store, struct progress *p, weir_error *error)
+/* What is not stored, or was lost before it came here. */
+static weir_err gaps_write(weir_store *store, bool without, weir_wall now, weir_error *error)
+{
+    const weir_pending *p = &store->pending;
+    const char *cause = store->limits.cause ? store->limits.cause : "max_size";
+    const weir_gap refused = {"", 0, p->min_ts, p->max_ts, p->n_samples, cause};
+    const weir_gap lost = {
+        "", 0, store->lost.since.us, store->lost.until.us, store->lost.count, "memory"};
+    weir_err err = WEIR_OK;
+    if (without && p->n_samples > 0)
+        err = weir_gap_add(store->db, &refused, store->limits.refusing, now, error);
+    if (err == WEIR_OK && store->lost.count > 0)
+        err = weir_gap_add(store->db, &lost, false, now, error);
+    return err;
+}
+
+static weir_err pending_write(weir_store *store, bool without, struct progress *p,
+                              weir_error *error)
 {
     weir_err err = WEIR_OK;
-    for (size_t i = 0; err == WEIR_OK && i < store->pending.n_rows; i++)
+    for (size_t i = 0; err == WEIR_OK && !without && i < store->pending.n_rows; i++)
         err = row_put(store, &store->pending.rows[i], i == 0, p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
@@ -392,40 +421,96 @@ void weir_store_rollback(weir_store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-void weir_store_checkpoint(weir_store *store)
+static void commit_failed(weir_store *store, const struct progress *p, bool reopening)
 {
-    if (store->wal_pages >= WAL_PAGES_MAX)
-        (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    weir_store_rollback(store);
+    weir_fresh_rolled_back(&store->fresh);
+    /* An fsync that failed may have left all of it on the disk, where a reopening would find it. */
+    if (reopening) {
+        store->attempt_seq = p->position.committed_seq;
+        weir_pending_seal(&store->pending);
+    }
 }
 
-weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
+static weir_err commit_write(weir_store *store, bool without, struct progress *p, weir_wall now,
+                             weir_error *error)
 {
-    (void)now;
-    struct progress p = {store->position, store->newest_ts, store->epoch_ts};
-    if (store->pending.n_samples + store->pending.n_events == 0)
-        return WEIR_OK;
+    /* Writes over what an earlier attempt has left. */
+    weir_pending_unseal(&store->pending, false);
+    store->attempt_seq = 0;
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
-        err = pending_write(store, &p, error);
+        err = pending_write(store, without, p, error);
+    if (err == WEIR_OK)
+        err = gaps_write(store, without, now, error);
+    const bool ending = err == WEIR_OK;
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
-    if (err != WEIR_OK) {
-        weir_store_rollback(store);
-        weir_fresh_rolled_back(&store->fresh);
-        (void)weir_fail_prefix(
-            error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));
-        return err;
+    if (err != WEIR_OK)
+        commit_failed(store, p, ending && err != WEIR_ELIMIT && err != WEIR_EINUSE);
+    return err;
+}
+
+/* All of it is on disk. */
+static void commit_done(weir_store *store, bool without, const struct progress *p)
+{
+    store->position = p->position;
+    store->newest_ts = p->newest_ts;
+    store->epoch_ts = p->epoch_ts;
+    store->attempt_seq = 0;
+    store->lost.count = 0;
+    if (without && store->pending.n_samples > 0) {
+        store->limits.not_stored += store->pending.n_samples;
+        store->limits.refusing = true;
     }
-    store->position = p.position;
-    store->newest_ts = p.newest_ts;
-    store->epoch_ts = p.epoch_ts;
     weir_fresh_committed(&store->fresh);
-    if (store->pending.n_rows > 0)
+    if (store->pending.n_rows > 0 && !without)
         weir_cursors_committed(&store->cursors);
     weir_pending_clear(&store->pending);
     weir_epochs_clear(&store->epochs);
     weir_store_checkpoint(store);
+}
+
+/* without: the samples are not stored, and a gap says so. */
+static weir_err commit_run(weir_store *store, bool without, weir_wall now, weir_error *error)
+{
+    struct progress p = {store->position, store->newest_ts, store->epoch_ts};
+    weir_err err = store->db && !store->gone
+                       ? weir_store_wal_room(store, error)
+                       : weir_fail(error, WEIR_EIO, "the store could not be opened again");
+    if (err == WEIR_OK)
+        err = commit_write(store, without, &p, now, error);
+    if (err != WEIR_OK) {
+        (void)weir_fail_prefix(
+            error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));
+        return err;
+    }
+    commit_done(store, without, &p);
     return WEIR_OK;
+}
+
+weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
+{
+    const bool refuse = weir_limits_refuse(store) && store->pending.n_samples > 0;
+    if (store->pending.n_samples + store->pending.n_events + store->lost.count == 0)
+        return WEIR_OK;
+    if (refuse && store->options.config->when_full == WEIR_FULL_BLOCK)
+        return weir_fail(error, WEIR_ELIMIT, "the store is full (%s): %zu samples wait in memory",
+                         store->limits.cause, store->pending.n_samples);
+    return commit_run(store, refuse, now, error);
+}
+
+weir_err weir_store_commit_without_samples(weir_store *store, weir_wall now, weir_error *error)
+{
+    return commit_run(store, true, now, error);
+}
+
+void weir_store_note_lost(weir_store *store, uint64_t count, weir_wall since, weir_wall now)
+{
+    if (store->lost.count == 0 || since.us < store->lost.since.us)
+        store->lost.since = since;
+    store->lost.until = now;
+    store->lost.count += count;
 }
 
 weir_store_position weir_store_get_position(const weir_store *store)

@@ -9,15 +9,21 @@
 #include "store/compact.h"
 #include "store/cursor.h"
 #include "store/epoch.h"
+#include "store/expire.h"
 #include "store/fresh.h"
 #include "store/identity.h"
+#include "store/limits.h"
 #include "store/pending.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
+enum { STORE_BUSY_MS = 1000 }; /* for someone's sqlite3 shell; other programs of ours only read */
+
 struct weir_store {
     sqlite3 *db;
     weir_store_options options; /* the texts are not kept */
+    char *data_dir, *vfs;       /* vfs NULL: the default */
+    uint64_t device;            /* st_dev of the data directory */
     bool memory;
     int lock_fd; /* -1: none */
     char uuid[37];
@@ -41,6 +47,7 @@ struct weir_store {
     struct {
         bool known;
         uint64_t samples;            /* in log rows above history_seq */
+        uint64_t bytes;              /* of these rows */
         int64_t first_ts, newest_ts; /* newest_ts of the first such row, and of the last */
     } log;
     weir_wall archive_began; /* when a part was last made of the log, or when it was opened */
@@ -56,14 +63,43 @@ struct weir_store {
         int64_t pages; /* to be given back now */
     } vacuum;
 
+    weir_limits limits;
+    weir_expire *expire; /* NULL: nothing is known of the rules yet */
+    struct {
+        uint64_t count; /* samples lost before they came here; not recorded yet */
+        weir_wall since, until;
+    } lost;
+
     sqlite3_stmt *begin, *commit, *insert_event;
-    int wal_pages; /* in the WAL after the last commit */
+    int wal_pages;        /* in the WAL after the last commit */
+    bool wal_told;        /* that it has grown */
+    uint64_t attempt_seq; /* what the position would be if the last commit, which failed at its very
+                             end, is on the disk; 0: none */
+    weir_catalog *catalog; /* as last registered; borrowed */
+    bool mended, created;  /* by the last opening: repaired, made new */
+    bool gone;             /* the file has no name any more: nothing is acknowledged */
+    char notice[400];      /* what the opening had to tell */
 };
+
+/* Opens the file and reads what a commit needs; closes it and forgets that. What waits stays. */
+weir_err weir_store_attach(weir_store *store, const char *path, weir_wall now,
+                           weir_error *error) WEIR_MUST_CHECK;
+void weir_store_detach(weir_store *store);
+
+/* Gives these tags their uids in a store that does not have them. */
+weir_err weir_registry_restore(weir_store *store, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
+
+/* Gives tags without a version one that says nothing, in the open transaction. */
+weir_err weir_registry_complete(sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;
 
 /* Ends the transaction that is open after a failure; what waits keeps waiting. */
 void weir_store_rollback(weir_store *store);
 
-/* Moves the WAL's pages to where they belong, once it is long. */
+/* Moves the WAL's pages to where they belong, once it is long (walsize.c). */
 void weir_store_checkpoint(weir_store *store);
+
+/* Whether a commit may make the WAL longer. WEIR_EINUSE: it has reached wal_max, and someone's
+ * read keeps it from being reset. */
+weir_err weir_store_wal_room(weir_store *store, weir_error *error) WEIR_MUST_CHECK;
 
 WEIR_DEFINE_CLEANUP(weir_store, weir_store_close)

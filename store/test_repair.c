@@ -46,7 +46,9 @@ static void poll_append(weir_store *store, int64_t poll)
     uint8_t text[80];
     text_of(poll, text);
     for (weir_tag_uid uid = 1; uid <= TAGS; uid++)
-        samples[uid - 1] = (weir_sample){uid, 0, {ts_of(poll)},
+        samples[uid - 1] = (weir_sample){uid,
+                                         0,
+                                         {ts_of(poll)},
                                          uid == TEXT_TAG ? weir_value_bytes(text, sizeof text)
                                                          : weir_value_i64(value_of(uid, poll))};
     const weir_batch batch = {.catalog_revision = 1,
@@ -86,11 +88,12 @@ static void plant_run(weir_store *store, int64_t from, int64_t to)
     for (int64_t poll = from; poll < to; poll++) {
         poll_append(store, poll);
         if (poll % 50 == 0)
-            assert_int_equal(weir_store_event(store,
-                                              &(weir_event){{ts_of(poll)}, WEIR_EVENT_CONFIG, "d0",
-                                                            "configuration applied"},
-                                              NULL),
-                             WEIR_OK);
+            assert_int_equal(
+                weir_store_event(
+                    store,
+                    &(weir_event){{ts_of(poll)}, WEIR_EVENT_CONFIG, "d0", "configuration applied"},
+                    NULL),
+                WEIR_OK);
         if (poll % 3 != 2)
             continue;
         testing_commit(store);
@@ -208,13 +211,12 @@ static struct bytes column_bytes(sqlite3_stmt *s, int column)
 /* By SQL, which the store must allow after a repair. */
 static void contents_read(struct contents *c, const char *dir)
 {
-    static const char *const sql[] = {
-        "SELECT first_seq, head, body FROM log",
-        "SELECT first_seq, head, body FROM fresh WHERE first_seq>"
-        "(SELECT value FROM meta WHERE key='merged_seq')",
-        "SELECT key, head, marks, body FROM segment"
-        " WHERE key>>40 IN (SELECT id FROM part WHERE state=1)",
-        "SELECT seq FROM event WHERE text='configuration applied'"};
+    static const char *const sql[] = {"SELECT first_seq, head, body FROM log",
+                                      "SELECT first_seq, head, body FROM fresh WHERE first_seq>"
+                                      "(SELECT value FROM meta WHERE key='merged_seq')",
+                                      "SELECT key, head, marks, body FROM segment"
+                                      " WHERE key>>40 IN (SELECT id FROM part WHERE state=1)",
+                                      "SELECT seq FROM event WHERE text='configuration applied'"};
     char path[600];
     sqlite3 *db = NULL;
     memset(c, 0, sizeof *c);
@@ -278,10 +280,10 @@ static void contents_untouched(struct contents *c, const char *path, const bool 
                 continue;
             assert_true(weir_cells_load(&cells, &cell));
             if (segment)
-                contents_add_segment(
-                    c, cell.rowid, (struct bytes){(uint8_t *)(uintptr_t)f[1].bytes, f[1].n},
-                    (struct bytes){(uint8_t *)(uintptr_t)f[2].bytes, f[2].n},
-                    (struct bytes){(uint8_t *)(uintptr_t)f[3].bytes, f[3].n});
+                contents_add_segment(c, cell.rowid,
+                                     (struct bytes){(uint8_t *)(uintptr_t)f[1].bytes, f[1].n},
+                                     (struct bytes){(uint8_t *)(uintptr_t)f[2].bytes, f[2].n},
+                                     (struct bytes){(uint8_t *)(uintptr_t)f[3].bytes, f[3].n});
             else
                 assert_int_equal(weir_row_each((weir_row){(uint64_t)cell.rowid, f[9].bytes,
                                                           f[10].bytes, f[9].n, f[10].n},
@@ -603,7 +605,8 @@ static void what_is_not_ours_is_not_touched(void **state)
             assert_int_equal(sqlite3_exec(db, others[i], NULL, NULL, NULL), SQLITE_OK);
             (void)sqlite3_close(db);
         } else {
-            file_put(dir, "data.db", (struct bytes){(uint8_t *)(uintptr_t) "a letter to my aunt", 19});
+            file_put(dir, "data.db",
+                     (struct bytes){(uint8_t *)(uintptr_t) "a letter to my aunt", 19});
         }
         const struct bytes before = file_get(dir, "data.db");
         assert_int_equal(weir_store_repair(dir, NULL, (weir_wall){T0}, &report, NULL),
@@ -623,10 +626,8 @@ int main(void)
         cmocka_unit_test(a_salvage_of_a_sound_file_loses_nothing),
         cmocka_unit_test(a_sound_store_is_left_as_it_is),
         cmocka_unit_test(whatever_is_damaged_the_rest_is_kept_and_nothing_is_invented),
-        cmocka_unit_test(
-            a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond),
-        cmocka_unit_test(
-            an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_one),
+        cmocka_unit_test(a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond),
+        cmocka_unit_test(an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_one),
         cmocka_unit_test(what_is_not_ours_is_not_touched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
