@@ -13,15 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "base/text.h"
 #include "cli/datadir.h"
+#include "cli/export_file.h"
 #include "cli/moment.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "daemon/assemble.h"
 #include "model/line.h"
 #include "runtime/clock.h"
 #include "store/query.h"
@@ -358,6 +359,8 @@ static weir_err tag_export(struct job *job, sqlite3_stmt *stmt, size_t i, weir_e
         const int64_t end = last - first < STRETCH_US ? last + 1 : first + STRETCH_US;
         err = stretch_export(job, stmt, tag, first, end, error);
         first = end;
+        if (err == WEIR_OK && job->file != stdout && weir_signal_wait(0) != 0)
+            err = weir_fail(error, WEIR_ECANCELED, "interrupted: nothing was written");
         const double part = (double)(first - start) / (double)(last + 1 - start);
         weir_progress_set(&job->progress, job->written, ((double)i + part) / (double)job->n_tags);
     }
@@ -388,42 +391,7 @@ static weir_err tags_export(struct job *job, weir_error *error)
     return err;
 }
 
-/* --- the file ----------------------------------------------------------------------------- */
-
-/* On success the file has its name; on failure nothing is left of it. */
-static weir_err file_finish(struct job *job, const char *part, weir_err err, weir_error *error)
-{
-    const char *output = job->options->output;
-    const bool written =
-        fflush(job->file) == 0 && !ferror(job->file) && fsync(fileno(job->file)) == 0;
-    const int cause = errno;
-    (void)fclose(job->file);
-    if (err == WEIR_OK && !written)
-        err = weir_fail(error, WEIR_EIO, "cannot write %s: %s", output, strerror(cause));
-    if (err == WEIR_OK && rename(part, output))
-        err =
-            weir_fail(error, WEIR_EIO, "cannot rename %s to %s: %s", part, output, strerror(errno));
-    if (err != WEIR_OK)
-        (void)unlink(part);
-    return err;
-}
-
-static weir_err file_export(struct job *job, weir_arena *arena, weir_error *error)
-{
-    const char *output = job->options->output;
-    if (!output || !strcmp(output, "-")) {
-        job->file = stdout;
-        return tags_export(job, error);
-    }
-    const char *part = weir_arena_format(arena, "%s.part", output);
-    if (!part)
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    job->file = fopen(part, "wbe");
-    if (!job->file)
-        return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
-                         "cannot write %s: %s", part, strerror(errno));
-    return file_finish(job, part, tags_export(job, error), error);
-}
+/* --- all of it ----------------------------------------------------------------------------- */
 
 /* Both ends are reckoned from one now. */
 static weir_err range_parse(struct job *job, weir_error *error)
@@ -448,7 +416,11 @@ static weir_err job_run(struct job *job, const weir_invocation *in, weir_error *
     if (err != WEIR_OK)
         return err;
     weir_progress_start(&job->progress, "exporting", "samples");
-    err = file_export(job, in->arena, error);
+    weir_export_file file;
+    err = weir_export_file_open(&file, job->options->output, in->arena, error);
+    job->file = file.stream;
+    if (err == WEIR_OK)
+        err = weir_export_file_close(&file, tags_export(job, error), error);
     weir_progress_end(&job->progress);
     return err;
 }
