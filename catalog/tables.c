@@ -20,6 +20,7 @@
         .name = key, .type = kind, .flags = WEIR_OPTION_UNSUPPORTED, .text = words_of_it \
     }
 
+static const char *const when_full_words[] = {"drop_oldest", "drop_newest", "block", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const trusts[] = {"plausible", "ntp", NULL};
@@ -37,6 +38,47 @@ const weir_option weir_store_table[] = {
      .fallback = "1s",
      .text = "How much a crash or a power cut may cost: that often what was acquired is committed "
              "to disk. 10s spares an SD card."},
+    {.name = "retention",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_store_in, retention),
+     .metavar = "DURATION|RULES",
+     .fallback = "none",
+     .text = "How long samples are kept, such as 365d; none: as long as max_size lets them. Or a "
+             "list of rules, see below: the first that matches a tag counts. What a sink has not "
+             "acknowledged is kept for it all the same."},
+    {.name = "max_size",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_store_in, max_size),
+     .metavar = "SIZE|PERCENT",
+     .fallback = "50%",
+     .text = "How large the store may grow: a size (2GB, at least 4MB) or a share of the disk "
+             "(50%). With data_dir: memory 64MB when left out. At 80 % of it an alarm tells how "
+             "long it will last."},
+    {.name = "min_free",
+     .type = WEIR_OPTION_SIZE,
+     AT(weir_store_in, min_free),
+     GIVEN(weir_store_in, min_free),
+     .min = 0,
+     .max = INT64_MAX,
+     .metavar = "SIZE",
+     .text = "How much of the disk is left free: 500MB, and at most 5 % of the disk when left out. "
+             "With less than that the store does not grow any more: it makes room for new samples "
+             "from what it has."},
+    {.name = "when_full",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_store_in, when_full),
+     .words = when_full_words,
+     .fallback = "drop_oldest",
+     .text = "What happens at max_size or min_free. drop_oldest: the oldest samples go. "
+             "drop_newest: new ones are not stored. block: new ones wait in memory, which has its "
+             "own limit. What is lost is told by `gaps`, exactly; polling goes on."},
+    {.name = "detached_after",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_store_in, detached_after),
+     .min = WEIR_MINUTE,
+     .max = 3660 * WEIR_DAY,
+     .fallback = "7d",
+     .text = "So long samples are kept for a sink that was removed from the configuration."},
     {.name = "wal_max",
      .type = WEIR_OPTION_SIZE,
      AT(weir_store_in, wal_max),
@@ -46,11 +88,30 @@ const weir_option weir_store_table[] = {
      .text = "How large data.db-wal may grow while a reader in another program keeps it from being "
              "emptied. Then commits pause and what is acquired waits in memory, until the reader "
              "is gone."},
-    LATER("retention", WEIR_OPTION_DURATION, "How long samples are kept."),
-    LATER("max_size", WEIR_OPTION_STRING,
-          "How large the store may grow, as a size or in percent "
-          "of the disk."),
-    LATER("min_free", WEIR_OPTION_SIZE, "How much of the disk is left free."),
+    END,
+};
+
+const weir_option weir_retention_table[] = {
+    {.name = "tags",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_retention_in, tags),
+     .metavar = "PATTERN",
+     .text = "Which tags: a pattern such as \"debug/*\" or a list of them."},
+    {.name = "keep",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_retention_in, keep),
+     .min = WEIR_HOUR,
+     .max = 36500 * WEIR_DAY,
+     .metavar = "DURATION",
+     .text = "How long their samples are kept."},
+    {.name = "max_size",
+     .type = WEIR_OPTION_SIZE,
+     AT(weir_retention_in, max_size),
+     .min = 1000 * 1000,
+     .max = INT64_MAX,
+     .metavar = "SIZE",
+     .text = "How much of history they may have, all tags of the rule together; then their oldest "
+             "samples go."},
     END,
 };
 
@@ -656,6 +717,9 @@ static const weir_yaml_table pages[] = {
      "merge keys (<<) work. Keys named x-anything are left alone, at the top only: a place for "
      "anchors."},
     {"Store", "store", weir_store_table, "How samples are kept."},
+    {"Retention", "store.retention[]", weir_retention_table,
+     "A rule: how long the samples of some tags are kept, or how much of them. It says keep, "
+     "max_size or both."},
     {"Log", "log", weir_log_table, "What is said on stderr."},
     {"Clock", "clock", weir_clock_table, "When the clock is trusted."},
     {"Connections", "connections[]", weir_connection_table,

@@ -19,9 +19,21 @@ typedef struct weir_top_in {
 } weir_top_in;
 
 typedef struct weir_store_in {
-    int64_t max_loss;
-    uint64_t wal_max;
+    int64_t max_loss, detached_after;
+    weir_node retention, max_size;
+    uint64_t min_free, wal_max;
+    int when_full; /* weir_when_full */
+    struct {
+        bool min_free;
+    } given;
 } weir_store_in;
+
+/* A rule of store.retention. */
+typedef struct weir_retention_in {
+    weir_option_strings tags;
+    int64_t keep;
+    uint64_t max_size;
+} weir_retention_in;
 
 typedef struct weir_log_in {
     int level;  /* weir_log_level */
@@ -89,6 +101,7 @@ typedef struct weir_point_in {
 
 extern const weir_option weir_top_table[];
 extern const weir_option weir_store_table[];
+extern const weir_option weir_retention_table[];
 extern const weir_option weir_log_table[];
 extern const weir_option weir_clock_table[];
 extern const weir_option weir_connection_table[];

@@ -603,6 +603,51 @@ static void overlapping_points_may_be_equal_contained_or_allowed(void **state)
     }
 }
 
+static void the_limits_of_the_store_are_durations_sizes_and_rules(void **state)
+{
+    static const struct {
+        const char *yaml;
+        size_t n_rules;
+        int64_t keep_us;
+        uint64_t max_bytes;
+        unsigned max_percent;
+    } cases[] = {
+        {"{}", 0, 0, 0, 50},
+        {"store: {retention: none}", 0, 0, 0, 50},
+        {"store: {retention: 365d, max_size: 2GB}", 1, 365 * WEIR_DAY, 2000000000, 0},
+        {"store: {retention: [{tags: [a/*, b/*], keep: 7d, max_size: 100MB}, {tags: \"*\", "
+         "keep: 1h}], max_size: 20%}",
+         2, 7 * WEIR_DAY, 0, 20},
+        {"data_dir: memory", 0, 0, 64000000, 0},
+        {"{data_dir: memory, store: {max_size: 8MB}}", 0, 0, 8000000, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_catalog *c = NULL;
+        weir_problems problems = WEIR_PROBLEMS_INIT;
+        assert_int_equal(weir_yaml_load_text(cases[i].yaml, strlen(cases[i].yaml), "weir.yaml",
+                                             NULL, &c, &problems),
+                         WEIR_OK);
+        const weir_store_config *s = &c->store;
+        assert_int_equal(s->n_retention, cases[i].n_rules);
+        if (s->n_retention > 0)
+            assert_int_equal(s->retention[0].keep_us, cases[i].keep_us);
+        if (s->n_retention == 2) {
+            assert_int_equal(s->retention[0].n_tags, 2);
+            assert_string_equal(s->retention[0].tags[1], "b/*");
+            assert_int_equal(s->retention[0].max_bytes, 100000000);
+            assert_string_equal(s->retention[1].tags[0], "*");
+        }
+        assert_int_equal(s->max_bytes, cases[i].max_bytes);
+        assert_int_equal(s->max_percent, cases[i].max_percent);
+        assert_int_equal(s->when_full, WEIR_FULL_DROP_OLDEST);
+        assert_int_equal(s->detached_after_us, 7 * WEIR_DAY);
+        assert_int_equal(s->min_free, 500000000);
+        assert_false(s->min_free_given);
+        weir_catalog_free(c);
+    }
+}
+
 static void more_intervals_than_fit_are_refused(void **state)
 {
     (void)state;
@@ -693,7 +738,7 @@ static void every_row_has_a_sentence_and_a_name_of_its_own(void **state)
     (void)state;
     size_t n;
     const weir_yaml_table *tables = weir_yaml_tables(&n);
-    assert_int_equal(n, 9);
+    assert_int_equal(n, 10);
     for (size_t i = 0; i < n; i++)
         check_table(tables[i].table);
 }
@@ -763,6 +808,7 @@ int main(void)
         cmocka_unit_test(a_point_has_all_it_was_given),
         cmocka_unit_test(every_point_can_be_simulated_within_its_type),
         cmocka_unit_test(overlapping_points_may_be_equal_contained_or_allowed),
+        cmocka_unit_test(the_limits_of_the_store_are_durations_sizes_and_rules),
         cmocka_unit_test(more_intervals_than_fit_are_refused),
         cmocka_unit_test(anchors_and_merge_keys_serve_devices),
         cmocka_unit_test(a_device_of_a_simulated_connection_needs_no_unit_id),

@@ -13,6 +13,7 @@
 
 #include "catalog/device.h"
 #include "catalog/files.h"
+#include "catalog/limits.h"
 #include "catalog/loader.h"
 #include "catalog/profile.h"
 
@@ -66,9 +67,10 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
                             "data_dir is empty: name a folder, or memory");
     top_build_section(l, top.store, weir_store_table, "store", &store);
     top_build_section(l, top.log, weir_log_table, "log", &log);
-    top_build_section(l, top.clock, weir_clock_table, "clock", &clock);
     c->store = (weir_store_config){
         .data_dir = top.data_dir, .max_loss_us = store.max_loss, .wal_max = store.wal_max};
+    weir_limits_build(l, &store, &c->store);
+    top_build_section(l, top.clock, weir_clock_table, "clock", &clock);
     c->clock_rule = (weir_clock_rule)clock.trust;
     c->log_level = (weir_log_level)log.level;
     c->log_format = (weir_log_format)log.format;
@@ -107,6 +109,7 @@ static void profile_build(weir_loader *l, const weir_profile *profile, weir_cata
     c->n_connections = 1;
     c->store = (weir_store_config){
         .data_dir = top.data_dir, .max_loss_us = store.max_loss, .wal_max = store.wal_max};
+    weir_limits_build(l, &store, &c->store);
     c->log_level = WEIR_LOG_INFO;
     weir_device_of_profile(l, profile, devices);
 }

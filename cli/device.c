@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "cli/commands.h"
 #include "cli/edit.h"
+#include "cli/moment.h"
 #include "runtime/clock.h"
 
 struct device_options {
@@ -29,7 +30,7 @@ static const weir_option device_option_table[] = {
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct device_options, at),
      .metavar = "TIME",
-     .text = "When: 2026-01-31T12:00:00Z. Without it: now."},
+     .text = "When it was replaced. Without it: now. " WEIR_MOMENT_HELP},
     WEIR_EDIT_OPTIONS(struct device_options),
     {0}};
 
@@ -46,10 +47,14 @@ static weir_err edit_parse(const struct device_options *options, weir_edit *edit
     weir_err err = reading_parse("final", options->final, &edit->final, error);
     if (err == WEIR_OK)
         err = reading_parse("first", options->first, &edit->first, error);
-    edit->at = weir_system_wall();
-    if (err == WEIR_OK && options->at && !weir_wall_parse(options->at, &edit->at))
-        err = weir_fail(error, WEIR_EINVAL, "--at: '%s' is no time such as 2026-01-31T12:00:00Z",
-                        options->at);
+    const weir_wall now = weir_system_wall();
+    edit->at = now;
+    if (err == WEIR_OK && options->at)
+        err = weir_moment_parse("at", options->at, now, &edit->at, error);
+    if (err == WEIR_OK && edit->at.us > now.us)
+        err =
+            weir_fail(error, WEIR_EINVAL,
+                      "--at: '%s' is to come: say it when the new meter is in place", options->at);
     return err;
 }
 

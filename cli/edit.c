@@ -74,8 +74,9 @@ weir_err weir_edit_make(const weir_invocation *in, const struct weir_edit_option
     if (!strcmp(data_dir, "memory"))
         return weir_fail(error, WEIR_EINVAL,
                          "data_dir is memory: nothing is kept that could be changed");
-    weir_err err = weir_control_path(data_dir, 0, &socket, error);
-    if (err == WEIR_OK)
+    /* Where the socket cannot have a name, nobody listens. */
+    weir_err err = WEIR_ECONNECT;
+    if (weir_control_path(data_dir, 0, &socket, error) == WEIR_OK)
         err = edit_by_daemon(weir_text_get(&socket), edit, ret_n, error);
     return err == WEIR_ECONNECT ? edit_by_ourselves(data_dir, edit, ret_n, error) : err;
 }

@@ -13,15 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "base/text.h"
 #include "cli/datadir.h"
+#include "cli/export_file.h"
+#include "cli/moment.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "daemon/assemble.h"
 #include "model/line.h"
+#include "runtime/clock.h"
 #include "store/query.h"
 
 /* One query: short enough for two seconds on a Raspberry Pi, long against its own overhead. */
@@ -48,7 +51,7 @@ static const weir_option export_option_table[] = {
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct export_options, from),
      .metavar = "TIME",
-     .text = "Only samples of this time or later: 2026-01-31, 2026-01-31T12:00:00Z. UTC."},
+     .text = "Only samples of this time or later. " WEIR_MOMENT_HELP},
     {.name = "to",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct export_options, to),
@@ -103,7 +106,7 @@ struct job {
     FILE *file;
     struct tag *tags;
     size_t n_tags;
-    int64_t from, to; /* of what there is; to is exclusive */
+    weir_wall from, to; /* as asked; to is exclusive */
     uint64_t written;
     weir_output *csv;
     weir_text line;
@@ -174,19 +177,6 @@ static weir_err tags_read(struct job *job, weir_arena *arena, weir_error *error)
     return err;
 }
 
-static weir_err time_parse(const char *option, const char *text, int64_t *ret, weir_error *error)
-{
-    weir_wall t;
-    if (!text)
-        return WEIR_OK;
-    if (!weir_wall_parse(text, &t))
-        return weir_fail(error, WEIR_EINVAL,
-                         "--%s: '%s' is no time such as 2026-01-31 or 2026-01-31T12:00:00Z", option,
-                         text);
-    *ret = t.us;
-    return WEIR_OK;
-}
-
 /* The tag's own first and last ts within what was asked; false: it has none. */
 static weir_err span_read(struct job *job, const struct tag *tag, int64_t *first, int64_t *last,
                           bool *ret_any, weir_error *error)
@@ -205,8 +195,8 @@ static weir_err span_read(struct job *job, const struct tag *tag, int64_t *first
         int code = sqlite3_prepare_v2(job->db, sql, -1, &stmt, NULL);
         if (code == SQLITE_OK) {
             (void)sqlite3_bind_text(stmt, 1, tag->name, -1, SQLITE_STATIC);
-            (void)sqlite3_bind_int64(stmt, 2, job->from);
-            (void)sqlite3_bind_int64(stmt, 3, job->to);
+            (void)sqlite3_bind_int64(stmt, 2, job->from.us);
+            (void)sqlite3_bind_int64(stmt, 3, job->to.us);
             code = sqlite3_step(stmt);
         }
         if (code == SQLITE_ROW)
@@ -369,6 +359,8 @@ static weir_err tag_export(struct job *job, sqlite3_stmt *stmt, size_t i, weir_e
         const int64_t end = last - first < STRETCH_US ? last + 1 : first + STRETCH_US;
         err = stretch_export(job, stmt, tag, first, end, error);
         first = end;
+        if (err == WEIR_OK && job->file != stdout && weir_signal_wait(0) != 0)
+            err = weir_fail(error, WEIR_ECANCELED, "interrupted: nothing was written");
         const double part = (double)(first - start) / (double)(last + 1 - start);
         weir_progress_set(&job->progress, job->written, ((double)i + part) / (double)job->n_tags);
     }
@@ -399,56 +391,36 @@ static weir_err tags_export(struct job *job, weir_error *error)
     return err;
 }
 
-/* --- the file ----------------------------------------------------------------------------- */
+/* --- all of it ----------------------------------------------------------------------------- */
 
-/* On success the file has its name; on failure nothing is left of it. */
-static weir_err file_finish(struct job *job, const char *part, weir_err err, weir_error *error)
+/* Both ends are reckoned from one now. */
+static weir_err range_parse(struct job *job, weir_error *error)
 {
-    const char *output = job->options->output;
-    const bool written =
-        fflush(job->file) == 0 && !ferror(job->file) && fsync(fileno(job->file)) == 0;
-    const int cause = errno;
-    (void)fclose(job->file);
-    if (err == WEIR_OK && !written)
-        err = weir_fail(error, WEIR_EIO, "cannot write %s: %s", output, strerror(cause));
-    if (err == WEIR_OK && rename(part, output))
-        err =
-            weir_fail(error, WEIR_EIO, "cannot rename %s to %s: %s", part, output, strerror(errno));
-    if (err != WEIR_OK)
-        (void)unlink(part);
+    const struct export_options *o = job->options;
+    const weir_wall now = weir_system_wall();
+    weir_err err = WEIR_OK;
+    if (o->from)
+        err = weir_moment_parse("from", o->from, now, &job->from, error);
+    if (err == WEIR_OK && o->to)
+        err = weir_moment_parse("to", o->to, now, &job->to, error);
     return err;
-}
-
-static weir_err file_export(struct job *job, weir_arena *arena, weir_error *error)
-{
-    const char *output = job->options->output;
-    if (!output || !strcmp(output, "-")) {
-        job->file = stdout;
-        return tags_export(job, error);
-    }
-    const char *part = weir_arena_format(arena, "%s.part", output);
-    if (!part)
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    job->file = fopen(part, "wbe");
-    if (!job->file)
-        return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
-                         "cannot write %s: %s", part, strerror(errno));
-    return file_finish(job, part, tags_export(job, error), error);
 }
 
 static weir_err job_run(struct job *job, const weir_invocation *in, weir_error *error)
 {
-    weir_err err = time_parse("from", job->options->from, &job->from, error);
-    if (err == WEIR_OK)
-        err = time_parse("to", job->options->to, &job->to, error);
-    if (err == WEIR_OK && job->from >= job->to)
+    weir_err err = range_parse(job, error);
+    if (err == WEIR_OK && job->from.us >= job->to.us)
         err = weir_fail(error, WEIR_EINVAL, "--from is not before --to: nothing lies between");
     if (err == WEIR_OK)
         err = tags_read(job, in->arena, error);
     if (err != WEIR_OK)
         return err;
     weir_progress_start(&job->progress, "exporting", "samples");
-    err = file_export(job, in->arena, error);
+    weir_export_file file;
+    err = weir_export_file_open(&file, job->options->output, in->arena, error);
+    job->file = file.stream;
+    if (err == WEIR_OK)
+        err = weir_export_file_close(&file, tags_export(job, error), error);
     weir_progress_end(&job->progress);
     return err;
 }
@@ -469,7 +441,7 @@ static int export_run(const weir_invocation *in)
     if (weir_query_open(data_dir, NULL, &query, &error))
         return weir_command_fail(in, &error);
     struct job job = {
-        .options = options, .db = weir_query_db(query), .from = INT64_MIN, .to = INT64_MAX};
+        .options = options, .db = weir_query_db(query), .from = {INT64_MIN}, .to = {INT64_MAX}};
     const weir_err err = job_run(&job, in, &error);
     weir_free(job.tags);
     weir_text_deinit(&job.line);

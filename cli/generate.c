@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/iso.h"
 #include "base/number.h"
 #include "cli/commands.h"
+#include "cli/moment.h"
 #include "daemon/assemble.h"
 #include "runtime/clock.h"
 
@@ -27,9 +27,8 @@ static const weir_option generate_option_table[] = {
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct generate_options, from),
      .metavar = "TIME",
-     .text =
-         "The first sample's time or a little before: 2026-01-31, 2026-01-31T12:00:00+01:00, or "
-         "as far from now as -365d. Needed, except with --fourier."},
+     .text = "The first sample's time or a little before. Needed, except with "
+             "--fourier. " WEIR_MOMENT_HELP},
     {.name = "to",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct generate_options, to),
@@ -97,27 +96,6 @@ static void on_signal(int number)
 
 /* --- what was asked --- */
 
-/* "now", "-365d" from now, or a date. */
-static weir_err time_parse(const char *name, const char *text, weir_wall now, weir_wall *ret,
-                           weir_error *error)
-{
-    int64_t ago_us;
-    if (!strcmp(text, "now")) {
-        *ret = now;
-        return WEIR_OK;
-    }
-    if (text[0] == '-' && weir_parse_duration(text + 1, &ago_us)) {
-        ret->us = now.us - ago_us;
-        return WEIR_OK;
-    }
-    if (weir_iso_parse(text, ret))
-        return WEIR_OK;
-    return weir_fail(error, WEIR_EINVAL,
-                     "--%s: '%s' is no time: write 2026-01-31, 2026-01-31T12:00:00Z, now, or a "
-                     "time before now such as -365d",
-                     name, text);
-}
-
 static weir_err range_parse(const struct generate_options *o, weir_wall now,
                             weir_generator_options *ret, weir_error *error)
 {
@@ -125,9 +103,9 @@ static weir_err range_parse(const struct generate_options *o, weir_wall now,
         return WEIR_OK; /* its own */
     if (!o->from)
         return weir_fail(error, WEIR_EINVAL, "--from is missing: how far back, such as -365d");
-    weir_err err = time_parse("from", o->from, now, &ret->from, error);
+    weir_err err = weir_moment_parse("from", o->from, now, &ret->from, error);
     if (!err)
-        err = time_parse("to", o->to ? o->to : "now", now, &ret->to, error);
+        err = weir_moment_parse("to", o->to ? o->to : "now", now, &ret->to, error);
     if (!err && ret->from.us >= ret->to.us)
         err = weir_fail(error, WEIR_EINVAL, "--from must be before --to");
     ret->has_range = true;

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "cli/output.h"
 
-enum { WIDTH = 92 }; /* of a line: fits beside a second window and in a mail */
+enum { WIDTH_MAX = 92 }; /* of a line: longer ones are hard to read */
 
 void weir_help_overview(FILE *file)
 {
@@ -26,9 +27,11 @@ void weir_help_overview(FILE *file)
 /* Words of text from column `at` on, continued at `indent`. */
 static void print_wrapped(FILE *file, const char *text, size_t at, size_t indent)
 {
+    const size_t terminal = weir_terminal_width(file);
+    const size_t width = terminal < WIDTH_MAX ? terminal : WIDTH_MAX;
     while (*text) {
         size_t n = strcspn(text, " \n");
-        if (at > indent && at + 1 + n > WIDTH) {
+        if (at > indent && at + 1 + n > width) {
             (void)fprintf(file, "\n%*s", (int)indent, "");
             at = indent;
         } else if (at > indent) {

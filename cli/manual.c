@@ -132,6 +132,10 @@ static void roff_exit_status(weir_text *t)
     weir_text_add_char(t, '\n');
     WEIR_EXIT_LIST(X)
 #undef X
+    weir_text_add(t, ".PP\n");
+    roff_add(t, "A command that a signal ends has that signal's status, which shells show as 128 "
+                "and its number: 130 after Ctrl-C. weir run and whatever has something to finish "
+                "first end by themselves.\n");
 }
 
 static void roff_entry(weir_text *t, const char *name, const char *text)

@@ -23,8 +23,9 @@ struct sql_options {
  * from the start. That is harmless until this file is large; then commits would have to wait. So
  * it is the file's growth that ends a query, not its time.
  */
-#define WAL_GROWTH_MAX (16LL * 1024 * 1024) /* four times what the daemon lets it grow by itself \
-                                             */
+#define WAL_GROWTH_MAX                                                        \
+    (16LL * 1024 * 1024) /* four times what the daemon lets it grow by itself \
+                          */
 
 enum { PROGRESS_STEPS = 100 * 1000 }; /* of SQLite's machine, between two looks: some ms */
 
@@ -240,7 +241,10 @@ const weir_command weir_command_sql = {
         "and time skip what they can; ORDER BY ts of one tag costs nothing. Samples come tag by "
         "tag. Of a tag, a time and an epoch only the newest version is shown.\n\n"
         "A query sees one moment. It is ended when the daemon's write-ahead log has grown by "
-        "16 MiB meanwhile; who sends the rows to a pager should let it read to the end.\n\n"
+        "16 MiB meanwhile; who sends the rows to a pager should let it read to the end. Memory "
+        "stays small however much is asked for; only ORDER BY or GROUP BY over several tags may "
+        "need temporary files, in $SQLITE_TMPDIR or /var/tmp. Ctrl-C ends a query at once (exit "
+        "code 130).\n\n"
         "In csv and tables bytes are hex and NULL is empty.",
     .run = sql_run,
 };

@@ -67,6 +67,19 @@ static void add_age(weir_text *t, long long ts)
     weir_text_add(t, " ago");
 }
 
+/* "ok, 8.1 MB of 64 MB", or why it fails. */
+static void add_store(weir_text *t, const json_t *store)
+{
+    const char *error = text_of(store, "error");
+    weir_text_add(t, *error ? error : text_of(store, "state"));
+    weir_text_add(t, ", ");
+    weir_text_add_size(t, (uint64_t)integer_of(store, "bytes"));
+    if (integer_of(store, "max_bytes") > 0) {
+        weir_text_add(t, " of ");
+        weir_text_add_size(t, (uint64_t)integer_of(store, "max_bytes"));
+    }
+}
+
 /* Nothing while all is well. */
 static void print_clock(const json_t *clock)
 {
@@ -83,7 +96,7 @@ static void print_clock(const json_t *clock)
         weir_text_add(&t, "trusted since ");
         add_age(&t, integer_of(clock, "since"));
         weir_text_add(&t, "; times before were corrected by ");
-        weir_text_add_duration(&t, json_integer_value(offset));
+        weir_text_add_duration(&t, json_integer_value(offset) / WEIR_MS * WEIR_MS);
     }
     if (t.length)
         printf("clock: %s\n", weir_text_get(&t));
@@ -92,14 +105,13 @@ static void print_clock(const json_t *clock)
 static void print_summary(const json_t *result)
 {
     WEIR_TEXT_AUTO age = WEIR_TEXT_INIT;
+    WEIR_TEXT_AUTO store = WEIR_TEXT_INIT;
     add_age(&age, integer_of(result, "committed_ts"));
+    add_store(&store, json_object_get(result, "store"));
     printf("weir %s, pid %lld, data in %s\n", text_of(result, "version"), integer_of(result, "pid"),
            text_of(result, "data_dir"));
-    const json_t *store = json_object_get(result, "store");
-    const char *error = text_of(store, "error");
-    printf("store: %s%s%s; %lld samples and events committed, the newest %s\n",
-           text_of(store, "state"), *error ? ": " : "", error, integer_of(result, "committed_seq"),
-           weir_text_get(&age));
+    printf("store: %s; %lld samples and events committed, the newest %s\n", weir_text_get(&store),
+           integer_of(result, "committed_seq"), weir_text_get(&age));
     print_clock(json_object_get(result, "clock"));
     printf("tags: %lld, devices: %zu, overruns: %lld", integer_of(result, "tags"),
            json_array_size(json_object_get(result, "devices")), integer_of(result, "overruns"));

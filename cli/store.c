@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "cli/commands.h"
 #include "cli/datadir.h"
+#include "cli/facts.h"
 #include "cli/output.h"
 #include "runtime/clock.h"
 #include "store/repair.h"
@@ -50,82 +51,148 @@ static weir_value time_value(weir_wall t, char room[28])
 
 /* --- stats --- */
 
-enum { STATS = 25 };
+static const char *const tier_words[WEIR_STORE_TIERS] = {"1 hour", "1 day", "8 days", "64 days",
+                                                         "512 days"};
 
-/* For people one line a number, with sizes that can be read. */
-static void say_stats(const char *const names[STATS], const weir_value values[STATS])
+static const char *size_of(weir_text *t, uint64_t bytes)
 {
-    for (size_t i = 0; i < STATS; i++) {
-        WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-        size_t n = strlen(names[i]);
-        bool size = n > 6 && !strcmp(names[i] + n - 6, "_bytes");
-        if (size)
-            weir_text_add_size(&text, values[i].as.u);
-        else
-            weir_value_format(&values[i], &text);
-        (void)printf("%-18s %s\n", names[i], weir_text_get(&text));
+    weir_text_clear(t);
+    weir_text_add_size(t, bytes);
+    return weir_text_get(t);
+}
+
+static weir_value per_sample(uint64_t bytes, uint64_t samples)
+{
+    return samples ? weir_value_decimal((int64_t)((double)bytes / (double)samples * 100 + 0.5), -2)
+                   : weir_value_null();
+}
+
+static void say_level(weir_output *output, const char *name, uint64_t pieces, uint64_t samples,
+                      uint64_t bytes)
+{
+    WEIR_TEXT_AUTO size = WEIR_TEXT_INIT;
+    const weir_value row[] = {text_value(name), weir_value_u64(pieces), weir_value_u64(samples),
+                              text_value(size_of(&size, bytes)), per_sample(bytes, samples)};
+    (void)weir_output_row(output, row);
+}
+
+static weir_err say_levels(const weir_store_stats *s, weir_error *error)
+{
+    static const char *const names[] = {"where", "pieces", "samples", "size", "bytes/sample"};
+    weir_output *output = weir_output_new(stdout, WEIR_FORMAT_TABLE, names, 5);
+    if (!output)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    say_level(output, "newest commits", s->level_rows[0], s->level_samples[0], s->level_bytes[0]);
+    say_level(output, "log", s->level_rows[1], s->level_samples[1], s->level_bytes[1]);
+    for (size_t i = 0; i < WEIR_STORE_TIERS; i++) {
+        if (s->tiers[i].parts == 0)
+            continue;
+        char name[40];
+        (void)snprintf(name, sizeof name, "history, %s", tier_words[i]);
+        say_level(output, name, s->tiers[i].parts, s->tiers[i].samples, s->tiers[i].bytes);
     }
+    weir_output_end(output);
+    return WEIR_OK;
+}
+
+static void say_counts(const weir_store_stats *s)
+{
+    char first[28], last[28];
+    weir_wall_format(s->first_ts, first);
+    weir_wall_format(s->last_ts, last);
+    (void)printf("%llu samples of %llu tags (%llu in the newest configuration), %llu events\n",
+                 (unsigned long long)s->samples, (unsigned long long)s->tags,
+                 (unsigned long long)s->current_tags, (unsigned long long)s->events);
+    if (s->samples)
+        (void)printf("from %.19sZ to %.19sZ, %.2f bytes a sample\n", first, last,
+                     s->bytes_per_sample);
+    if (s->purged_tags)
+        (void)printf("%llu tags were purged: samples of before count until they are merged away\n",
+                     (unsigned long long)s->purged_tags);
+    if (s->expired)
+        (void)printf("%llu samples have passed their retention and are gone\n",
+                     (unsigned long long)s->expired);
+    if (s->quarantined)
+        (void)printf("%llu blocks could not be read and are kept aside: see 'weir store verify'\n",
+                     (unsigned long long)s->quarantined);
+}
+
+/* For people: what it is, what it holds, where that lies, what it takes. */
+static weir_err say_stats(const weir_store_stats *s, weir_error *error)
+{
+    WEIR_TEXT_AUTO file = WEIR_TEXT_INIT;
+    WEIR_TEXT_AUTO unused = WEIR_TEXT_INIT;
+    WEIR_TEXT_AUTO wal = WEIR_TEXT_INIT;
+    char created[28];
+    weir_wall_format(s->created, created);
+    (void)printf("store %s%s%s%s, version %d, created %.10s\n", s->identity.uuid,
+                 *s->identity.name ? " (copy '" : "", s->identity.name,
+                 *s->identity.name ? "')" : "", s->schema, created);
+    if (*s->identity.instance)
+        (void)printf("instance %s\n", s->identity.instance);
+    (void)putchar('\n');
+    say_counts(s);
+    (void)putchar('\n');
+    weir_err err = say_levels(s, error);
+    (void)printf("\ndata.db %s, of it %s free; write-ahead log %s\n", size_of(&file, s->file_bytes),
+                 size_of(&unused, s->free_bytes), size_of(&wal, s->wal_bytes));
+    return err;
+}
+
+/* For programs: one row. */
+static weir_err put_stats(const weir_store_stats *s, weir_format format, weir_error *error)
+{
+    char created[28], first[28], last[28];
+    const weir_fact facts[] = {
+        {"uuid", text_value(s->identity.uuid), NULL},
+        {"instance", text_value(s->identity.instance), NULL},
+        {"name", text_value(s->identity.name), NULL},
+        {"schema", weir_value_i64(s->schema), NULL},
+        {"created", time_value(s->created, created), NULL},
+        {"rows", weir_value_u64(s->level_rows[0] + s->level_rows[1]), NULL},
+        {"samples", weir_value_u64(s->samples), NULL},
+        {"events", weir_value_u64(s->events), NULL},
+        {"tags", weir_value_u64(s->tags), NULL},
+        {"current_tags", weir_value_u64(s->current_tags), NULL},
+        {"purged_tags", weir_value_u64(s->purged_tags), NULL},
+        {"quarantined", weir_value_u64(s->quarantined), NULL},
+        {"expired_samples", weir_value_u64(s->expired), NULL},
+        {"first_time", time_value(s->first_ts, first), NULL},
+        {"last_time", time_value(s->last_ts, last), NULL},
+        {"bytes_per_sample", weir_value_decimal((int64_t)(s->bytes_per_sample * 100 + 0.5), -2),
+         NULL},
+        {"level0_bytes", weir_value_u64(s->level_bytes[0]), NULL},
+        {"level1_bytes", weir_value_u64(s->level_bytes[1]), NULL},
+        {"level2_bytes", weir_value_u64(s->level_bytes[2]), NULL},
+        {"level0_samples", weir_value_u64(s->level_samples[0]), NULL},
+        {"level1_samples", weir_value_u64(s->level_samples[1]), NULL},
+        {"level2_samples", weir_value_u64(s->level_samples[2]), NULL},
+        {"level2_segments", weir_value_u64(s->level_rows[2]), NULL},
+        {"tier0_parts", weir_value_u64(s->tiers[0].parts), NULL},
+        {"tier1_parts", weir_value_u64(s->tiers[1].parts), NULL},
+        {"tier2_parts", weir_value_u64(s->tiers[2].parts), NULL},
+        {"tier3_parts", weir_value_u64(s->tiers[3].parts), NULL},
+        {"tier4_parts", weir_value_u64(s->tiers[4].parts), NULL},
+        {"file_bytes", weir_value_u64(s->file_bytes), NULL},
+        {"free_bytes", weir_value_u64(s->free_bytes), NULL},
+        {"wal_bytes", weir_value_u64(s->wal_bytes), NULL},
+    };
+    return weir_facts_print(stdout, format, facts, sizeof facts / sizeof *facts)
+               ? WEIR_OK
+               : weir_fail(error, WEIR_ENOMEM, "out of memory");
 }
 
 static weir_err store_stats(const weir_invocation *in, const char *data_dir, weir_error *error)
 {
-    static const char *const names[STATS] = {
-        "uuid",           "schema",           "created",
-        "rows",           "samples",          "events",
-        "tags",           "current_tags",     "first_time",
-        "last_time",      "bytes_per_sample", "level0_bytes",
-        "level1_bytes",   "level2_bytes",     "level0_samples",
-        "level1_samples", "level2_samples",   "tier0_parts",
-        "tier1_parts",    "tier2_parts",      "tier3_parts",
-        "tier4_parts",    "file_bytes",       "free_bytes",
-        "wal_bytes",
-    };
     const struct store_options *options = in->options;
-    char created[28], first[28], last[28];
     weir_store_stats s;
     weir_err err = weir_store_get_stats(data_dir, NULL, &s, error);
+    weir_format format = (weir_format)options->format;
     if (err)
         return err;
-    const weir_value values[STATS] = {
-        text_value(s.uuid),
-        weir_value_i64(s.schema),
-        time_value(s.created, created),
-        weir_value_u64(s.rows),
-        weir_value_u64(s.samples),
-        weir_value_u64(s.events),
-        weir_value_u64(s.tags),
-        weir_value_u64(s.current_tags),
-        time_value(s.first_ts, first),
-        time_value(s.last_ts, last),
-        weir_value_decimal((int64_t)(s.bytes_per_sample * 100 + 0.5), -2),
-        weir_value_u64(s.level_bytes[0]),
-        weir_value_u64(s.level_bytes[1]),
-        weir_value_u64(s.level_bytes[2]),
-        weir_value_u64(s.level_samples[0]),
-        weir_value_u64(s.level_samples[1]),
-        weir_value_u64(s.level_samples[2]),
-        weir_value_u64(s.parts[0]),
-        weir_value_u64(s.parts[1]),
-        weir_value_u64(s.parts[2]),
-        weir_value_u64(s.parts[3]),
-        weir_value_u64(s.parts[4]),
-        weir_value_u64(s.file_bytes),
-        weir_value_u64(s.free_bytes),
-        weir_value_u64(s.wal_bytes),
-    };
-    weir_format format = (weir_format)options->format;
     if (format == WEIR_FORMAT_AUTO)
         format = weir_format_of(stdout);
-    if (format == WEIR_FORMAT_TABLE) {
-        say_stats(names, values);
-        return WEIR_OK;
-    }
-    WEIR_CLEANUP(weir_output_end)
-    weir_output *output = weir_output_new(stdout, format, names, STATS);
-    if (!output)
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    (void)weir_output_row(output, values);
-    return WEIR_OK;
+    return format == WEIR_FORMAT_TABLE ? say_stats(&s, error) : put_stats(&s, format, error);
 }
 
 /* --- verify --- */
@@ -259,10 +326,10 @@ const weir_command weir_command_store = {
     .options_size = sizeof(struct store_options),
     .examples = store_examples,
     .text =
-        "stats: samples, events, tags, times and sizes: of the newest commits (level 0), of the "
-        "log (level 1: merged each minute, kept until every sink has it) and of history (level "
-        "2: parts of an hour, 1, 8, 64 and 512 days are tiers 0 to 4). Nothing is "
-        "decompressed.\n\n"
+        "stats: which store it is, what it holds and what that takes: the newest commits (level "
+        "0), the log (level 1: merged each minute, kept until every sink has it) and history "
+        "(level 2: parts of an hour, 1, 8, 64 and 512 days are tiers 0 to 4). A sample may be in "
+        "the log and in history; samples counts it once. Nothing is decompressed.\n\n"
         "verify: the database's own integrity check; every row's and segment's checksums, codec, "
         "counts and times; every summary against its samples. One line for each finding on "
         "standard output, what was read on standard "

@@ -148,10 +148,19 @@ static json_t *json_clock(const weir_control *c, const weir_clock_state *clock)
     return o;
 }
 
+/* state: of the commits; while these succeed, of the limits. */
 static json_t *json_store(const weir_worker_view *v)
 {
     json_t *o = json_object();
-    (void)json_object_set_new(o, "state", json_text(weir_store_state_text(v->state)));
+    const weir_store_usage *usage = &v->usage;
+    const bool fails = v->state != WEIR_COMMIT_OK;
+    (void)json_object_set_new(
+        o, "state",
+        json_text(fails ? weir_commit_state_text(v->state) : weir_store_state_text(usage->state)));
+    (void)json_object_set_new(o, "bytes", json_integer((json_int_t)usage->bytes));
+    (void)json_object_set_new(o, "max_bytes",
+                              usage->max_bytes ? json_integer((json_int_t)usage->max_bytes)
+                                               : json_null());
     (void)json_object_set_new(o, "since", json_time(v->since));
     (void)json_object_set_new(o, "error", json_text(v->error));
     (void)json_object_set_new(o, "commit_ms", json_real((double)v->commit_us / 1000));

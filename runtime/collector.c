@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <uv.h>
 
@@ -87,6 +88,17 @@ static weir_wall platform_wall(void *data)
 {
     (void)data;
     return weir_system_wall();
+}
+
+/* What a process without privileges may still write. */
+static uint64_t platform_free_bytes(void *data, uint64_t *ret_total)
+{
+    const weir_collector *c = data;
+    struct statvfs disk;
+    if (statvfs(c->config.catalog->store.data_dir, &disk) != 0)
+        return UINT64_MAX;
+    *ret_total = (uint64_t)disk.f_blocks * disk.f_frsize;
+    return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
 static bool platform_synchronized(void *data)
@@ -340,6 +352,10 @@ static weir_err collector_open_store(weir_collector *c, weir_error *error)
     const weir_store_options options = {.data_dir = c->config.catalog->store.data_dir,
                                         .vfs = c->platform.vfs,
                                         .now = weir_system_wall(),
+                                        .config = &c->config.catalog->store,
+                                        .memory_bytes_max = c->config.catalog->store.max_bytes,
+                                        .free_bytes = c->platform.free_bytes,
+                                        .data = c->platform.data,
                                         .wal_max = c->config.catalog->store.wal_max};
     weir_err err = weir_store_open(&options, &c->store, error);
     if (!err)
@@ -415,6 +431,7 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
         .synchronized = platform_synchronized,
         .seed = c->config.seed ? c->config.seed : system_seed(),
         .transport = &c->transport.host,
+        .free_bytes = platform_free_bytes,
         .built = c->config.built,
         .log = collector_log,
     };

@@ -23,7 +23,10 @@ typedef struct weir_platform {
     uint64_t seed;                  /* of all jitter and ids */
     weir_transport_host *transport; /* used by the loop only */
     const char *vfs;                /* SQLite VFS; NULL: the default */
-    weir_wall built;                /* the program's build date: for the trust in the wall clock */
+    /* Bytes of the data directory's disk that are free, and its size; UINT64_MAX: not known. May be
+     * NULL. */
+    uint64_t (*free_bytes)(void *data, uint64_t *ret_total);
+    weir_wall built; /* the program's build date: for the trust in the wall clock */
     /* One line per change of state. subject: device, connection or "". Any thread. May be NULL. */
     void (*log)(void *data, weir_log_level level, const char *event, const char *subject,
                 const char *text);

@@ -58,8 +58,9 @@ struct weir_worker {
     weir_inbox_taken taken; /* not yet appended, when memory was short */
     bool must_commit;
     uint64_t refused_reported;
-    uint64_t rejected;    /* samples of batches that the store will never take */
-    bool devices_failing; /* said so */
+    weir_wall refused_none; /* when nothing had been refused last */
+    uint64_t rejected;      /* samples of batches that the store will never take */
+    bool devices_failing;   /* said so */
 
     weir_mono check_due, hint_due;
     weir_mono recover_next, repair_next; /* not before */
@@ -90,6 +91,8 @@ weir_err weir_worker_new(weir_store *store, weir_inbox *inbox, const weir_platfo
     w->minute_due = weir_mono_add(platform->now(platform->data), WEIR_MINUTE);
     w->hint_due = weir_mono_add(platform->now(platform->data), HINT_INTERVAL);
     w->view.position = weir_store_get_position(store);
+    w->view.usage = weir_store_get_usage(store);
+    w->refused_none = platform->wall(platform->data);
     w->view.since = platform->wall(platform->data);
     *ret = w;
     return WEIR_OK;
@@ -166,40 +169,46 @@ static void worker_take(weir_worker *w)
 static void worker_record_refused(weir_worker *w)
 {
     const uint64_t refused = w->taken.refused;
+    const weir_wall now = w->platform->wall(w->platform->data);
     char text[160];
-    if (refused == w->refused_reported)
+    if (refused == w->refused_reported) {
+        if (weir_inbox_refused(w->inbox) == refused)
+            w->refused_none = now;
         return;
+    }
     (void)snprintf(text, sizeof text,
                    "%llu samples were not kept: the store could not commit and memory was full",
                    (unsigned long long)(refused - w->refused_reported));
-    const weir_event event = {w->platform->wall(w->platform->data), WEIR_EVENT_GAP, "", text};
+    const weir_event event = {now, WEIR_EVENT_GAP, "", text};
     if (weir_store_event(w->store, &event, NULL) == WEIR_OK) {
+        weir_store_note_lost(w->store, refused - w->refused_reported, w->refused_none, now);
         w->refused_reported = refused;
+        w->refused_none = now;
         worker_log(w, WEIR_LOG_ERROR, "gap", text);
     }
 }
 
 /* --- the state ---------------------------------------------------------------------------- */
 
-const char *weir_store_state_text(weir_store_state state)
+const char *weir_commit_state_text(weir_commit_state state)
 {
     static const char *const texts[] = {
 #define X(name, word) [name] = word,
-        WEIR_STORE_STATE_LIST(X)
+        WEIR_COMMIT_STATE_LIST(X)
 #undef X
     };
     return texts[state];
 }
 
-static weir_store_state state_of(weir_err err)
+static weir_commit_state state_of(weir_err err)
 {
     if (err == WEIR_OK)
-        return WEIR_STORE_OK;
+        return WEIR_COMMIT_OK;
     if (err == WEIR_ELIMIT)
-        return WEIR_STORE_FULL;
+        return WEIR_COMMIT_FULL;
     if (err == WEIR_ENOMEM)
-        return WEIR_STORE_MEMORY;
-    return err == WEIR_EINUSE ? WEIR_STORE_BLOCKED : WEIR_STORE_FAILING;
+        return WEIR_COMMIT_MEMORY;
+    return err == WEIR_EINUSE ? WEIR_COMMIT_BLOCKED : WEIR_COMMIT_FAILING;
 }
 
 /* An event and a line. The event waits with all else until it can be stored. */
@@ -213,20 +222,20 @@ static void worker_tell(weir_worker *w, weir_event_kind kind, weir_log_level lev
         worker_log(w, WEIR_LOG_WARNING, "store_without_event", line);
 }
 
-static void worker_tell_state(weir_worker *w, weir_store_state was, weir_store_state is,
+static void worker_tell_state(weir_worker *w, weir_commit_state was, weir_commit_state is,
                               const char *why)
 {
     static const char *const remedies[] = {
-        [WEIR_STORE_FULL] = "make room",
-        [WEIR_STORE_BLOCKED] = "end the other program",
-        [WEIR_STORE_MEMORY] = "free memory",
-        [WEIR_STORE_FAILING] = "see to the disk",
+        [WEIR_COMMIT_FULL] = "make room",
+        [WEIR_COMMIT_BLOCKED] = "end the other program",
+        [WEIR_COMMIT_MEMORY] = "free memory",
+        [WEIR_COMMIT_FAILING] = "see to the disk",
     };
     char text[700];
-    if (is == WEIR_STORE_OK) {
+    if (is == WEIR_COMMIT_OK) {
         (void)snprintf(text, sizeof text, "commits succeed again; the store was %s",
-                       weir_store_state_text(was));
-        if (was == WEIR_STORE_MEMORY)
+                       weir_commit_state_text(was));
+        if (was == WEIR_COMMIT_MEMORY)
             worker_log(w, WEIR_LOG_NOTICE, "store_recovered", text);
         else
             worker_tell(w, WEIR_EVENT_ALARM, WEIR_LOG_NOTICE, "store_recovered", text);
@@ -235,7 +244,7 @@ static void worker_tell_state(weir_worker *w, weir_store_state was, weir_store_s
     (void)snprintf(text, sizeof text,
                    "%s. What is acquired waits in memory and is tried again every %lld ms: %s", why,
                    (long long)(w->max_loss_us / WEIR_MS), remedies[is]);
-    if (is == WEIR_STORE_MEMORY) /* an event would need some */
+    if (is == WEIR_COMMIT_MEMORY) /* an event would need some */
         worker_log(w, WEIR_LOG_ERROR, "store_failing", text);
     else
         worker_tell(w, WEIR_EVENT_ALARM, WEIR_LOG_ERROR, "store_failing", text);
@@ -245,12 +254,13 @@ static void worker_tell_state(weir_worker *w, weir_store_state was, weir_store_s
 static void worker_publish(weir_worker *w, weir_err err, const weir_error *error, bool committed)
 {
     size_t waiting;
-    const weir_store_state state = state_of(err);
+    const weir_commit_state state = state_of(err);
     (void)weir_store_pending(w->store, &waiting);
     (void)pthread_mutex_lock(&w->lock);
-    const weir_store_state was = w->view.state;
+    const weir_commit_state was = w->view.state;
     w->view.position = weir_store_get_position(w->store);
-    w->view.refused = weir_inbox_refused(w->inbox) + w->rejected;
+    w->view.usage = weir_store_get_usage(w->store);
+    w->view.refused = weir_inbox_refused(w->inbox) + w->rejected + w->view.usage.not_stored;
     w->view.waiting_bytes = waiting + weir_inbox_bytes(w->inbox);
     w->view.wal_bytes = weir_store_wal_bytes(w->store);
     w->view.failing = err != WEIR_OK;
@@ -435,6 +445,9 @@ static void worker_maintain(weir_worker *w)
     else if (!failed && w->maintain_failing)
         worker_log(w, WEIR_LOG_NOTICE, "store_maintenance_recovered", "merging succeeds again");
     w->maintain_failing = failed;
+    (void)pthread_mutex_lock(&w->lock);
+    w->view.usage = weir_store_get_usage(w->store);
+    (void)pthread_mutex_unlock(&w->lock);
 }
 
 weir_mono weir_worker_step(weir_worker *worker)
@@ -462,13 +475,31 @@ static bool worker_is_empty(weir_worker *w)
            weir_inbox_bytes(w->inbox) == 0;
 }
 
+/* The store is full and lets samples wait, but this is the end: what waits becomes a gap. */
+static void worker_give_up(weir_worker *w)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    weir_err err;
+    do {
+        worker_take(w);
+        worker_record_refused(w);
+        err = weir_store_commit_without_samples(w->store, w->platform->wall(w->platform->data),
+                                                &error);
+        worker_publish(w, err, &error, err == WEIR_OK);
+    } while (err == WEIR_OK && !worker_is_empty(w));
+}
+
 bool weir_worker_flush(weir_worker *worker)
 {
+    /* There is no later: a store that failed a moment ago is tried again now. */
+    worker->recover_next = worker->platform->now(worker->platform->data);
     /* More than once: after failures the store may be too full to take all at one time. */
     do {
         worker_take(worker);
     } while (weir_store_pending(worker->store, NULL) > 0 && worker_commit(worker) == WEIR_OK &&
              !worker_is_empty(worker));
+    if (weir_store_get_usage(worker->store).state == WEIR_STORE_FULL)
+        worker_give_up(worker);
     worker_put_devices(worker);
     return worker_is_empty(worker);
 }

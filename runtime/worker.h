@@ -13,20 +13,20 @@
 
 /* How the store is; the words are what `weir status` says. Anything but ok: what is acquired waits
  * in memory. */
-#define WEIR_STORE_STATE_LIST(X)                                                    \
-    X(WEIR_STORE_OK, "ok")                                                          \
-    X(WEIR_STORE_FULL, "full")       /* no space on the disk */                     \
-    X(WEIR_STORE_BLOCKED, "blocked") /* another program has the file, or its WAL */ \
-    X(WEIR_STORE_MEMORY, "memory")   /* none is left to commit with */              \
-    X(WEIR_STORE_FAILING, "failing") /* the disk, or the file is gone or damaged */
+#define WEIR_COMMIT_STATE_LIST(X)                                                    \
+    X(WEIR_COMMIT_OK, "ok")                                                          \
+    X(WEIR_COMMIT_FULL, "full")       /* no space on the disk */                     \
+    X(WEIR_COMMIT_BLOCKED, "blocked") /* another program has the file, or its WAL */ \
+    X(WEIR_COMMIT_MEMORY, "memory")   /* none is left to commit with */              \
+    X(WEIR_COMMIT_FAILING, "failing") /* the disk, or the file is gone or damaged */
 
-typedef enum weir_store_state {
+typedef enum weir_commit_state {
 #define X(name, word) name,
-    WEIR_STORE_STATE_LIST(X)
+    WEIR_COMMIT_STATE_LIST(X)
 #undef X
-} weir_store_state;
+} weir_commit_state;
 
-const char *weir_store_state_text(weir_store_state state);
+const char *weir_commit_state_text(weir_commit_state state);
 
 /* What the other threads may see of the store. */
 typedef struct weir_worker_view {
@@ -35,8 +35,9 @@ typedef struct weir_worker_view {
     uint64_t commits;
     uint64_t failures; /* commits that failed and were tried again */
     bool failing;      /* the last commit failed; error says why */
+    weir_store_usage usage;
     char error[512];
-    weir_store_state state;
+    weir_commit_state state;
     weir_wall since;        /* of the state */
     int64_t commit_us;      /* how long the last commit took ... */
     int64_t commit_us_max;  /* ... and the longest of the last minute */

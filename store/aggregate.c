@@ -269,8 +269,7 @@ static weir_err look_back(weir_aggregate *a, weir_error *error)
             break;
         if (stretch.summary)
             summary = *stretch.summary;
-        for (size_t i = 0; i < stretch.n; i++)
-            weir_summary_add(&summary, &stretch.samples[i]);
+        weir_summary_add_all(&summary, stretch.samples, stretch.n);
         if (summary.numbers > 0) {
             a->has_last = true;
             a->last = summary.last;
@@ -345,8 +344,7 @@ static weir_err bucket_fill(weir_aggregate *a, weir_bucket *b, int64_t last, wei
             return err;
         if (stretch.summary)
             summary = *stretch.summary;
-        for (size_t i = 0; i < stretch.n; i++)
-            weir_summary_add(&summary, &stretch.samples[i]);
+        weir_summary_add_all(&summary, stretch.samples, stretch.n);
         stretch_grow(a, &b->delta, &stretch, &summary);
         weir_summary_join(&b->summary, &summary);
     }

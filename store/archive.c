@@ -32,7 +32,6 @@
 enum {
     RANGE_SAMPLES = 22 * 1000 * 1000, /* a range has no more; also begins one before its time */
     READ_SAMPLES = 400 * 1000,        /* decoded in one piece: about 10 ms */
-    GROUP_BYTES = 10 << 20,           /* of samples gathered at a time; 16 MB with the rest */
     PARTS_MAX = 6,                    /* of one epoch and range */
 };
 
@@ -56,6 +55,7 @@ struct weir_archive {
     bool resumed;                 /* the parts are there already */
     uint64_t count;
 
+    size_t group_bytes;
     size_t n_tags;
     struct volume *volumes; /* by uid */
     uint64_t *purged;       /* by uid */
@@ -322,7 +322,7 @@ static bool group_choose(weir_archive *a, uint32_t first)
     a->first = uid;
     for (; uid < a->n_tags; uid++) {
         bytes += volume_bytes(&a->volumes[uid], a->replies);
-        if (uid > a->first && bytes > GROUP_BYTES)
+        if (uid > a->first && bytes > a->group_bytes)
             break;
     }
     a->n = uid - a->first;
@@ -452,9 +452,12 @@ static weir_err group_write_one(weir_archive *a, uint32_t i, weir_error *error)
         err = weir_segments_put(&a->out, &a->parts[a->part], uid, number, &segment,
                                 WEIR_EFFORT_FAST, error);
         run.n -= segment.n;
-        run.samples += run.replies ? 0 : segment.n;
-        run.refs += run.replies ? 0 : segment.n;
-        run.replies += run.replies ? segment.n : 0;
+        if (run.replies) {
+            run.replies += segment.n;
+        } else {
+            run.samples += segment.n;
+            run.refs += segment.n;
+        }
     }
     return err;
 }
@@ -543,7 +546,7 @@ static weir_err archive_write(weir_store *store, weir_error *error)
     weir_part *part = &a->parts[a->part];
     a->out.samples = a->out.bytes = 0;
     weir_err err = weir_db_run(store->begin, error);
-    while (err == WEIR_OK && a->written < a->n && a->out.samples < WEIR_PIECE_SAMPLES &&
+    while (err == WEIR_OK && a->written < a->n && a->out.samples < store->options.piece_samples &&
            a->out.bytes < WEIR_PIECE_BYTES)
         err = group_write_one(a, a->written++, error);
     const bool all = a->written == a->n;
@@ -594,6 +597,7 @@ static weir_err archive_new(weir_store *store, uint64_t first_seq, uint64_t unti
     a->first_seq = first_seq;
     a->at = first_seq - 1;
     a->until = until;
+    a->group_bytes = store->options.group_bytes;
     a->n_tags = store->pending.n_tags;
     a->volumes = weir_alloc_zero(a->n_tags, sizeof *a->volumes);
     if (!a->volumes)
@@ -635,8 +639,8 @@ static weir_err log_look(weir_store *store, weir_error *error)
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *row = NULL;
     bool found;
     weir_err err = weir_db_prepare(store->db,
-                                   "SELECT sum(count), min(newest_ts), max(newest_ts) FROM log"
-                                   " WHERE first_seq>?",
+                                   "SELECT sum(count), min(newest_ts), max(newest_ts),"
+                                   " sum(length(head)+length(body)) FROM log WHERE first_seq>?",
                                    &row, error);
     if (err != WEIR_OK)
         return err;
@@ -647,18 +651,20 @@ static weir_err log_look(weir_store *store, weir_error *error)
     store->log.samples = (uint64_t)sqlite3_column_int64(row, 0);
     store->log.first_ts = sqlite3_column_int64(row, 1);
     store->log.newest_ts = sqlite3_column_int64(row, 2);
+    store->log.bytes = (uint64_t)sqlite3_column_int64(row, 3);
     store->log.known = true;
     return WEIR_OK;
 }
 
 /* An hour by the samples' time or by the clock, whichever passes first; neither can be trusted
- * alone. */
+ * alone. Or as much as may be written beside it. */
 static bool log_holds_enough(weir_store *store, weir_wall now)
 {
     const int64_t span = store->options.archive_us;
     if (now.us < store->archive_began.us)
         store->archive_began = now;
-    return store->log.samples >= RANGE_SAMPLES || now.us - store->archive_began.us >= span ||
+    return store->log.samples >= RANGE_SAMPLES || store->log.bytes >= weir_limits_piece(store) ||
+           now.us - store->archive_began.us >= span ||
            (store->log.newest_ts > store->log.first_ts &&
             (uint64_t)store->log.newest_ts - (uint64_t)store->log.first_ts >= (uint64_t)span);
 }

@@ -38,9 +38,12 @@
 enum {
     LATE_PARTS = 8,      /* so many are worth a merge of their own */
     TIER_RATIO = 8,      /* between the periods of two tiers */
+    KEEP_RATIO = 4,      /* a tag is kept for so many periods at least */
     UID_NONE = 0,        /* of keys: no tag has it */
     BUFFER_KEPT = 20000, /* samples of room that stay between tags */
-    PIECE_STEPS = 2000,  /* segments read or written in one piece: a tag may have few samples */
+    USED_MOVES = 1,
+    USED_STAYS = 2,
+    PIECE_STEPS = 2000, /* segments read or written in one piece: a tag may have few samples */
 };
 
 /* A segment of the tag at hand. */
@@ -60,11 +63,15 @@ struct weir_compact {
     struct source *sources; /* ascending by last_seq */
     size_t n_sources;
     weir_part moves, stays; /* targets; stays.id 0: all go to moves */
+    uint8_t *users;         /* of each series of replies, by its uid: USED_ of the targets */
+    uint32_t series;        /* the last one that was counted, and what it has */
+    uint64_t series_count;
+    uint64_t uid_count; /* samples of the tag at hand */
     uint64_t *purged;
     size_t n_tags;
 
-    uint32_t uid; /* UID_NONE: between two */
-    weir_part *target;
+    uint32_t uid;         /* UID_NONE: between two */
+    unsigned targets;     /* USED_MOVES, USED_STAYS; 0: not known before a segment is read */
     unsigned number;      /* of its next segment */
     struct input *inputs; /* in the order of sources */
     size_t n_inputs, inputs_capacity, read;
@@ -101,6 +108,7 @@ void weir_compact_free(weir_compact *c)
     weir_free(c->inputs);
     weir_free(c->sources);
     weir_free(c->purged);
+    weir_free(c->users);
     weir_free(c);
 }
 
@@ -132,6 +140,7 @@ struct choice {
     int64_t start;
     uint64_t first_seq, last_seq;
     size_t n;
+    uint64_t bytes;
     bool merged; /* the tier has a part of the period already */
 };
 
@@ -146,11 +155,13 @@ static void choice_count(struct choice *c, const weir_part *parts, size_t n)
 {
     uint64_t first = UINT64_MAX, last = 0;
     c->n = 0;
+    c->bytes = 0;
     for (size_t i = 0; i < n; i++) {
         if (!choice_takes(c, &parts[i]))
             continue;
         first = parts[i].first_seq < first ? parts[i].first_seq : first;
         last = parts[i].last_seq > last ? parts[i].last_seq : last;
+        c->bytes += parts[i].bytes;
         c->n++;
     }
     c->first_seq = first;
@@ -173,32 +184,42 @@ static void choice_narrow(struct choice *c, const weir_part *parts, size_t n)
     }
 }
 
-/* The merge at this tier of the period of a part, if there is something to gain. */
-static bool choose(const weir_part *parts, size_t n, const weir_part *of, int tier, weir_wall now,
-                   int64_t slack, struct choice *ret)
+/* Samples of a tag go with their part: in too large ones they would stay for long. */
+static bool period_suits(int tier, int64_t keep)
 {
+    return keep / KEEP_RATIO >= tier_period(tier);
+}
+
+/* The merge at this tier of the period of a part, if there is something to gain. */
+static bool choose(const weir_store *store, const weir_part *parts, size_t n, const weir_part *of,
+                   int tier, weir_wall now, struct choice *ret)
+{
+    /* The last samples of a period come to history with the next archive, and one that may be
+     * under way. */
+    const int64_t slack = 2 * store->options.archive_us;
     const int64_t period = tier_period(tier), start = weir_floor_multiple(of->min_ts, period);
     struct choice c = {.tier = tier, .epoch = of->epoch, .start = start, .last_seq = UINT64_MAX};
-    if (!part_is_within(of, start, period) || now.us < start + period + slack)
+    if (!part_is_within(of, start, period) || now.us < start + period + slack ||
+        !period_suits(tier, weir_expire_keep(store, 0)))
         return false;
     for (size_t i = 0; i < n; i++)
         c.merged |= parts[i].state == PART_LIVE && (parts[i].tier & ~PART_STAYS) == tier &&
                     parts[i].epoch == of->epoch && part_is_within(&parts[i], start, period);
     choice_count(&c, parts, n);
     choice_narrow(&c, parts, n);
-    if (c.n < (c.merged ? LATE_PARTS : 2))
+    if (c.n < (c.merged ? LATE_PARTS : 2) || c.bytes > weir_limits_piece(store))
         return false;
     *ret = c;
     return true;
 }
 
-static bool choose_any(const weir_part *parts, size_t n, weir_wall now, int64_t slack,
+static bool choose_any(const weir_store *store, const weir_part *parts, size_t n, weir_wall now,
                        struct choice *ret)
 {
     for (int tier = 1; tier <= PART_TIER_MAX; tier++)
         for (size_t i = 0; i < n; i++)
             if (parts[i].state == PART_LIVE && parts[i].tier < tier &&
-                choose(parts, n, &parts[i], tier, now, slack, ret))
+                choose(store, parts, n, &parts[i], tier, now, ret))
                 return true;
     return false;
 }
@@ -225,6 +246,9 @@ static weir_err compact_new(weir_store *store, const struct choice *choice, cons
             c->sources[c->n_sources++].part = parts[i];
     qsort(c->sources, c->n_sources, sizeof *c->sources, source_compare);
     c->n_tags = store->pending.n_tags;
+    c->users = weir_alloc_zero(c->n_tags, 1);
+    if (!c->users)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to merge history");
     weir_err err = weir_part_purged(store->db, c->n_tags, &c->purged, error);
     if (err == WEIR_OK)
         err = weir_segments_init(&c->out, store->db, error);
@@ -311,6 +335,8 @@ static weir_err compact_resume(weir_store *store, const weir_part *parts, size_t
     weir_err err = compact_new(store, &choice, parts, n, &store->compact, error);
     if (err != WEIR_OK)
         return err;
+    /* Which replies the tags use that are written already is not known any more. */
+    memset(store->compact->users, USED_MOVES | (stays ? USED_STAYS : 0), store->compact->n_tags);
     store->compact->moves = *moves;
     store->compact->stays = stays ? *stays : (weir_part){0};
     return compact_resume_targets(store, error);
@@ -387,15 +413,22 @@ static weir_err sources_seek(weir_store *store, weir_compact *c, uint32_t *ret_l
     return WEIR_OK;
 }
 
-/* Whether a segment here is worth keeping for the next larger period. */
+/* Whether so many samples of a tag do not go on to the next larger period. */
 static bool tag_stays(const weir_compact *c, uint64_t samples)
 {
     return c->stays.id != 0 && samples * TIER_RATIO > WEIR_SEGMENT_COUNT_MAX;
 }
 
+/* Whether a tag does not, as it is not kept for long enough or must be able to go in small
+ * pieces. */
+static bool tag_is_kept_short(const weir_store *store, const weir_compact *c)
+{
+    return c->stays.id != 0 && (weir_expire_is_sized(store, c->uid) ||
+                                !period_suits(c->moves.tier + 1, weir_expire_keep(store, c->uid)));
+}
+
 static weir_err tag_begin(weir_store *store, weir_compact *c, weir_error *error)
 {
-    uint64_t samples = 0;
     uint32_t uid;
     weir_err err = sources_seek(store, c, &uid, error);
     if (err != WEIR_OK)
@@ -415,9 +448,11 @@ static weir_err tag_begin(weir_store *store, weir_compact *c, weir_error *error)
         if (uid >= c->n_tags || s->part.last_seq > c->purged[uid])
             err = source_list(store, c, &s->part, error);
     }
+    c->uid_count = 0;
     for (size_t i = 0; i < c->n_inputs; i++)
-        samples += c->inputs[i].head.count;
-    c->target = tag_stays(c, samples) ? &c->stays : &c->moves;
+        c->uid_count += c->inputs[i].head.count;
+    const uint32_t series = uid & ~SEGMENT_REPLIES;
+    c->targets = !(uid & SEGMENT_REPLIES) ? 0 : series < c->n_tags ? c->users[series] : USED_MOVES;
     return err;
 }
 
@@ -427,6 +462,37 @@ static void tag_end(weir_compact *c)
     if (c->capacity > BUFFER_KEPT)
         run_free(c);
     c->uid = UID_NONE;
+}
+
+/* Replies that a series has in all sources. */
+static weir_err series_count(weir_store *store, weir_compact *c, uint32_t series, weir_error *error)
+{
+    if (c->series == series)
+        return WEIR_OK;
+    uint64_t count = 0;
+    for (size_t i = 0; i < c->n_sources; i++) {
+        uint64_t n;
+        weir_err err = weir_segments_count(store->db, &c->sources[i].part, series | SEGMENT_REPLIES,
+                                           &n, error);
+        if (err != WEIR_OK)
+            return err;
+        count += n;
+    }
+    c->series = series;
+    c->series_count = count;
+    return WEIR_OK;
+}
+
+/* After the first of its segments was read: where the tag goes. */
+static weir_err tag_choose_target(weir_store *store, weir_compact *c, weir_error *error)
+{
+    weir_err err = series_count(store, c, c->all.refs[0].reply, error);
+    if (err == WEIR_OK)
+        c->targets = tag_stays(c, c->uid_count) || tag_stays(c, c->series_count) ||
+                             tag_is_kept_short(store, c)
+                         ? USED_STAYS
+                         : USED_MOVES;
+    return err;
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -612,8 +678,16 @@ static weir_err run_write(weir_compact *c, bool *ret_wrote, weir_error *error)
         run.n > 0 && (c->read == c->n_inputs || run.n < settled || run.n == WEIR_SEGMENT_COUNT_MAX);
     if (!*ret_wrote)
         return WEIR_OK;
-    err =
-        weir_segments_put(&c->out, c->target, c->uid, c->number++, &run, WEIR_EFFORT_SMALL, error);
+    for (size_t i = 0; !run.replies && i < run.n; i++)
+        if (run.refs[i].reply < c->n_tags)
+            c->users[run.refs[i].reply] |= (uint8_t)c->targets;
+    if (c->targets & USED_MOVES)
+        err = weir_segments_put(&c->out, &c->moves, c->uid, c->number, &run, WEIR_EFFORT_SMALL,
+                                error);
+    if (err == WEIR_OK && c->targets & USED_STAYS)
+        err = weir_segments_put(&c->out, &c->stays, c->uid, c->number, &run, WEIR_EFFORT_SMALL,
+                                error);
+    c->number++;
     if (err == WEIR_OK)
         run_shift(c, run.n);
     return err;
@@ -633,10 +707,14 @@ static weir_err compact_step(weir_store *store, weir_compact *c, weir_wall now, 
         err = run_write(c, &wrote, error);
     if (err != WEIR_OK || wrote)
         return err;
-    if (c->read < c->n_inputs)
-        return input_read(store, c, now, work, error);
-    tag_end(c);
-    return WEIR_OK;
+    if (c->read == c->n_inputs) {
+        tag_end(c);
+        return WEIR_OK;
+    }
+    err = input_read(store, c, now, work, error);
+    if (err == WEIR_OK && !is_replies(c) && c->targets == 0 && c->all.n > 0)
+        err = tag_choose_target(store, c, error);
+    return err;
 }
 
 static weir_err compact_piece(weir_store *store, weir_wall now, weir_error *error)
@@ -645,7 +723,7 @@ static weir_err compact_piece(weir_store *store, weir_wall now, weir_error *erro
     size_t work = 0, steps = 0;
     c->out.samples = c->out.bytes = 0;
     weir_err err = weir_db_run(store->begin, error);
-    while (err == WEIR_OK && !c->done && work + c->out.samples < WEIR_PIECE_SAMPLES &&
+    while (err == WEIR_OK && !c->done && work + c->out.samples < store->options.piece_samples &&
            c->out.bytes < WEIR_PIECE_BYTES && steps++ < PIECE_STEPS)
         err = compact_step(store, c, now, &work, error);
     if (err == WEIR_OK)
@@ -696,6 +774,33 @@ static weir_err compact_end(weir_store *store, weir_error *error)
     return WEIR_OK;
 }
 
+/*
+ * A tag has more samples than the segments of one part can hold: over 33 million in a period. The
+ * sources stay what they are, for ever.
+ * UNTESTED: such a tag takes gigabytes.
+ */
+static weir_err compact_give_up(weir_store *store, weir_error *error)
+{
+    weir_compact *c = store->compact;
+    weir_store_rollback(store);
+    weir_err err = weir_db_run(store->begin, error);
+    if (err == WEIR_OK)
+        err = target_end(store, &c->moves, false, error);
+    if (err == WEIR_OK)
+        err = target_end(store, &c->stays, false, error);
+    for (size_t i = 0; err == WEIR_OK && i < c->n_sources; i++) {
+        c->sources[i].part.tier |= PART_STAYS;
+        err = weir_part_write(store->db, &c->sources[i].part, error);
+    }
+    if (err == WEIR_OK)
+        err = weir_db_run(store->commit, error);
+    if (err != WEIR_OK)
+        return err;
+    weir_compact_free(c);
+    store->compact = NULL;
+    return WEIR_OK;
+}
+
 /* --- the duty ----------------------------------------------------------------------------- */
 
 static weir_err compact_look(weir_store *store, weir_wall now, weir_error *error)
@@ -716,9 +821,7 @@ static weir_err compact_look(weir_store *store, weir_wall now, weir_error *error
     store->compact_looked = true;
     store->compact_tried = now;
     store->parts_changed = false;
-    /* The last samples of a period come to history with the next archive, and one that may be
-     * under way. */
-    if (choose_any(parts, n, now, 2 * store->options.archive_us, &choice))
+    if (choose_any(store, parts, n, now, &choice))
         err = compact_begin(store, &choice, parts, n, error);
     return err;
 }
@@ -734,6 +837,8 @@ weir_err weir_compact_run(weir_store *store, weir_wall now, bool *ret_did, weir_
         return err;
     }
     err = store->compact->done ? compact_end(store, error) : compact_piece(store, now, error);
+    if (err == WEIR_ELIMIT)
+        err = compact_give_up(store, error);
     *ret_did = err == WEIR_OK;
     return err;
 }

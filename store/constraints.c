@@ -108,13 +108,13 @@ static bool is_time(const char *letters, int column)
            (letters[column] == 't' || letters[column] == 'T');
 }
 
-/* Rows of one tag come by ts anyway, and time is ts written down. */
+/* time is ts written down. */
 bool weir_constraints_order(const sqlite3_index_info *info, const char *letters,
-                            bool *ret_descending)
+                            bool *ret_descending, bool *ret_one_tag)
 {
     *ret_descending = false;
-    if (info->nOrderBy != 1 || !strstr(info->idxStr, "n=") ||
-        !is_time(letters, info->aOrderBy[0].iColumn))
+    *ret_one_tag = strstr(info->idxStr, "n=") != NULL;
+    if (info->nOrderBy != 1 || !is_time(letters, info->aOrderBy[0].iColumn))
         return false;
     *ret_descending = info->aOrderBy[0].desc;
     return true;

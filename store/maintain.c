@@ -14,12 +14,15 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "store/cap.h"
 #include "store/database.h"
 #include "store/merge.h"
 #include "store/part.h"
 #include "store/schema.h"
+#include "store/segments.h"
 
 enum {
+    WAL_PAGES_PAUSE = 8192,    /* 32 MB: commits alone may lengthen it further */
     VACUUM_WINDOW = 24,        /* times archive_us */
     VACUUM_PAGES = 128,        /* given back in one piece: each is one written elsewhere */
     VACUUM_PAGES_MIN = 1000,   /* free ones that are worth it ... */
@@ -33,8 +36,12 @@ weir_store_options weir_maintain_defaults(const weir_store_options *options)
     o.wal_max = o.wal_max ? o.wal_max : 256 * 1000 * 1000;
     o.merge_us = o.merge_us ? o.merge_us : WEIR_MINUTE;
     o.archive_us = o.archive_us ? o.archive_us : WEIR_HOUR;
+    if (o.detached_after_us == 0 && o.config)
+        o.detached_after_us = o.config->detached_after_us;
     o.detached_after_us = o.detached_after_us ? o.detached_after_us : 7 * WEIR_DAY;
     o.memory_bytes_max = o.memory_bytes_max ? o.memory_bytes_max : 64 * 1000 * 1000;
+    o.piece_samples = o.piece_samples ? o.piece_samples : WEIR_PIECE_SAMPLES;
+    o.group_bytes = o.group_bytes ? o.group_bytes : 10 << 20; /* 16 MB with all around it */
     return o;
 }
 
@@ -49,28 +56,18 @@ weir_err weir_maintain_set_meta(weir_store *store, const char *key, uint64_t val
 
 /* --- the file's size ---------------------------------------------------------------------- */
 
-static weir_err pages_read(weir_store *store, int64_t *ret_all, int64_t *ret_free,
-                           weir_error *error)
-{
-    weir_err err = weir_db_int(store->db, "PRAGMA page_count", 0, ret_all, error);
-    return err == WEIR_OK ? weir_db_int(store->db, "PRAGMA freelist_count", 0, ret_free, error)
-                          : err;
-}
-
 /*
  * Gives pages back to the file system that were free for a whole window: what the log leaves when
  * it becomes history is soon taken again, and moving pages to the front meanwhile would only wear
- * out flash.
+ * out flash. What is above a cap goes at once.
  */
 static weir_err duty_vacuum(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
 {
     const int64_t window = VACUUM_WINDOW * store->options.archive_us;
     const int64_t age = now.us - store->vacuum.began.us;
-    int64_t all, unused;
+    const int64_t all = store->limits.pages, unused = store->limits.free_pages;
+    const int64_t excess = weir_limits_excess_pages(store);
     char sql[64];
-    weir_err err = pages_read(store, &all, &unused, error);
-    if (err != WEIR_OK)
-        return err;
     store->vacuum.low = unused < store->vacuum.low ? unused : store->vacuum.low;
     if (store->vacuum.pages == 0 && (age < 0 || age >= window)) {
         const int64_t low = store->vacuum.low;
@@ -79,39 +76,15 @@ static weir_err duty_vacuum(weir_store *store, weir_wall now, bool *ret_did, wei
         store->vacuum.began = now;
         store->vacuum.low = unused;
     }
-    const int64_t n = store->vacuum.pages < VACUUM_PAGES ? store->vacuum.pages : VACUUM_PAGES;
+    const int64_t wanted = store->vacuum.pages > excess ? store->vacuum.pages : excess;
+    const int64_t n = wanted < VACUUM_PAGES ? wanted : VACUUM_PAGES;
     if (n == 0)
         return WEIR_OK;
     (void)snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%lld)", (long long)n);
-    err = weir_db_exec(store->db, sql, error);
+    weir_err err = weir_db_exec(store->db, sql, error);
     if (err == WEIR_OK)
-        store->vacuum.pages = unused > n ? store->vacuum.pages - n : 0;
+        store->vacuum.pages = unused > n && store->vacuum.pages > n ? store->vacuum.pages - n : 0;
     *ret_did = err == WEIR_OK;
-    return err;
-}
-
-/* data_dir: memory. The oldest go first: a part, or a row of the log. */
-static weir_err duty_memory(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
-{
-    int64_t all, unused, id;
-    (void)now;
-    if (!store->memory)
-        return WEIR_OK;
-    weir_err err = pages_read(store, &all, &unused, error);
-    if (err != WEIR_OK ||
-        (uint64_t)(all - unused) * SCHEMA_PAGE_SIZE <= store->options.memory_bytes_max)
-        return err;
-    err = weir_db_int(store->db,
-                      "SELECT id FROM part WHERE state=1 ORDER BY last_seq, max_ts LIMIT 1", 0, &id,
-                      error);
-    if (err == WEIR_OK && id > 0)
-        err = weir_part_drop(store->db, id, error);
-    else if (err == WEIR_OK)
-        err = weir_db_exec(store->db,
-                           "DELETE FROM log WHERE first_seq=(SELECT min(first_seq) FROM log)"
-                           " AND first_seq<(SELECT max(first_seq) FROM log)",
-                           error);
-    *ret_did = err == WEIR_OK && (id > 0 || sqlite3_changes(store->db) > 0);
     return err;
 }
 
@@ -121,15 +94,10 @@ typedef weir_err (*duty)(weir_store *store, weir_wall now, bool *ret_did, weir_e
 
 static const duty duties[] = {
     weir_merge_load_current, /* before anything changes what it reads */
-    weir_merge_fresh,
-    weir_merge_write_current,
-    weir_part_delete,
-    duty_memory,
-    weir_archive_run,
-    weir_merge_trim_log,
-    weir_compact_run,
-    weir_merge_shrink,
-    duty_vacuum,
+    weir_part_delete,        /* gives room to all that follows, also on a full disk */
+    weir_limits_look,        weir_cap_run,        weir_merge_fresh, weir_merge_write_current,
+    weir_archive_run,        weir_merge_trim_log, weir_expire_run,  weir_compact_run,
+    weir_merge_shrink,       duty_vacuum,
 };
 
 /* All that is remembered between pieces goes; the tables know the rest. */
@@ -138,8 +106,10 @@ static void maintain_forget(weir_store *store)
     weir_store_rollback(store);
     weir_archive_free(store->archive);
     weir_compact_free(store->compact);
+    weir_expire_free(store->expire);
     store->archive = NULL;
     store->compact = NULL;
+    store->expire = NULL;
     store->archive_looked = store->compact_looked = false;
     store->parts_changed = true;
     store->log.known = false;
@@ -153,6 +123,14 @@ weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, w
     weir_err room = weir_store_wal_room(store, error);
     if (room != WEIR_OK)
         return room;
+    /* A reader pins the WAL: what is done here would only make it longer. */
+    if (store->wal_pages >= WAL_PAGES_PAUSE) {
+        weir_store_checkpoint(store);
+        if (store->wal_pages >= WAL_PAGES_PAUSE) {
+            *ret_more = false;
+            return WEIR_OK;
+        }
+    }
     for (size_t i = 0; i < sizeof duties / sizeof *duties; i++) {
         bool did = false;
         weir_err err = duties[i](store, now, &did, error);

@@ -37,11 +37,12 @@ struct merge {
     weir_block_builder *builder;
     uint64_t first_seq, last_seq, seq; /* seq: of the row being read */
     size_t rows, count, raw;
+    uint64_t written; /* bytes */
     int64_t min_ts, max_ts;
     int64_t newest_ts, trusted_ts, epoch, epoch_ts; /* of the last row */
 };
 
-static weir_err log_insert(const struct merge *m, const weir_block_bytes *block, weir_error *error)
+static weir_err log_insert(struct merge *m, const weir_block_bytes *block, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
     const int64_t numbers[] = {
@@ -54,6 +55,7 @@ static weir_err log_insert(const struct merge *m, const weir_block_bytes *block,
         &put, error);
     if (err != WEIR_OK)
         return err;
+    m->written += block->head_length + block->body_length;
     for (int i = 0; i < 10; i++)
         (void)sqlite3_bind_int64(put, i + 1, numbers[i]);
     (void)sqlite3_bind_blob(put, 11, block->head, (int)block->head_length, SQLITE_STATIC);
@@ -77,6 +79,7 @@ static weir_err merge_end(struct merge *m, weir_error *error)
     if (m->store->log.samples == 0)
         m->store->log.first_ts = m->store->log.newest_ts = m->newest_ts;
     m->store->log.samples += m->count;
+    m->store->log.bytes += m->written;
     if (m->count > 0 && m->newest_ts > m->store->log.newest_ts)
         m->store->log.newest_ts = m->newest_ts;
     return WEIR_OK;

@@ -12,25 +12,32 @@
 #include <string.h>
 
 #include "store/database.h"
+#include "store/query.h"
 #include "store/schema.h"
 
-/* Runs the statements of the schema that make a table which version 1 did not have. The others
- * are told by their names. */
-static weir_err tables_make(sqlite3 *db, weir_error *error)
+/* Whether version 1 had what a statement of the schema makes. The others are told by their names.
+ */
+static bool statement_is_known(const char *sql)
 {
     static const char *const before[] = {"meta", "log", "event", "tag", "tag_version", "device"};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        char start[40];
+        const int n = snprintf(start, sizeof start, "CREATE TABLE %s(", before[i]);
+        if (strncmp(sql, start, (size_t)n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Runs the statements of the schema that make a table which version 1 did not have. */
+static weir_err tables_make(sqlite3 *db, weir_error *error)
+{
     weir_err err = WEIR_OK;
     for (const char *at = SCHEMA_SQL; err == WEIR_OK && *at;) {
         const char *end = strchr(at, ';');
         char sql[1024];
-        bool known = false;
         (void)snprintf(sql, sizeof sql, "%.*s", (int)(end - at), at);
-        for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
-            char start[40];
-            (void)snprintf(start, sizeof start, "CREATE TABLE %s(", before[i]);
-            known |= strncmp(sql, start, strlen(start)) == 0;
-        }
-        if (!known)
+        if (!statement_is_known(sql))
             err = weir_db_exec(db, sql, error);
         at = end + 1;
     }
@@ -45,7 +52,8 @@ static weir_err migrate_1(sqlite3 *db, weir_error *error)
         "ALTER TABLE tag ADD COLUMN purged_seq INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE tag_version ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;"
         "DROP INDEX log_late;"
-        "INSERT INTO meta SELECT 'merged_seq', ifnull(max(first_seq+count-1),0) FROM log;"
+        "INSERT INTO meta VALUES('merged_seq',ifnull((SELECT first_seq+count-1 FROM log"
+        " ORDER BY first_seq DESC LIMIT 1),0));"
         "INSERT INTO meta VALUES('history_seq',0);",
         error);
     return err == WEIR_OK ? tables_make(db, error) : err;
@@ -72,4 +80,54 @@ weir_err weir_store_migrate(sqlite3 *db, weir_wall now, weir_error *error)
         (void)weir_fail_prefix(error, "migrating the store: ");
     }
     return err;
+}
+
+/* --- looking ------------------------------------------------------------------------------ */
+
+/* Pages that migrate_1 may write: a root for each new table and its index; the first page, meta,
+ * the schema. Of the index log_late nothing is written but which of its pages are free: a row of it
+ * takes at most 16 bytes, a page is at least half full, and hundreds of pages are noted on one. */
+static weir_err migration_pages(sqlite3 *db, int64_t *ret_pages, weir_error *error)
+{
+    enum { OTHERS = 16, LATE_ROWS_A_PAGE = 100 * (SCHEMA_PAGE_SIZE / 16 / 2) };
+    int64_t late, pages = OTHERS;
+    weir_err err = weir_db_int(db, "SELECT count(*) FROM log WHERE late<>0", 0, &late, error);
+    if (err != WEIR_OK)
+        return err;
+    for (const char *at = SCHEMA_SQL; *at; at = strchr(at, ';') + 1)
+        pages += statement_is_known(at) ? 0 : 2;
+    *ret_pages = pages + late / LATE_ROWS_A_PAGE + 1;
+    return WEIR_OK;
+}
+
+static weir_err migration_read(sqlite3 *db, weir_migration *ret, weir_error *error)
+{
+    /* A page goes to the write-ahead log and from there into the file. An SD card writes a hundred
+     * scattered pages a second. */
+    enum { COPIES = 2 };
+    static const int64_t page_us = WEIR_S / 100, fsyncs_us = WEIR_S;
+    weir_migration m = {.to = SCHEMA_VERSION};
+    int64_t version, file_pages, pages = 0;
+    weir_err err = weir_db_int(db, "PRAGMA user_version", 0, &version, error);
+    if (err == WEIR_OK)
+        err = weir_db_int(db, "PRAGMA page_count", 0, &file_pages, error);
+    m.from = (int)version;
+    if (err == WEIR_OK && m.from < m.to) {
+        err = migration_pages(db, &pages, error);
+        m.space_bytes = (uint64_t)pages * COPIES * SCHEMA_PAGE_SIZE;
+        m.time_us = fsyncs_us + pages * page_us;
+    }
+    if (err != WEIR_OK)
+        return err;
+    m.file_bytes = (uint64_t)file_pages * SCHEMA_PAGE_SIZE;
+    *ret = m;
+    return WEIR_OK;
+}
+
+weir_err weir_migration_look(const char *data_dir, const char *vfs, weir_migration *ret,
+                             weir_error *error)
+{
+    WEIR_CLEANUP(weir_query_close) weir_query *query = NULL;
+    weir_err err = weir_query_open(data_dir, vfs, &query, error);
+    return err == WEIR_OK ? migration_read(weir_query_db(query), ret, error) : err;
 }

@@ -64,6 +64,14 @@ weir_err weir_parts_read(sqlite3 *db, const char *where, weir_part **ret, size_t
     return WEIR_OK;
 }
 
+weir_err weir_part_offset(sqlite3 *db, const weir_part *part, int64_t *ret, weir_error *error)
+{
+    char sql[80];
+    (void)snprintf(sql, sizeof sql, "SELECT offset FROM epoch WHERE epoch=%lu",
+                   (unsigned long)part->epoch);
+    return weir_db_int(db, sql, 0, ret, error);
+}
+
 weir_err weir_part_write(sqlite3 *db, weir_part *part, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;

@@ -27,6 +27,10 @@ typedef struct weir_part {
 weir_err weir_parts_read(sqlite3 *db, const char *where, weir_part **ret, size_t *ret_n,
                          weir_error *error) WEIR_MUST_CHECK;
 
+/* What is to be added to the times of a part: its clock was wrong (epoch.h). */
+weir_err weir_part_offset(sqlite3 *db, const weir_part *part, int64_t *ret,
+                          weir_error *error) WEIR_MUST_CHECK;
+
 /* Writes it, with an id above all others if it has none; in the open transaction. */
 weir_err weir_part_write(sqlite3 *db, weir_part *part, weir_error *error) WEIR_MUST_CHECK;
 

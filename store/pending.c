@@ -91,6 +91,11 @@ weir_err weir_pending_append(weir_pending *p, const weir_batch *batch, weir_erro
         p->n_rows++;
     }
     row_note(row, batch);
+    for (size_t i = 0; i < batch->n_samples; i++) {
+        const int64_t ts = batch->samples[i].ts.us;
+        p->min_ts = p->n_samples + i == 0 || ts < p->min_ts ? ts : p->min_ts;
+        p->max_ts = p->n_samples + i == 0 || ts > p->max_ts ? ts : p->max_ts;
+    }
     p->n_samples += batch->n_samples;
     return WEIR_OK;
 }

@@ -36,6 +36,7 @@ typedef struct weir_pending {
     weir_pending_event *events;
     size_t n_events, events_capacity;
     size_t n_samples;
+    int64_t min_ts, max_ts; /* of these */
     size_t event_bytes;
 
     size_t n_tags;                     /* uids below this are known */

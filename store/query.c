@@ -86,8 +86,6 @@ static weir_err query_set_up(weir_query *query, const char *path, weir_error *er
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
         err = weir_fail(error, WEIR_ENOTFOUND, "%s is empty: nothing was ever stored in it", path);
     if (err == WEIR_OK)
-        err = weir_db_exec(query->db, "PRAGMA temp_store=memory", error);
-    if (err == WEIR_OK)
         err = weir_view_new(query->db, &query->view, error);
     if (err == WEIR_OK)
         err = modules_create(query, false, error);

@@ -81,11 +81,12 @@ int weir_constraints_plan(sqlite3_index_info *info, const char *letters);
 enum {
     PLAN_DESCENDING = 1, /* samples come by falling ts */
     PLAN_REPLIES = 2,    /* columns of replies are wanted */
+    PLAN_BY_TIME = 4,    /* samples of all tags come by ts */
 };
 
-/* Whether the plan names one tag and SQL wants its rows by ts or time: then they come so. */
+/* Whether SQL wants the rows by ts or time and nothing else. *ret_one_tag: the plan names one. */
 bool weir_constraints_order(const sqlite3_index_info *info, const char *letters,
-                            bool *ret_descending);
+                            bool *ret_descending, bool *ret_one_tag);
 
 /* Takes the moment a statement sees: names and view. */
 weir_err weir_query_begin(weir_query *query, weir_error *error) WEIR_MUST_CHECK;

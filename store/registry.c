@@ -284,6 +284,8 @@ static weir_err registration_write(struct registration *r, weir_wall now, weir_e
         err = weir_db_run(r->store->commit, error);
     if (err == WEIR_OK)
         r->store->pending.n_tags = (size_t)last + 1;
+    weir_expire_free(r->store->expire); /* tags and names may be others */
+    r->store->expire = NULL;
     return err;
 }
 

@@ -4,11 +4,13 @@
 #include "store/query_priv.h"
 
 #include "base/alloc.h"
+#include "store/timeline.h"
 
 typedef struct samples_cursor {
     sqlite3_vtab_cursor base;
     weir_constraints constraints;
-    weir_scan *scan;
+    weir_scan *scan;         /* tag by tag */
+    weir_timeline *timeline; /* or by time */
     weir_item item;
     bool any; /* item is one */
 } samples_cursor;
@@ -20,13 +22,14 @@ static weir_query *cursor_query(sqlite3_vtab_cursor *cursor)
 
 static int samples_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
-    bool descending;
+    bool descending, one_tag;
     (void)table;
     int rc = weir_constraints_plan(info, SAMPLES_LETTERS);
     if (rc != SQLITE_OK)
         return rc;
-    info->orderByConsumed = weir_constraints_order(info, SAMPLES_LETTERS, &descending);
+    info->orderByConsumed = weir_constraints_order(info, SAMPLES_LETTERS, &descending, &one_tag);
     info->idxNum = (descending ? PLAN_DESCENDING : 0) |
+                   (info->orderByConsumed && !one_tag ? PLAN_BY_TIME : 0) |
                    (weir_columns_need_replies(info->colUsed) ? PLAN_REPLIES : 0);
     return SQLITE_OK;
 }
@@ -44,7 +47,9 @@ static int samples_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
 static void cursor_end(samples_cursor *c)
 {
     weir_scan_free(c->scan);
+    weir_timeline_free(c->timeline);
     c->scan = NULL;
+    c->timeline = NULL;
     c->any = false;
     weir_constraints_deinit(&c->constraints);
 }
@@ -62,7 +67,8 @@ static int samples_next(sqlite3_vtab_cursor *cursor)
     samples_cursor *c = (samples_cursor *)(void *)cursor;
     weir_error error = WEIR_ERROR_INIT;
     do {
-        weir_err err = weir_scan_next(c->scan, &c->item, &c->any, &error);
+        weir_err err = c->timeline ? weir_timeline_next(c->timeline, &c->item, &c->any, &error)
+                                   : weir_scan_next(c->scan, &c->item, &c->any, &error);
         if (err != WEIR_OK)
             return weir_query_table_fail(cursor->pVtab, err, &error);
     } while (c->any && !weir_constraints_match(&c->constraints, c->item.sample.ts));
@@ -83,8 +89,10 @@ static int samples_filter(sqlite3_vtab_cursor *cursor, int number, const char *p
         return SQLITE_OK;
     c->constraints.filter.descending = number & PLAN_DESCENDING;
     c->constraints.filter.replies = number & PLAN_REPLIES;
+    const weir_scan_filter *filter = &c->constraints.filter;
     if (err == WEIR_OK)
-        err = weir_scan_new(q->view, &c->constraints.filter, NULL, &c->scan, &error);
+        err = number & PLAN_BY_TIME ? weir_timeline_new(q->view, filter, &c->timeline, &error)
+                                    : weir_scan_new(q->view, filter, NULL, &c->scan, &error);
     if (err != WEIR_OK)
         return weir_query_table_fail(cursor->pVtab, err, &error);
     return samples_next(cursor);

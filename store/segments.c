@@ -188,3 +188,27 @@ weir_err weir_segments_remove(sqlite3 *db, weir_part *part, uint32_t uid, weir_e
     err = weir_db_exec(db, sql, error);
     return err == WEIR_OK ? weir_part_write(db, part, error) : err;
 }
+
+/* A head that is damaged counts nothing: it is found when it is read. */
+weir_err weir_segments_count(sqlite3 *db, const weir_part *part, uint32_t uid, uint64_t *ret,
+                             weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    uint64_t n = 0;
+    bool row;
+    weir_err err =
+        weir_db_prepare(db, "SELECT head FROM segment WHERE key BETWEEN ? AND ?", &rows, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)sqlite3_bind_int64(rows, 1, SEGMENT_KEY(part->id, uid, 0));
+    (void)sqlite3_bind_int64(rows, 2, SEGMENT_KEY(part->id, uid, 255));
+    while ((err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
+        weir_segment_head head;
+        if (weir_segment_head_parse(sqlite3_column_blob(rows, 0),
+                                    (size_t)sqlite3_column_bytes(rows, 0), &head, NULL) == WEIR_OK)
+            n += head.count;
+    }
+    if (err == WEIR_OK)
+        *ret = n;
+    return err;
+}

@@ -62,3 +62,7 @@ weir_err weir_segments_last(sqlite3 *db, const weir_part *part, uint32_t *ret_ui
                             weir_error *error) WEIR_MUST_CHECK;
 weir_err weir_segments_remove(sqlite3 *db, weir_part *part, uint32_t uid,
                               weir_error *error) WEIR_MUST_CHECK;
+
+/* Samples, or replies, of a uid in a part. */
+weir_err weir_segments_count(sqlite3 *db, const weir_part *part, uint32_t uid, uint64_t *ret,
+                             weir_error *error) WEIR_MUST_CHECK;

@@ -36,7 +36,7 @@ static weir_err stats_level(sqlite3 *db, const char *sql, size_t level, weir_sto
     s->level_samples[level] = (uint64_t)sqlite3_column_int64(stmt, 1);
     s->level_bytes[level] = (uint64_t)sqlite3_column_int64(stmt, 2);
     s->samples += (uint64_t)sqlite3_column_int64(stmt, 3);
-    s->rows += level < 2 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    s->level_rows[level] = (uint64_t)sqlite3_column_int64(stmt, 0);
     return WEIR_OK;
 }
 
@@ -45,10 +45,17 @@ static weir_err stats_tiers(sqlite3 *db, weir_store_stats *s, weir_error *error)
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row;
     weir_err err = weir_db_prepare(
-        db, "SELECT tier & 15, count(*) FROM part WHERE state=1 GROUP BY 1", &stmt, error);
-    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row)
-        if (sqlite3_column_int64(stmt, 0) < WEIR_STORE_TIERS)
-            s->parts[sqlite3_column_int64(stmt, 0)] = (uint64_t)sqlite3_column_int64(stmt, 1);
+        db,
+        "SELECT tier & 15, count(*), sum(samples), sum(bytes) FROM part WHERE state=1 GROUP BY 1",
+        &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        const int64_t tier = sqlite3_column_int64(stmt, 0);
+        if (tier >= WEIR_STORE_TIERS)
+            continue;
+        s->tiers[tier].parts = (uint64_t)sqlite3_column_int64(stmt, 1);
+        s->tiers[tier].samples = (uint64_t)sqlite3_column_int64(stmt, 2);
+        s->tiers[tier].bytes = (uint64_t)sqlite3_column_int64(stmt, 3);
+    }
     return err;
 }
 
@@ -62,7 +69,7 @@ static weir_err stats_levels(sqlite3 *db, weir_store_stats *s, weir_error *error
         "SELECT count(*), sum(count), sum(length(head)+length(body)), sum(count) FILTER (WHERE"
         " ifnull(last_seq, first_seq+count-1)>" STATS_MARK("history_seq") "), min(min_ts),"
                                                                           " max(max_ts) FROM log",
-        "SELECT count(*), sum(samples), sum(bytes), sum(samples), min(min_ts), max(max_ts)"
+        "SELECT sum(segments), sum(samples), sum(bytes), sum(samples), min(min_ts), max(max_ts)"
         " FROM part WHERE state=1",
     };
     static const char log_of_version_1[] =
@@ -76,19 +83,14 @@ static weir_err stats_levels(sqlite3 *db, weir_store_stats *s, weir_error *error
     return err == WEIR_OK ? stats_tiers(db, s, error) : err;
 }
 
-static weir_err stats_meta(sqlite3 *db, weir_store_stats *s, weir_error *error)
+/* What version 1 had not. */
+static weir_err stats_history(sqlite3 *db, weir_store_stats *s, weir_error *error)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row;
-    weir_err err = weir_db_prepare(db, "SELECT value FROM meta WHERE key='uuid'", &stmt, error);
-    if (err == WEIR_OK)
-        err = weir_db_step(stmt, &row, error);
-    if (err == WEIR_OK && row && sqlite3_column_text(stmt, 0))
-        (void)snprintf(s->uuid, sizeof s->uuid, "%s", (const char *)sqlite3_column_text(stmt, 0));
-    if (err == WEIR_OK)
-        err =
-            weir_db_int(db, "SELECT value FROM meta WHERE key='created'", 0, &s->created.us, error);
-    return err;
+    weir_err err =
+        stats_count(db, "SELECT count(*) FROM tag WHERE purged_seq>0", &s->purged_tags, error);
+    return err == WEIR_OK
+               ? stats_count(db, "SELECT count(*) FROM quarantine", &s->quarantined, error)
+               : err;
 }
 
 static weir_err stats_read(sqlite3 *db, weir_store_stats *s, weir_error *error)
@@ -103,6 +105,7 @@ static weir_err stats_read(sqlite3 *db, weir_store_stats *s, weir_error *error)
         {"PRAGMA freelist_count", &free_pages},
         {"PRAGMA user_version", &schema},
         {"SELECT count(*) FROM event", &s->events},
+        {"SELECT value FROM meta WHERE key='expired'", &s->expired},
         {"SELECT count(*) FROM tag", &s->tags},
         {"SELECT count(*) FROM tag WHERE active", &s->current_tags},
     };
@@ -110,11 +113,16 @@ static weir_err stats_read(sqlite3 *db, weir_store_stats *s, weir_error *error)
     for (size_t i = 0; err == WEIR_OK && i < sizeof counts / sizeof *counts; i++)
         err = stats_count(db, counts[i].sql, counts[i].ret, error);
     if (err == WEIR_OK)
-        err = stats_meta(db, s, error);
+        err = weir_identity_read(db, &s->identity, error);
+    if (err == WEIR_OK)
+        err =
+            weir_db_int(db, "SELECT value FROM meta WHERE key='created'", 0, &s->created.us, error);
     if (err != WEIR_OK)
         return err;
     s->schema = (int)schema;
     err = stats_levels(db, s, error);
+    if (err == WEIR_OK && s->schema > 1)
+        err = stats_history(db, s, error);
     if (err != WEIR_OK)
         return err;
     s->file_bytes = pages * page;

@@ -24,6 +24,7 @@
 
 #include "base/alloc.h"
 #include "store/database.h"
+#include "store/gap.h"
 #include "store/lock.h"
 #include "store/maintain.h"
 #include "store/migrate.h"
@@ -180,11 +181,10 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
     if (err == WEIR_OK && content == WEIR_DB_EMPTY)
         err = store_create(store, o->now, error);
     store->created = err == WEIR_OK && content == WEIR_DB_EMPTY;
-    /* The limit cuts a WAL that someone's long read had let grow, once it is reset. */
     if (err == WEIR_OK)
         err = weir_db_exec(store->db,
                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608;"
+                           "PRAGMA wal_autocheckpoint=0;"
                            "PRAGMA secure_delete=OFF",
                            error);
     if (err == WEIR_OK)
@@ -200,6 +200,8 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
         err = store_read_states(store, error);
     if (err == WEIR_OK)
         err = store_read_tags(store, error);
+    if (err == WEIR_OK)
+        err = weir_limits_init(store, o->now, error);
     if (err == WEIR_OK)
         err = store_read_identity(store, o, error);
     store->merge_began = store->archive_began = store->vacuum.began = o->now;
@@ -269,6 +271,7 @@ void weir_store_detach(weir_store *store)
     sqlite3_stmt **statements[] = {&store->begin, &store->commit, &store->insert_event};
     weir_archive_free(store->archive);
     weir_compact_free(store->compact);
+    weir_expire_free(store->expire);
     weir_fresh_deinit(&store->fresh);
     weir_store_current_deinit(&store->current);
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
@@ -279,6 +282,7 @@ void weir_store_detach(weir_store *store)
     store->db = NULL;
     store->archive = NULL;
     store->compact = NULL;
+    store->expire = NULL;
     store->current_loaded = store->log.known = false;
     store->archive_looked = store->compact_looked = false;
     store->wal_pages = 0;
@@ -381,10 +385,27 @@ static weir_err event_insert(weir_store *store, const weir_pending_event *e, str
     return err;
 }
 
-static weir_err pending_write(weir_store *store, struct progress *p, weir_error *error)
+/* What is not stored, or was lost before it came here. */
+static weir_err gaps_write(weir_store *store, bool without, weir_wall now, weir_error *error)
+{
+    const weir_pending *p = &store->pending;
+    const char *cause = store->limits.cause ? store->limits.cause : "max_size";
+    const weir_gap refused = {"", 0, p->min_ts, p->max_ts, p->n_samples, cause};
+    const weir_gap lost = {
+        "", 0, store->lost.since.us, store->lost.until.us, store->lost.count, "memory"};
+    weir_err err = WEIR_OK;
+    if (without && p->n_samples > 0)
+        err = weir_gap_add(store->db, &refused, store->limits.refusing, now, error);
+    if (err == WEIR_OK && store->lost.count > 0)
+        err = weir_gap_add(store->db, &lost, false, now, error);
+    return err;
+}
+
+static weir_err pending_write(weir_store *store, bool without, struct progress *p,
+                              weir_error *error)
 {
     weir_err err = WEIR_OK;
-    for (size_t i = 0; err == WEIR_OK && i < store->pending.n_rows; i++)
+    for (size_t i = 0; err == WEIR_OK && !without && i < store->pending.n_rows; i++)
         err = row_put(store, &store->pending.rows[i], i == 0, p, error);
     for (size_t i = 0; err == WEIR_OK && i < store->pending.n_events; i++)
         err = event_insert(store, &store->pending.events[i], p, error);
@@ -411,14 +432,17 @@ static void commit_failed(weir_store *store, const struct progress *p, bool reop
     }
 }
 
-static weir_err commit_write(weir_store *store, struct progress *p, weir_error *error)
+static weir_err commit_write(weir_store *store, bool without, struct progress *p, weir_wall now,
+                             weir_error *error)
 {
     /* Writes over what an earlier attempt has left. */
     weir_pending_unseal(&store->pending, false);
     store->attempt_seq = 0;
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
-        err = pending_write(store, p, error);
+        err = pending_write(store, without, p, error);
+    if (err == WEIR_OK)
+        err = gaps_write(store, without, now, error);
     const bool ending = err == WEIR_OK;
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
@@ -427,33 +451,66 @@ static weir_err commit_write(weir_store *store, struct progress *p, weir_error *
     return err;
 }
 
-weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
+/* All of it is on disk. */
+static void commit_done(weir_store *store, bool without, const struct progress *p)
 {
-    (void)now;
+    store->position = p->position;
+    store->newest_ts = p->newest_ts;
+    store->epoch_ts = p->epoch_ts;
+    store->attempt_seq = 0;
+    store->lost.count = 0;
+    if (without && store->pending.n_samples > 0) {
+        store->limits.not_stored += store->pending.n_samples;
+        store->limits.refusing = true;
+    }
+    weir_fresh_committed(&store->fresh);
+    if (store->pending.n_rows > 0 && !without)
+        weir_cursors_committed(&store->cursors);
+    weir_pending_clear(&store->pending);
+    weir_epochs_clear(&store->epochs);
+    weir_store_checkpoint(store);
+}
+
+/* without: the samples are not stored, and a gap says so. */
+static weir_err commit_run(weir_store *store, bool without, weir_wall now, weir_error *error)
+{
     struct progress p = {store->position, store->newest_ts, store->epoch_ts};
-    if (store->pending.n_samples + store->pending.n_events == 0)
-        return WEIR_OK;
     weir_err err = store->db && !store->gone
                        ? weir_store_wal_room(store, error)
                        : weir_fail(error, WEIR_EIO, "the store could not be opened again");
     if (err == WEIR_OK)
-        err = commit_write(store, &p, error);
+        err = commit_write(store, without, &p, now, error);
     if (err != WEIR_OK) {
         (void)weir_fail_prefix(
             error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));
         return err;
     }
-    store->position = p.position;
-    store->newest_ts = p.newest_ts;
-    store->epoch_ts = p.epoch_ts;
-    store->attempt_seq = 0;
-    weir_fresh_committed(&store->fresh);
-    if (store->pending.n_rows > 0)
-        weir_cursors_committed(&store->cursors);
-    weir_pending_clear(&store->pending);
-    weir_epochs_clear(&store->epochs);
-    weir_store_checkpoint(store);
+    commit_done(store, without, &p);
     return WEIR_OK;
+}
+
+weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error)
+{
+    const bool refuse = weir_limits_refuse(store) && store->pending.n_samples > 0;
+    if (store->pending.n_samples + store->pending.n_events + store->lost.count == 0)
+        return WEIR_OK;
+    if (refuse && store->options.config->when_full == WEIR_FULL_BLOCK)
+        return weir_fail(error, WEIR_ELIMIT, "the store is full (%s): %zu samples wait in memory",
+                         store->limits.cause, store->pending.n_samples);
+    return commit_run(store, refuse, now, error);
+}
+
+weir_err weir_store_commit_without_samples(weir_store *store, weir_wall now, weir_error *error)
+{
+    return commit_run(store, true, now, error);
+}
+
+void weir_store_note_lost(weir_store *store, uint64_t count, weir_wall since, weir_wall now)
+{
+    if (store->lost.count == 0 || since.us < store->lost.since.us)
+        store->lost.since = since;
+    store->lost.until = now;
+    store->lost.count += count;
 }
 
 weir_store_position weir_store_get_position(const weir_store *store)

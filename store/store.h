@@ -21,7 +21,15 @@ typedef struct weir_store_options {
     int64_t archive_us;        /* from the log to history: 1 h */
     int64_t detached_after_us; /* a detached cursor pins the log no longer: 7 d */
     uint64_t memory_bytes_max; /* of "memory": 64 MB */
-    uint64_t wal_max;          /* 256 MB; see weir_store_commit */
+    size_t piece_samples;      /* encoded in one transaction: 131 072 */
+    size_t group_bytes;        /* of samples sorted at a time: 10 MB */
+    /* The limits; borrowed as long as the store is open. NULL: none. Its data_dir, max_loss_us and,
+     * where detached_after_us is given above, that one are not looked at. */
+    const weir_store_config *config;
+    /* Bytes of the disk that are free, and the size of it; UINT64_MAX: not known, as with NULL. */
+    uint64_t (*free_bytes)(void *data, uint64_t *ret_total);
+    void *data;
+    uint64_t wal_max; /* 256 MB; see weir_store_commit */
 } weir_store_options;
 
 /* How far the log has come. A sample or event with seq <= committed_seq survives a power cut. */
@@ -113,6 +121,8 @@ size_t weir_store_pending(const weir_store *store, size_t *ret_bytes);
 /*
  * Commits all that waits, with synchronous=FULL. On failure it still waits: call again.
  *
+ * At a cap, by when_full: drop_oldest commits (the oldest go with weir_store_maintain); drop_newest
+ * commits the events, and records the samples as a gap; block: WEIR_ELIMIT.
  * WEIR_ELIMIT   no space on the disk. Nothing but space is needed.
  * WEIR_EINUSE   another program is writing, or keeps data.db-wal from being reset and that has
  *               grown to wal_max: commits pause until it has ended.
@@ -156,6 +166,35 @@ const weir_cursor *weir_store_cursors(const weir_store *store, size_t *ret_n);
 /* Replaces the rows of these devices, in one transaction. */
 weir_err weir_store_put_devices(weir_store *store, const weir_device_record *devices, size_t n,
                                 weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * As weir_store_commit, for the end of a process whose store is full and blocks: the samples that
+ * wait are given up, and a gap records them exactly.
+ */
+weir_err weir_store_commit_without_samples(weir_store *store, weir_wall now,
+                                           weir_error *error) WEIR_MUST_CHECK;
+
+/* Records with the next commit that `count` samples were lost before they came to the store, as
+ * memory was full; since: from when on. */
+void weir_store_note_lost(weir_store *store, uint64_t count, weir_wall since, weir_wall now);
+
+typedef enum weir_store_state {
+    WEIR_STORE_OK,
+    WEIR_STORE_NEARLY_FULL, /* 80 % of max_size */
+    WEIR_STORE_DROPPING,    /* at a cap: the oldest samples go */
+    WEIR_STORE_FULL,        /* at a cap: new samples are not stored, or wait */
+} weir_store_state;
+const char *weir_store_state_text(weir_store_state state); /* "ok", "nearly_full" ... */
+
+typedef struct weir_store_usage {
+    uint64_t bytes;      /* pages in use, and the WAL */
+    uint64_t max_bytes;  /* 0: no limit */
+    uint64_t not_stored; /* samples given up at a cap, since the opening */
+    weir_store_state state;
+} weir_store_usage;
+
+/* As of the last weir_store_maintain. */
+weir_store_usage weir_store_get_usage(const weir_store *store);
 
 weir_store_position weir_store_get_position(const weir_store *store);
 const char *weir_store_uuid(const weir_store *store); /* 36 characters */

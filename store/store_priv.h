@@ -9,8 +9,10 @@
 #include "store/compact.h"
 #include "store/cursor.h"
 #include "store/epoch.h"
+#include "store/expire.h"
 #include "store/fresh.h"
 #include "store/identity.h"
+#include "store/limits.h"
 #include "store/pending.h"
 #include "store/snapshot.h"
 #include "store/store.h"
@@ -45,6 +47,7 @@ struct weir_store {
     struct {
         bool known;
         uint64_t samples;            /* in log rows above history_seq */
+        uint64_t bytes;              /* of these rows */
         int64_t first_ts, newest_ts; /* newest_ts of the first such row, and of the last */
     } log;
     weir_wall archive_began; /* when a part was last made of the log, or when it was opened */
@@ -59,6 +62,13 @@ struct weir_store {
         int64_t low;   /* fewest free pages since then */
         int64_t pages; /* to be given back now */
     } vacuum;
+
+    weir_limits limits;
+    weir_expire *expire; /* NULL: nothing is known of the rules yet */
+    struct {
+        uint64_t count; /* samples lost before they came here; not recorded yet */
+        weir_wall since, until;
+    } lost;
 
     sqlite3_stmt *begin, *commit, *insert_event;
     int wal_pages;        /* in the WAL after the last commit */

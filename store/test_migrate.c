@@ -7,6 +7,8 @@
 
 #include "store/migrate.h"
 
+#include <sys/stat.h>
+
 #include "store/database.h"
 #include "store/query.h"
 #include "store/schema.h"
@@ -155,10 +157,91 @@ static void a_power_cut_in_a_migration_is_survived(void **state)
     assert_true(cuts > 3);
 }
 
+/* Reading needs no migration, and makes none. */
+static void a_store_of_version_1_is_read_as_it_is(void **state)
+{
+    (void)state;
+    static char after[1 << 17];
+    char *dir = fixture_dir(), path[600];
+    weir_migration m;
+    assert_samples(dir, 7);
+    assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_OK);
+    assert_int_equal(m.from, 1);
+    assert_int_equal(m.to, SCHEMA_VERSION);
+    assert_int_equal(m.file_bytes, 40960);
+    (void)snprintf(path, sizeof path, "%s/data.db", dir);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    const size_t n = fread(after, 1, sizeof after, f);
+    (void)fclose(f);
+    assert_int_equal(n, fixture_read("data.db", fixture, sizeof fixture));
+    assert_memory_equal(after, fixture, n);
+    testing_remove(dir);
+}
+
+static uint64_t file_size(const char *dir, const char *name)
+{
+    char path[600];
+    struct stat s;
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    return stat(path, &s) == 0 ? (uint64_t)s.st_size : 0;
+}
+
+/* Also with many rows, all of them in the index that goes. */
+static void what_is_said_of_space_is_enough(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "SELECT 1",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<40000) INSERT INTO"
+        " log SELECT first_seq+100*i, count, min_ts, max_ts, newest_ts, trusted_ts, epoch,"
+        " epoch_ts, 3, head, body FROM n, (SELECT * FROM log LIMIT 1)"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *dir = fixture_dir();
+        weir_migration m;
+        (void)testing_file_sql(dir, rows[i]);
+        assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_OK);
+        const uint64_t before = file_size(dir, "data.db");
+        weir_store *store = testing_open(dir);
+        uint64_t taken = file_size(dir, "data.db-wal");
+        weir_store_close(store);
+        const uint64_t after = file_size(dir, "data.db");
+        taken += after > before ? after - before : 0;
+        if (taken > m.space_bytes || m.space_bytes > 8 * taken)
+            fail_msg("%zu: %llu taken, %llu said", i, (unsigned long long)taken,
+                     (unsigned long long)m.space_bytes);
+        assert_true(m.time_us > 0);
+        /* And then there is nothing to be done. */
+        assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_OK);
+        assert_int_equal(m.from, m.to);
+        assert_true(m.space_bytes == 0 && m.time_us == 0);
+        testing_remove(dir);
+    }
+}
+
+static void a_look_refuses_what_it_cannot_know(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_migration m = {.from = 77};
+    assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_ENOTFOUND);
+    testing_remove(dir);
+    dir = fixture_dir();
+    (void)testing_file_sql(dir, "PRAGMA user_version=3");
+    assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_EUNSUPPORTED);
+    (void)testing_file_sql(dir, "PRAGMA application_id=1");
+    assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_EDAMAGED);
+    assert_int_equal(m.from, 77);
+    testing_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_of_version_1_keeps_every_sample),
+        cmocka_unit_test(a_store_of_version_1_is_read_as_it_is),
+        cmocka_unit_test(what_is_said_of_space_is_enough),
+        cmocka_unit_test(a_look_refuses_what_it_cannot_know),
         cmocka_unit_test(its_tables_are_those_of_a_new_store),
         cmocka_unit_test(its_rows_become_history_like_others),
         cmocka_unit_test(a_power_cut_in_a_migration_is_survived),

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "store/scan.h"
 #include "store/testing_history.h"
+#include "store/verify.h"
 
 static weir_query *query_open(const char *dir)
 {
@@ -197,6 +198,28 @@ static void model_check(struct fixture *f, const struct model *m, const char *wh
     assert_string_equal(ask(f->query, sql), want);
 }
 
+/* All the work the store has at this time. */
+static void maintain(weir_store *store, int64_t now)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    testing_commit(store);
+    for (bool more = true; more;)
+        if (weir_store_maintain(store, (weir_wall){now}, &more, &error) != WEIR_OK)
+            fail_msg("%s", error.text);
+}
+
+static void finding_show(void *data, const char *finding)
+{
+    (void)data;
+    print_message("%s\n", finding);
+}
+
+static void verify_sound(const char *dir)
+{
+    weir_verify_counts counts;
+    assert_int_equal(weir_store_verify(dir, NULL, finding_show, NULL, &counts, NULL), WEIR_OK);
+}
+
 static void of_one_identity_only_the_highest_seq_is_shown(void **state)
 {
     (void)state;
@@ -224,9 +247,12 @@ static void of_one_identity_only_the_highest_seq_is_shown(void **state)
                 weir_store_close(f.store);
                 f.store = testing_open(f.dir);
             }
-            /* Up to some row, and the rest another time: parts overlap. */
-            if (weir_random_below(&r, 40) == 0)
+            /* The plain way: up to some row, and the rest another time, so that parts overlap. Or
+             * the store's own, hours and days later. */
+            if (seed % 2 && weir_random_below(&r, 40) == 0)
                 testing_to_history(f.dir, 1 + (int64_t)weir_random_below(&r, m.n), 5);
+            if (seed % 2 == 0 && weir_random_below(&r, 20) == 0)
+                maintain(f.store, T0 + (int64_t)m.n * WEIR_HOUR);
         }
         testing_commit(f.store);
         model_check(&f, &m, "", INT64_MIN, INT64_MAX, 0);
@@ -236,6 +262,7 @@ static void of_one_identity_only_the_highest_seq_is_shown(void **state)
         model_check(&f, &m, "WHERE ts <= 1700000900000000 AND tag='d0/p0'", INT64_MIN,
                     T0 + 900 * WEIR_S, 1);
         model_check(&f, &m, "WHERE ts > 1700008000000000", T0 + 8000 * WEIR_S + 1, INT64_MAX, 0);
+        verify_sound(f.dir);
         fixture_close(&f);
     }
 }
@@ -591,6 +618,56 @@ static void an_epochs_offset_is_added_wherever_its_samples_are(void **state)
     }
 }
 
+static void all_tags_come_by_time_without_a_sort(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(1, 3);
+    weir_random r = {7};
+    for (int64_t i = 0; i < 600; i++) {
+        testing_append(f.store, 1 + (weir_tag_uid)weir_random_below(&r, 3),
+                       T0 + (int64_t)weir_random_below(&r, 400) * 977 * WEIR_S, 0,
+                       i % 7 ? weir_value_i64(i) : weir_value_string("text", 4));
+        if (i % 150 == 149) {
+            testing_commit(f.store);
+            if (i < 500)
+                testing_to_history(f.dir, 0, 11);
+        }
+    }
+    static const char *const orders[] = {"ts", "ts DESC", "time", "time DESC"};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        static char want[1 << 17];
+        char sql[300];
+        /* The unary plus makes SQLite sort by itself. */
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT ts, group_concat(value) FROM (SELECT * FROM samples"
+                       " ORDER BY tag) GROUP BY ts ORDER BY +%s",
+                       orders[i]);
+        (void)snprintf(want, sizeof want, "%s", ask(f.query, sql));
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT ts, group_concat(value) FROM (SELECT * FROM samples WHERE tag IS NOT"
+                       " NULL ORDER BY +ts, tag) GROUP BY ts ORDER BY +%s",
+                       orders[i]);
+        assert_string_equal(ask(f.query, sql), want);
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT count(*) FROM (SELECT ts, lag(ts) OVER () AS before"
+                       " FROM (SELECT ts FROM samples ORDER BY %s))"
+                       " WHERE ts%sbefore",
+                       orders[i], i % 2 ? ">" : "<");
+        assert_string_equal(ask(f.query, sql), "0");
+        (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN SELECT ts FROM samples ORDER BY %s",
+                       orders[i]);
+        assert_null(strstr(ask(f.query, sql), "B-TREE"));
+    }
+    const char *all = ask(f.query, "SELECT count(*) FROM samples");
+    char want[20];
+    (void)snprintf(want, sizeof want, "%s", all);
+    assert_string_equal(ask(f.query, "SELECT count(*) FROM (SELECT ts FROM samples ORDER BY ts)"),
+                        want);
+    assert_string_equal(
+        ask(f.query, "SELECT (SELECT max(ts) FROM samples)=(SELECT max(+ts) FROM samples)"), "1");
+    fixture_close(&f);
+}
+
 /* As an export does: a short transaction, then on from where it was. */
 static void a_walk_goes_on_behind_its_place(void **state)
 {
@@ -660,6 +737,7 @@ static void lying_tables_are_damage_and_nothing_worse(void **state)
         {"UPDATE meta SET value=1<<62 WHERE key='merged_seq'", NULL},
         {"UPDATE tag SET purged_seq='none'", NULL},
         {"UPDATE tag SET uid=-3 WHERE uid=1", NULL},
+        {"INSERT INTO tag VALUES(4294967290, 'x', 1, 0), (2147483647, 'y', 1, 0)", NULL},
         {"UPDATE fresh SET first_seq=9e99", NULL},
         {"UPDATE fresh SET min_ts=max_ts-1", "min_ts and max_ts are not those of its block"},
         {"INSERT INTO snapshot VALUES(1, 1<<60, -1, 'a', 'b')", NULL},
@@ -790,6 +868,7 @@ int main(void)
         cmocka_unit_test(current_finds_in_parts_what_no_row_has),
         cmocka_unit_test(a_tag_that_left_the_catalog_is_in_samples_but_not_current),
         cmocka_unit_test(one_tag_comes_in_either_order_and_only_its_edge_is_read),
+        cmocka_unit_test(all_tags_come_by_time_without_a_sort),
         cmocka_unit_test(purged_samples_are_not_shown),
         cmocka_unit_test(an_epochs_offset_is_added_wherever_its_samples_are),
         cmocka_unit_test(a_walk_goes_on_behind_its_place),

@@ -15,8 +15,7 @@
 #include "store/schema.h"
 
 enum {
-    CHECKPOINT_PAGES = 1024, /* 4 MB */
-    LARGE_TIMES = 4,         /* of that, and all is moved: the file is cut */
+    LARGE_TIMES = 4, /* of what is usual, and all is moved: the file is cut */
     TOLD_SHARE = 8,
 };
 
@@ -50,8 +49,10 @@ static void wal_move(weir_store *store, bool cut)
     int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
     if (rc != SQLITE_OK || pages < 0 || moved < pages)
         return;
-    if (!cut)
-        return; /* the next commit begins at its start */
+    if (!cut) {
+        store->wal_pages = 0; /* the next commit begins at its start, unless a reader is in it */
+        return;
+    }
     (void)sqlite3_busy_timeout(store->db, 0);
     rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
@@ -61,8 +62,9 @@ static void wal_move(weir_store *store, bool cut)
 
 void weir_store_checkpoint(weir_store *store)
 {
-    if (store->wal_pages >= CHECKPOINT_PAGES)
-        wal_move(store, store->wal_pages >= LARGE_TIMES * CHECKPOINT_PAGES);
+    const int usual = weir_limits_wal_pages(store);
+    if (store->wal_pages >= usual)
+        wal_move(store, store->wal_pages >= LARGE_TIMES * usual);
     wal_tell(store);
 }
 

@@ -104,8 +104,9 @@ static bool slices_cut(weir_segment_encoder *e, const weir_series *series, weir_
             !weir_column_reserve(&e->summaries, 1, sizeof(weir_slice)))
             return false;
         weir_slice slice = {.first = (uint32_t)i, .min_ts = s[i].ts};
-        for (; j < series->n && s[j].ts.us <= last_ts; j++)
-            weir_summary_add(&slice.summary, &s[j]);
+        while (j < series->n && s[j].ts.us <= last_ts)
+            j++;
+        weir_summary_add_all(&slice.summary, &s[i], j - i);
         slice.count = (uint32_t)(j - i);
         slice.max_ts = s[j - 1].ts;
         weir_summary_join(&head->summary, &slice.summary);

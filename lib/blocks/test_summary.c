@@ -116,12 +116,45 @@ static void joining_parts_is_adding_one_by_one(void **state)
     }
 }
 
+/* Runs of one kind, as history has them, with something else now and then. */
+static void adding_all_is_adding_one_by_one(void **state)
+{
+    enum { N = 400 };
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        weir_random r = {seed};
+        weir_sample s[N];
+        weir_summary one = {0}, all = {0};
+        const uint8_t kind = (uint8_t)(seed % 6);
+        for (size_t i = 0; i < N; i++) {
+            const int64_t raw = (int64_t)weir_random_below(&r, 2000) - 1000;
+            const weir_value values[] = {
+                weir_value_i64(raw),
+                weir_value_f64((double)raw / 7),
+                weir_value_f32((float)raw / 7),
+                weir_value_decimal(raw, -2),
+                weir_value_decimal(raw * (1ll << 45), (int8_t)(raw % 3 ? -3 : -25)),
+                weir_value_u64((uint64_t)raw),
+            };
+            s[i] = weir_random_below(&r, 40) == 0 ? random_sample(&r, (int64_t)i)
+                                                  : sample((int64_t)i, values[kind], 0);
+            weir_summary_add(&one, &s[i]);
+        }
+        const size_t cut = weir_random_below(&r, N);
+        weir_summary_add_all(&all, s, cut);
+        weir_summary_add_all(&all, s + cut, N - cut);
+        assert_same(&one, &all);
+        assert_memory_equal(&one.sum, &all.sum, sizeof one.sum);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_good_and_uncertain_numbers_are_numbers),
         cmocka_unit_test(a_counter_that_only_grows_has_no_falls_and_one_reset_is_one),
         cmocka_unit_test(joining_parts_is_adding_one_by_one),
+        cmocka_unit_test(adding_all_is_adding_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

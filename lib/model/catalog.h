@@ -111,9 +111,32 @@ typedef struct weir_tag {
     uint32_t element; /* 0 .. count-1 */
 } weir_tag;
 
+/* How long the samples of some tags are kept, or how much of them. */
+typedef struct weir_retention {
+    const char *const *tags; /* patterns; the first rule with one that matches a tag counts */
+    size_t n_tags;
+    int64_t keep_us;    /* 0: forever */
+    uint64_t max_bytes; /* of history; 0: no such limit */
+} weir_retention;
+
+/* What happens when the store has no room. */
+typedef enum weir_when_full {
+    WEIR_FULL_DROP_OLDEST,
+    WEIR_FULL_DROP_NEWEST,
+    WEIR_FULL_BLOCK, /* new samples wait in memory */
+} weir_when_full;
+
 typedef struct weir_store_config {
     const char *data_dir; /* "memory": nothing on disk */
     int64_t max_loss_us;  /* default 1 s */
+    size_t n_retention;
+    const weir_retention *retention;
+    uint64_t max_bytes;   /* 0: max_percent counts */
+    unsigned max_percent; /* of the disk, default 50; 0: no limit */
+    uint64_t min_free;    /* bytes of the disk that stay free */
+    bool min_free_given;  /* false: on a small disk it is less */
+    weir_when_full when_full;
+    int64_t detached_after_us; /* default 7 d */
     uint64_t wal_max;     /* bytes; default 256 MB */
 } weir_store_config;
 

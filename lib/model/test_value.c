@@ -38,7 +38,7 @@ static const struct {
      "8000000000000000"},
     {"f32", {.kind = WEIR_KIND_F32, .as.f32 = 230.1f}, "230.1", "230.1", "4366199a"},
     {"f64", {.kind = WEIR_KIND_F64, .as.f64 = 230.1}, "230.1", "230.1", "406cc33333333333"},
-    {"minus zero", {.kind = WEIR_KIND_F64, .as.f64 = -0.0}, "-0", "-0", "8000000000000000"},
+    {"minus zero", {.kind = WEIR_KIND_F64, .as.f64 = -0.0}, "-0", "-0.0", "8000000000000000"},
     {"smallest f64", {.kind = WEIR_KIND_F64, .as.bits = 1}, "5e-324", "5e-324", "0000000000000001"},
     {"NaN",
      {.kind = WEIR_KIND_F64, .as.bits = 0x7ff8000000000000},

@@ -129,6 +129,13 @@ void weir_value_format(const weir_value *v, weir_text *t)
     }
 }
 
+/* Many readers take "-0" for an integer, which has no sign then. */
+static bool value_is_minus_zero(const weir_value *v)
+{
+    return (v->kind == WEIR_KIND_F32 && v->as.f32 == 0 && signbit(v->as.f32)) ||
+           (v->kind == WEIR_KIND_F64 && v->as.f64 == 0 && signbit(v->as.f64));
+}
+
 /* JSON has no NaN and no infinity, and many readers keep integers in 64 signed bits. */
 static bool value_needs_quotes(const weir_value *v)
 {
@@ -165,6 +172,8 @@ void weir_value_format_json(const weir_value *v, weir_text *t)
     if (quotes)
         weir_text_add_char(t, '"');
     weir_value_format(v, t);
+    if (value_is_minus_zero(v))
+        weir_text_add(t, ".0");
     if (quotes)
         weir_text_add_char(t, '"');
 }

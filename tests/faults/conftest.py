@@ -45,11 +45,12 @@ def shim(weir, tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """16 MB of memory as a file system of its own."""
+def small_disk(request, tmp_path):
+    """16 MB of memory as a file system of its own; or as many as request.param says."""
     path = tmp_path / "disk"
     path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", path], capture_output=True, text=True,
+    size = getattr(request, "param", 16)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", path], capture_output=True, text=True,
                              check=False)
     if mounted.returncode != 0:
         pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from oracle import GOOD, check_truth
 from scenario import scaled, wait_until
 from shim import SYNC, TRUNCATE, WRITE
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FILES = ("data.db", "data.db-wal", "data.db-shm")
 
 
@@ -62,6 +64,18 @@ def test_row_28_the_reserve_of_the_disk_is_kept(plant, small_disk):
     os.unlink(small_disk / "filler")
     p.wait_recovery()
     p.daemon.stop()
+
+
+@pytest.mark.row(29)
+@pytest.mark.parametrize("small_disk", [200], indirect=True)
+def test_row_29_a_week_at_the_cap_of_a_200_mb_disk(small_disk):
+    """Polling never slows, the gaps add up, memory is flat: the program judges itself."""
+    program = os.path.join(ROOT, "build-o2", "tests", "simulate-week")
+    if not os.path.exists(program):
+        pytest.skip("build-o2/tests/simulate-week is not built; script/faults builds it")
+    done = subprocess.run([program, small_disk], capture_output=True, text=True, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr + done.stdout
 
 
 @pytest.mark.row(31)

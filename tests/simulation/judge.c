@@ -104,6 +104,70 @@ static int64_t query_int(sim_world *w, weir_query *query, const char *sql)
     return n;
 }
 
+/* The newest sample that gaps say is gone, or that is old enough to have expired. A clock that was
+ * set ahead for a while made it older. */
+static int64_t gone_until(sim_world *w, weir_query *query)
+{
+    const weir_store_config *c = &w->catalog->store;
+    int64_t until = query_int(w, query, "select coalesce(max(to_ts), 0) from gaps where sink = ''");
+    for (size_t i = 0; i < c->n_retention; i++) {
+        const int64_t old = sim_world_wall(w).us - c->retention[i].keep_us + WEIR_DAY;
+        if (c->retention[i].keep_us > 0 && old > until)
+            until = old;
+    }
+    return until;
+}
+
+static bool is_limited(const sim_world *w)
+{
+    return w->config.store != NULL;
+}
+
+/* Committed and not there: then a limit must have removed it. */
+static void judge_missing(sim_world *w, const sim_check_result *result)
+{
+    if (result->lost == 0)
+        return;
+    if (is_limited(w) && result->last_lost_ts <= w->gone_until) {
+        w->n_gone += result->lost;
+        return;
+    }
+    w->lost += result->lost;
+    sim_world_violation(
+        w, "%" PRIu64 " committed samples are not there, the first is tag %u ts %" PRId64,
+        result->lost, result->first_lost.tag, result->first_lost.ts);
+}
+
+static uint64_t count_events(sim_world *w, weir_query *query)
+{
+    char sql[120];
+    (void)snprintf(sql, sizeof sql,
+                   "select count(*) from main.event where seq > %" PRIu64 " and seq <= %" PRIu64,
+                   w->checked_seq, w->committed_seq);
+    return (uint64_t)query_int(w, query, sql);
+}
+
+/* So many events are kept at least. */
+enum { EVENTS_KEPT = 1000 };
+
+/* Those not stored at a cap (drop_newest) were given no number. Events are limited too: then
+ * nothing more can be told than that each has one. */
+static void judge_numbers(sim_world *w, weir_query *query, const sim_check_result *result)
+{
+    const uint64_t n_events = count_events(w, query);
+    const bool are_events_gone = is_limited(w) && n_events >= EVENTS_KEPT;
+    const bool numbered = w->catalog->store.when_full == WEIR_FULL_DROP_OLDEST;
+    const uint64_t most =
+        are_events_gone ? UINT64_MAX : n_events + (is_limited(w) ? result->lost : 0);
+    if (are_events_gone && result->n_seq_other >= n_events)
+        return;
+    if (result->n_seq_other > most || result->n_seq_other < (numbered ? most : n_events))
+        sim_world_violation(w,
+                            "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64
+                            " are events'",
+                            w->checked_seq + 1, w->committed_seq, result->n_seq_other, n_events);
+}
+
 void sim_world_check(sim_world *w)
 {
     weir_query *query = NULL;
@@ -116,19 +180,9 @@ void sim_world_check(sim_world *w)
     sim_check_begin(&w->ledger, w->checked_seq, w->committed_seq);
     check_rows(w, query);
     const sim_check_result result = sim_check_end(&w->ledger, w->is_running);
-    const uint64_t n_events = (uint64_t)query_int(w, query, "select count(*) from events");
-    if (result.lost > 0) {
-        w->lost += result.lost;
-        sim_world_violation(
-            w, "%" PRIu64 " committed samples are not there, the first is tag %u ts %" PRId64,
-            result.lost, result.first_lost.tag, result.first_lost.ts);
-    }
-    if (result.n_seq_other != n_events - w->n_events)
-        sim_world_violation(
-            w,
-            "seq %" PRIu64 " to %" PRIu64 ": %" PRIu64 " are no sample's, %" PRIu64 " are events'",
-            w->checked_seq + 1, w->committed_seq, result.n_seq_other, n_events - w->n_events);
-    w->n_events = n_events;
+    w->gone_until = gone_until(w, query);
+    judge_missing(w, &result);
+    judge_numbers(w, query, &result);
     w->checked_seq = w->committed_seq;
     sim_world_trace(w, fault_vfs_hash(w->disk));
     weir_query_close(query);
@@ -159,6 +213,8 @@ void sim_world_check_day(sim_world *w, int64_t day, uint32_t tag)
     }
     (void)sqlite3_finalize(s);
     weir_query_close(query);
+    if (is_limited(w) && have.n < want.n && day * WEIR_DAY <= w->gone_until)
+        return; /* the day went, or a part of it */
     if (have.n < want.n)
         w->lost += want.n - have.n;
     if (have.n > want.n)
@@ -179,11 +235,21 @@ void sim_world_verify(sim_world *w)
     weir_error error = WEIR_ERROR_INIT;
     if (weir_store_verify(w->folder, w->vfs_name, on_finding, w, &counts, &error) != WEIR_OK)
         sim_world_violation(w, "verify: %s", error.text);
+    sim_world_add_up(w);
+}
+
+void sim_world_add_up(sim_world *w)
+{
     const uint64_t n = (uint64_t)sim_world_sql(w, "select count(*) from samples");
-    const uint64_t want = w->ledger.n_checked + w->ledger.n_committed;
-    if (n != want)
-        sim_world_violation(w, "%" PRIu64 " samples were found so far, now there are %" PRIu64,
-                            want, n);
+    const uint64_t recorded = (uint64_t)sim_world_sql(
+        w, "select (select coalesce(sum(count), 0) from gaps where sink = '' and cause <>"
+           " 'memory') + coalesce((select value from main.meta where key = 'expired'), 0)");
+    const uint64_t want = w->ledger.n_checked + w->n_gone + w->ledger.n_committed;
+    if (n + recorded != want)
+        sim_world_violation(w,
+                            "%" PRIu64 " samples were committed, now there are %" PRIu64
+                            ", and %" PRIu64 " are recorded as removed",
+                            want, n, recorded);
 }
 
 int64_t sim_world_sql(sim_world *w, const char *sql)

@@ -159,7 +159,7 @@ static uint64_t count_unseen(const sim_ledger *ledger)
 
 sim_check_result sim_check_end(sim_ledger *ledger, bool is_running)
 {
-    sim_check_result result = {.n_seq_other = count_unseen(ledger)};
+    sim_check_result result = {.n_seq_other = count_unseen(ledger), .last_lost_ts = INT64_MIN};
     size_t kept = 0;
     for (size_t i = 0; i < ledger->n; i++) {
         const sim_entry *e = &ledger->entries[i];
@@ -168,6 +168,8 @@ sim_check_result sim_check_end(sim_ledger *ledger, bool is_running)
         if (i < ledger->n_committed) {
             if (result.lost++ == 0)
                 result.first_lost = *e;
+            if (e->ts > result.last_lost_ts)
+                result.last_lost_ts = e->ts;
         } else if (is_running) {
             ledger->entries[kept++] = *e;
         }

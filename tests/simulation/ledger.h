@@ -84,6 +84,7 @@ typedef struct sim_check_result {
     uint64_t lost;        /* committed, and not there */
     uint64_t n_seq_other; /* sequence numbers that no sample has: must be the events' */
     sim_entry first_lost;
+    int64_t last_lost_ts; /* the newest */
 } sim_check_result;
 
 /* Forgets what was found. What is not found and not committed stays when is_running, and is gone

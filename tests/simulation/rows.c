@@ -80,36 +80,79 @@ static int64_t count_events(sim_world *w, const char *where)
     return sim_world_sql(w, sql);
 }
 
-static void row_cap_reached(struct row *r, uint64_t seed)
+static void judge_polling(sim_world *w, int64_t began_us, uint64_t samples)
 {
-    enum { CAP = 10 * 1000 * 1000 };
-    sim_world *w = &r->world;
-    open_plant(w, seed, "max_size: 10MB");
-    uint64_t gone = 0;
-    for (int day = 0; day < 60 && gone == 0 && w->violations == 0; day++) {
-        sim_world_run(w, WEIR_DAY);
-        sim_world_check(w);
-        gone = w->ledger.n_checked - (uint64_t)sim_world_sql(w, "select count(*) from samples"
-                                                                " where seq <= (select max(seq)"
-                                                                " from samples)");
+    const uint64_t slots = (uint64_t)((w->now.us - began_us) / WEIR_S);
+    if (w->n_samples - samples < (slots - 2) * 40)
+        sim_world_violation(w, "polling became slow: %" PRIu64 " samples in %" PRIu64 " s",
+                            w->n_samples - samples, slots);
+}
+
+/* Until samples went, and two days more. */
+static void cap_fill(sim_world *w, uint64_t cap)
+{
+    for (int day = 0, full = 0; day < 60 && full < 3 && w->violations == 0; day++) {
         weir_store_stats stats;
         weir_error error = WEIR_ERROR_INIT;
+        sim_world_run(w, WEIR_DAY);
+        sim_world_check(w);
+        full += sim_world_sql(w, "select count(*) from gaps") > 0;
         if (weir_store_get_stats(w->folder, w->vfs_name, &stats, &error) == WEIR_OK &&
-            stats.file_bytes - stats.free_bytes > CAP * 11 / 10)
-            sim_world_violation(w, "%" PRIu64 " bytes, the cap is 10 MB", stats.file_bytes);
+            stats.file_bytes - stats.free_bytes > cap * 11 / 10)
+            sim_world_violation(w, "%" PRIu64 " bytes, the cap is %" PRIu64, stats.file_bytes, cap);
     }
-    if (gone == 0)
+    if (sim_world_sql(w, "select count(*) from gaps") == 0)
         sim_world_violation(w, "the cap was never reached");
-    if (!sim_world_stop(w))
-        sim_world_violation(w, "the last commit failed");
-    sim_world_check(w);
-    const int64_t n = sim_world_sql(w, "select count(*) from samples");
-    const int64_t gaps = sim_world_sql(w, "select coalesce(sum(count), 0) from gaps");
-    if ((int64_t)w->ledger.n_checked - n != gaps)
-        sim_world_violation(w, "%" PRId64 " samples are gone, the gaps say %" PRId64,
-                            (int64_t)w->ledger.n_checked - n, gaps);
-    if (count_events(w, "text like '%80 %'") == 0)
-        sim_world_violation(w, "no event at 80 %% of the cap");
+}
+
+static void cap_reached(struct row *r, uint64_t seed, const char *store)
+{
+    sim_world *w = &r->world;
+    open_plant(w, seed, store);
+    const int64_t began = w->now.us;
+    cap_fill(w, 4 * 1000 * 1000);
+    judge_polling(w, began, 0);
+    stop_and_judge(w);
+    if (count_events(w, "kind = 'alarm' and text like '%80 !%%' escape '!'") != 1)
+        sim_world_violation(w, "not one alarm at 80 %% of the cap");
+    if (sim_world_sql(w, "select count(*) from gaps") > 3 || count_events(w, "kind = 'gap'") > 5)
+        sim_world_violation(w, "a row or an event for each thing that went");
+}
+
+static void row_cap_drop_oldest(struct row *r, uint64_t seed)
+{
+    cap_reached(r, seed, "max_size: 4MB");
+}
+
+static void row_cap_drop_newest(struct row *r, uint64_t seed)
+{
+    cap_reached(r, seed, "max_size: 4MB, when_full: drop_newest");
+}
+
+/* Memory holds what waits until its own limit, and what that refuses is told when there is room. */
+static void row_cap_block(struct row *r, uint64_t seed)
+{
+    enum { DISK = 8 * 1000 * 1000 };
+    sim_world *w = &r->world;
+    open_plant(w, seed, "when_full: block");
+    fault_vfs_set_capacity(w->disk, DISK);
+    const int64_t began = w->now.us;
+    for (int day = 0; day < 60 && !is_failing(w) && w->violations == 0; day++) {
+        sim_world_check(w);
+        sim_world_run(w, WEIR_DAY);
+    }
+    for (int day = 0; day < 20 && w->n_refused == 0; day++)
+        sim_world_run(w, WEIR_DAY);
+    if (!is_failing(w) || w->n_refused == 0)
+        sim_world_violation(w, "it never blocked");
+    judge_polling(w, began, 0);
+    recover(r);
+    sim_world_run(w, WEIR_MINUTE);
+    stop_and_judge(w);
+    const uint64_t told = (uint64_t)sim_world_sql(
+        w, "select coalesce(sum(count), 0) from gaps where cause = 'memory'");
+    if (told < w->n_refused || told > w->n_refused + 100) /* events count too */
+        sim_world_violation(w, "%" PRIu64 " refused, the gaps say %" PRIu64, w->n_refused, told);
 }
 
 static void row_write_fails(struct row *r, uint64_t seed)
@@ -241,7 +284,9 @@ static const struct {
     const char *what;
     void (*run)(struct row *r, uint64_t seed);
 } rows[] = {
-    {29, "the cap is reached", row_cap_reached},
+    {29, "the cap is reached: drop_oldest", row_cap_drop_oldest},
+    {29, "the cap is reached: drop_newest", row_cap_drop_newest},
+    {29, "the cap is reached: block", row_cap_block},
     {30, "the n-th write fails or is short, for each n", row_write_fails},
     {31, "fsync fails", row_sync_fails},
     {32, "fsync takes 2 s", row_sync_slow},
@@ -253,6 +298,7 @@ static const struct {
 static int row_run(size_t i, uint64_t seed)
 {
     static struct row r;
+    r = (struct row){0};
     rows[i].run(&r, seed);
     sim_world *w = &r.world;
     (void)printf("row %" PRId64 ", recovery %.3f s, lost %" PRIu64 ", invented %" PRIu64
@@ -281,14 +327,17 @@ int main(int argc, char **argv)
         else
             is_right &= option != '?' && weir_parse_i64(optarg, option == 'r' ? &row : &seed);
     }
+    int status = EXIT_SUCCESS;
+    bool found = false;
     for (size_t i = 0; is_right && i < sizeof rows / sizeof *rows; i++) {
         if (is_list)
             (void)printf("%" PRId64 " %s\n", rows[i].number, rows[i].what);
-        else if (rows[i].number == row)
-            return row_run(i, (uint64_t)seed);
+        else if (rows[i].number == row && row_run(i, (uint64_t)seed) != EXIT_SUCCESS)
+            status = EXIT_FAILURE;
+        found |= rows[i].number == row;
     }
-    if (is_list)
-        return EXIT_SUCCESS;
+    if (is_list || found)
+        return status;
     (void)fputs("usage: simulate-rows --list | --row N [--seed N]\n", stderr);
     return 2;
 }

@@ -88,6 +88,16 @@ static int64_t disk_wall(void *data)
     return store_wall(data).us;
 }
 
+static uint64_t disk_free_bytes(void *data, uint64_t *ret_total)
+{
+    const sim_world *w = data;
+    const int64_t available = fault_vfs_free_bytes(w->disk);
+    if (available == INT64_MAX)
+        return UINT64_MAX;
+    *ret_total = (uint64_t)(available + fault_vfs_used(w->disk));
+    return (uint64_t)available;
+}
+
 static void disk_sleep(void *data, int64_t us)
 {
     ((sim_world *)data)->store_ahead_us += us;
@@ -302,7 +312,13 @@ static void on_wake(void *data)
 
 static bool open_store(sim_world *w, weir_error *error)
 {
-    const weir_store_options options = {w->folder, w->vfs_name, sim_world_wall(w)};
+    const weir_store_options options = {.data_dir = w->folder,
+                                        .vfs = w->vfs_name,
+                                        .now = sim_world_wall(w),
+                                        .config = &w->catalog->store,
+                                        /* What is not about limits has a disk without an end. */
+                                        .free_bytes = w->config.store ? disk_free_bytes : NULL,
+                                        .data = w};
     if (weir_store_open(&options, &w->store, error) != WEIR_OK)
         return false;
     if (weir_store_register(w->store, w->catalog, sim_world_wall(w), error) == WEIR_OK) {

@@ -88,8 +88,9 @@ typedef struct sim_world {
     sim_ledger ledger;
     uint64_t committed_seq; /* as last reported */
     uint64_t checked_seq;
-    uint64_t n_events; /* found so far */
     uint64_t n_samples, n_good, n_refused, n_lives;
+    uint64_t n_gone;         /* committed, and removed by a limit before a check had found them */
+    int64_t gone_until;      /* newest ts that a limit may have removed, as of the last check */
     uint64_t lost, invented, violations;
     int64_t longest_loss_us; /* age of the oldest sample that an end cost */
     bool is_disk_faulty;     /* told by whoever makes the faults: max_loss cannot be kept */
@@ -132,8 +133,10 @@ void sim_world_check(sim_world *w);
 /* Compares a tag's day that was checked before. */
 void sim_world_check_day(sim_world *w, int64_t day, uint32_t tag);
 
-/* weir_store_verify, and that as many samples are there as were ever found. */
+/* weir_store_verify, and that all samples add up: those that are there, and what gaps and expiry
+ * have recorded as removed, are those that were ever committed. */
 void sim_world_verify(sim_world *w);
+void sim_world_add_up(sim_world *w);
 
 /* The first column of the first row. */
 int64_t sim_world_sql(sim_world *w, const char *sql);
