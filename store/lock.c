@@ -144,13 +144,26 @@ weir_err weir_lock_tags_read(int fd, weir_text *ret, weir_error *error)
     return ret->failed ? weir_fail(error, WEIR_ENOMEM, "no memory for the tags' names") : WEIR_OK;
 }
 
+static bool tags_are(int fd, const char *text, size_t n)
+{
+    char bytes[4096];
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_size != TAGS_AT + (off_t)n)
+        return false;
+    for (size_t at = 0; at < n; at += sizeof bytes) {
+        const size_t some = n - at < sizeof bytes ? n - at : sizeof bytes;
+        if (pread(fd, bytes, some, TAGS_AT + (off_t)at) != (ssize_t)some ||
+            memcmp(bytes, text + at, some) != 0)
+            return false;
+    }
+    return true;
+}
+
 void weir_lock_tags_write(int fd, const weir_text *tags)
 {
-    WEIR_TEXT_AUTO before = WEIR_TEXT_INIT;
     const char *text = weir_text_get(tags);
     if (weir_lock_hint_read(fd).uuid[0] == '\0' || tags->length + TAGS_AT > TAGS_BYTES_MAX ||
-        (weir_lock_tags_read(fd, &before, NULL) == WEIR_OK && before.length == tags->length &&
-         memcmp(weir_text_get(&before), text, tags->length) == 0))
+        tags_are(fd, text, tags->length))
         return;
     /* Half of it is of use too. */
     if (pwrite(fd, text, tags->length, TAGS_AT) == (ssize_t)tags->length &&

@@ -263,7 +263,9 @@ static weir_err names_note(const weir_store *store, weir_error *error)
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row)
         weir_text_format(&text, "%lld %s\n", (long long)sqlite3_column_int64(rows, 0),
                          (const char *)sqlite3_column_text(rows, 1));
-    if (err == WEIR_OK && !text.failed && store->lock_fd >= 0)
+    if (err == WEIR_OK && text.failed)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for the tags' names");
+    if (err == WEIR_OK && store->lock_fd >= 0)
         weir_lock_tags_write(store->lock_fd, &text);
     return err;
 }

@@ -487,6 +487,57 @@ static weir_err settle_lost(weir_salvage *s, int64_t history_seq, struct seen *s
     return err;
 }
 
+/* The numbers between the batches of a merged row are events'. */
+static weir_err gap_settle(weir_salvage *s, int64_t first, int64_t last, int64_t ts, weir_wall now,
+                           weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    bool row = true;
+    weir_err err = weir_db_prepare(
+        s->db, "SELECT seq FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq", &rows, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)sqlite3_bind_int64(rows, 1, first);
+    (void)sqlite3_bind_int64(rows, 2, last);
+    for (int64_t next = first; err == WEIR_OK && row;) {
+        err = weir_db_step(rows, &row, error);
+        const int64_t seq = err == WEIR_OK && row ? sqlite3_column_int64(rows, 0) : last + 1;
+        if (err == WEIR_OK && seq > next) {
+            range_add(s, next, seq - 1, ts, ts);
+            err = hole_note(s, next, seq - 1, now, error);
+        }
+        next = seq + 1;
+    }
+    return err;
+}
+
+static weir_err settle_lost_events(weir_salvage *s, int64_t history_seq, weir_wall now,
+                                   weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(s->db,
+                                   "SELECT first_seq, head, body FROM log WHERE"
+                                   " last_seq-first_seq>=count AND last_seq>?",
+                                   &rows, error);
+    (void)sqlite3_bind_int64(rows, 1, history_seq);
+    while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
+        WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
+        weir_block_head head;
+        const int64_t first_seq = sqlite3_column_int64(rows, 0);
+        err = weir_row_decode(weir_row_of(rows, 0, 1, 2), &head, &block, error);
+        for (size_t i = 1; err == WEIR_OK && block->offsets && i < block->n_batches; i++) {
+            const int64_t next =
+                first_seq + block->offsets[i - 1] + block->batches[i - 1].n_samples;
+            const int64_t at = first_seq + block->offsets[i];
+            const int64_t from = next > history_seq ? next : history_seq + 1;
+            if (at > from)
+                err = gap_settle(s, from, at - 1, block->batches[i].due.us, now, error);
+        }
+    }
+    return err;
+}
+
 static weir_err count_all(weir_salvage *s, weir_error *error)
 {
     int64_t log, parts, tags, cursors;
@@ -571,6 +622,8 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
         err = settle_fresh(s, history_seq, error);
     if (err == WEIR_OK)
         err = settle_lost(s, history_seq, &seen, now, error);
+    if (err == WEIR_OK)
+        err = settle_lost_events(s, history_seq, now, error);
     if (known_seq >= (uint64_t)SALVAGE_SEQ_MAX)
         known_seq = 0;
     s->counts.last_seq = (uint64_t)seen.last > known_seq ? (uint64_t)seen.last : known_seq;
