@@ -57,7 +57,11 @@ static weir_err file_open(struct file *f, const char *path, int type, const char
         return weir_fail(error, WEIR_EINVAL, "no SQLite VFS named %s", vfs ? vfs : "(default)");
     if (v->xAccess(v, path, SQLITE_ACCESS_EXISTS, &exists) != SQLITE_OK || !exists)
         return weir_fail(error, WEIR_ENOTFOUND, "%s: there is no such file", path);
-    sqlite3_filename name = sqlite3_create_filename(path, "", "", 0, NULL);
+    /* A link is followed here; opening follows none. */
+    char full[4200] = "";
+    if (v->xFullPathname(v, path, sizeof full, full) & ~SQLITE_OK_SYMLINK)
+        return weir_fail(error, WEIR_EIO, "cannot read %s", path);
+    sqlite3_filename name = sqlite3_create_filename(full, "", "", 0, NULL);
     f->handle = weir_alloc_zero(1, (size_t)v->szOsFile);
     if (!name || !f->handle) {
         sqlite3_free_filename(name);
