@@ -26,7 +26,6 @@
 #include "store/verify.h"
 
 enum {
-    VERIFY_BYTES_MAX = 16 * 1000 * 1000, /* verified whole at the opening: within a second or two */
     STEP_PAGES = 1024,
     VERSION_MAX = 1000, /* of a schema: a greater one is damage */
 };
@@ -204,12 +203,9 @@ static weir_err look_once(const char *data_dir, const char *vfs, bool *ret_damag
         return WEIR_OK;
     }
     /* What only a writer can clean up is left to the real opening. */
-    if (err != WEIR_OK || !named)
-        return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED
-                   ? weir_fail(error, err, "%s", local.text)
-                   : WEIR_OK;
-    return size <= VERIFY_BYTES_MAX ? store_verify(data_dir, vfs, ret_damaged, ret_why, error)
-                                    : WEIR_OK;
+    return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED
+               ? weir_fail(error, err, "%s", local.text)
+               : WEIR_OK;
 }
 
 /* A read that failed once may look like damage. What is damaged still is at the second look. */
