@@ -109,6 +109,9 @@ static void say_counts(const weir_store_stats *s)
     if (s->purged_tags)
         (void)printf("%llu tags were purged: samples of before count until they are merged away\n",
                      (unsigned long long)s->purged_tags);
+    if (s->expired)
+        (void)printf("%llu samples have passed their retention and are gone\n",
+                     (unsigned long long)s->expired);
     if (s->quarantined)
         (void)printf("%llu blocks could not be read and are kept aside: see 'weir store verify'\n",
                      (unsigned long long)s->quarantined);
@@ -153,6 +156,7 @@ static weir_err put_stats(const weir_store_stats *s, weir_format format, weir_er
         {"current_tags", weir_value_u64(s->current_tags), NULL},
         {"purged_tags", weir_value_u64(s->purged_tags), NULL},
         {"quarantined", weir_value_u64(s->quarantined), NULL},
+        {"expired_samples", weir_value_u64(s->expired), NULL},
         {"first_time", time_value(s->first_ts, first), NULL},
         {"last_time", time_value(s->last_ts, last), NULL},
         {"bytes_per_sample", weir_value_decimal((int64_t)(s->bytes_per_sample * 100 + 0.5), -2),

@@ -491,6 +491,8 @@ static void worker_give_up(weir_worker *w)
 
 bool weir_worker_flush(weir_worker *worker)
 {
+    /* There is no later: a store that failed a moment ago is tried again now. */
+    worker->recover_next = worker->platform->now(worker->platform->data);
     /* More than once: after failures the store may be too full to take all at one time. */
     do {
         worker_take(worker);

@@ -452,9 +452,12 @@ static weir_err group_write_one(weir_archive *a, uint32_t i, weir_error *error)
         err = weir_segments_put(&a->out, &a->parts[a->part], uid, number, &segment,
                                 WEIR_EFFORT_FAST, error);
         run.n -= segment.n;
-        run.samples += run.replies ? 0 : segment.n;
-        run.refs += run.replies ? 0 : segment.n;
-        run.replies += run.replies ? segment.n : 0;
+        if (run.replies) {
+            run.replies += segment.n;
+        } else {
+            run.samples += segment.n;
+            run.refs += segment.n;
+        }
     }
     return err;
 }

@@ -47,7 +47,8 @@ enum { SLOTS_MAX = 10 * 1000 * 1000 };
 
 /* Equal widths from a moment on. */
 struct slots {
-    int64_t from, width, last; /* of the last slot, inclusive */
+    int64_t from, last; /* of the last slot, inclusive */
+    uint64_t width;     /* all of time does not fit an int64_t */
 };
 
 struct calendar {
@@ -95,10 +96,11 @@ static void calendar_bounds(const void *data, int64_t ts, int64_t *ret_first, in
 static void slots_bounds(const void *data, int64_t ts, int64_t *ret_first, int64_t *ret_last)
 {
     const struct slots *s = data;
-    uint64_t into = (uint64_t)ts - (uint64_t)s->from;
-    int64_t first = (int64_t)((uint64_t)s->from + into / (uint64_t)s->width * (uint64_t)s->width);
-    *ret_first = first;
-    *ret_last = s->last - first < s->width - 1 ? s->last : first + (s->width - 1);
+    const uint64_t into = (uint64_t)ts - (uint64_t)s->from;
+    const uint64_t first = (uint64_t)s->from + into / s->width * s->width;
+    const uint64_t left = (uint64_t)s->last - first;
+    *ret_first = (int64_t)first;
+    *ret_last = left < s->width - 1 ? s->last : (int64_t)(first + (s->width - 1));
 }
 
 /* Bounds of the beginnings become bounds of samples. */
@@ -190,7 +192,7 @@ static weir_err slots_read(buckets_cursor *c, weir_error *error)
     uint64_t n = (uint64_t)sqlite3_value_int64(arguments[2]);
     uint64_t span = (uint64_t)to - (uint64_t)from;
     uint64_t width = span / n + (span % n > 0);
-    c->slots = (struct slots){from, width > INT64_MAX ? INT64_MAX : (int64_t)width, to - 1};
+    c->slots = (struct slots){.from = from, .last = to - 1, .width = width};
     c->min_ts = from;
     c->max_ts = to - 1;
     c->rule = (weir_bucket_rule){slots_bounds, &c->slots};

@@ -75,9 +75,9 @@ static weir_err entries_read(current_cursor *c, weir_query *q, weir_error *error
     weir_err err = weir_db_prepare(q->db,
                                    weir_view_has_history(q->view)
                                        ? "SELECT uid, purged_seq FROM main.tag WHERE active AND"
-                                         " uid>0 ORDER BY uid"
-                                       : "SELECT uid, 0 FROM main.tag WHERE active AND uid>0"
-                                         " ORDER BY uid",
+                                         " uid BETWEEN 1 AND 2147483647 ORDER BY uid"
+                                       : "SELECT uid, 0 FROM main.tag WHERE active AND"
+                                         " uid BETWEEN 1 AND 2147483647 ORDER BY uid",
                                    &stmt, error);
     while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
         weir_tag_uid uid = (weir_tag_uid)sqlite3_column_int64(stmt, 0);

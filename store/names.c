@@ -10,28 +10,43 @@
 void weir_names_deinit(weir_names *names)
 {
     weir_arena_free(names->arena);
+    weir_free(names->at);
     *names = (weir_names){0};
 }
 
-static weir_err names_fill(weir_names *names, sqlite3 *db, int64_t last, weir_error *error)
+/* Those that can be in a segment's key; a damaged file may say anything. */
+#define UID_IS_POSSIBLE "uid BETWEEN 1 AND 2147483647"
+
+static weir_err names_add(weir_names *names, weir_tag_uid uid, const char *name, weir_error *error)
+{
+    if (names->n == names->capacity) {
+        const size_t n = names->capacity ? names->capacity * 2 : 256;
+        weir_name *at = weir_realloc_array(names->at, n, sizeof *at);
+        if (!at)
+            return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
+        names->at = at;
+        names->capacity = n;
+    }
+    const char *copy = weir_arena_text(names->arena, name);
+    if (!copy)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
+    names->at[names->n++] = (weir_name){uid, copy};
+    return WEIR_OK;
+}
+
+static weir_err names_fill(weir_names *names, sqlite3 *db, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row;
     names->arena = weir_arena_new();
-    if (last < 0 || last >= UINT32_MAX)
-        return weir_fail(error, WEIR_EDAMAGED, "tag uid %lld is impossible", (long long)last);
-    names->n = (size_t)last + 1;
-    if (names->arena)
-        names->by_uid = weir_arena_alloc(names->arena, names->n, sizeof *names->by_uid);
-    if (!names->by_uid)
+    if (!names->arena)
         return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
-    weir_err err = weir_db_prepare(db, "SELECT uid, name FROM tag WHERE uid>0", &stmt, error);
+    weir_err err = weir_db_prepare(
+        db, "SELECT uid, name FROM main.tag WHERE " UID_IS_POSSIBLE " ORDER BY uid", &stmt, error);
     while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
         const char *name = (const char *)sqlite3_column_text(stmt, 1);
-        char *copy = name ? weir_arena_text(names->arena, name) : NULL;
-        if (!copy)
-            return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
-        names->by_uid[sqlite3_column_int64(stmt, 0)] = copy;
+        if (name)
+            err = names_add(names, (weir_tag_uid)sqlite3_column_int64(stmt, 0), name, error);
     }
     return err;
 }
@@ -39,14 +54,11 @@ static weir_err names_fill(weir_names *names, sqlite3 *db, int64_t last, weir_er
 weir_err weir_names_update(weir_names *names, sqlite3 *db, weir_error *error)
 {
     weir_names fresh = {0};
-    int64_t last;
-    weir_err err =
-        weir_db_int(db, "SELECT value FROM meta WHERE key='catalog'", 0, &fresh.catalog, error);
+    weir_err err = weir_db_int(db, "SELECT value FROM main.meta WHERE key='catalog'", 0,
+                               &fresh.catalog, error);
     if (err != WEIR_OK || (names->arena && names->catalog == fresh.catalog))
         return err;
-    err = weir_db_int(db, "SELECT max(uid) FROM tag", 0, &last, error);
-    if (err == WEIR_OK)
-        err = names_fill(&fresh, db, last, error);
+    err = names_fill(&fresh, db, error);
     if (err != WEIR_OK) {
         weir_names_deinit(&fresh);
         return err;
@@ -56,9 +68,20 @@ weir_err weir_names_update(weir_names *names, sqlite3 *db, weir_error *error)
     return WEIR_OK;
 }
 
+static int name_compare(const void *a, const void *b)
+{
+    return weir_uid_compare(&((const weir_name *)a)->uid, &((const weir_name *)b)->uid);
+}
+
 const char *weir_names_of(const weir_names *names, weir_tag_uid uid)
 {
-    return uid < names->n ? names->by_uid[uid] : NULL;
+    const weir_name key = {uid, NULL};
+    /* Uids are given one after the other, so mostly this is where it is. */
+    if (uid > 0 && uid <= names->n && names->at[uid - 1].uid == uid)
+        return names->at[uid - 1].name;
+    const weir_name *found =
+        names->n > 0 ? bsearch(&key, names->at, names->n, sizeof key, name_compare) : NULL;
+    return found ? found->name : NULL;
 }
 
 void weir_uids_deinit(weir_uids *uids)
@@ -92,12 +115,14 @@ static weir_err uids_add(weir_uids *uids, sqlite3 *db, const char *sql, const ch
 
 weir_err weir_uids_add_name(weir_uids *uids, sqlite3 *db, const char *name, weir_error *error)
 {
-    return uids_add(uids, db, "SELECT uid FROM tag WHERE name=?", name, error);
+    return uids_add(uids, db, "SELECT uid FROM main.tag WHERE name=? AND " UID_IS_POSSIBLE, name,
+                    error);
 }
 
 weir_err weir_uids_add_glob(weir_uids *uids, sqlite3 *db, const char *pattern, weir_error *error)
 {
-    return uids_add(uids, db, "SELECT uid FROM tag WHERE name GLOB ?", pattern, error);
+    return uids_add(uids, db, "SELECT uid FROM main.tag WHERE name GLOB ? AND " UID_IS_POSSIBLE,
+                    pattern, error);
 }
 
 int weir_uid_compare(const void *a, const void *b)

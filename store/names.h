@@ -10,11 +10,16 @@
 #include "base/alloc.h"
 #include "model/sample.h"
 
+typedef struct weir_name {
+    weir_tag_uid uid;
+    const char *name;
+} weir_name;
+
 /* Names of all tags, as of one catalog. All zero is empty. */
 typedef struct weir_names {
     weir_arena *arena;
-    const char **by_uid; /* [n] */
-    size_t n;
+    weir_name *at; /* ascending by uid */
+    size_t n, capacity;
     int64_t catalog; /* of meta */
 } weir_names;
 

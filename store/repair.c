@@ -26,6 +26,7 @@
 #include "store/verify.h"
 
 enum {
+    VERIFY_BYTES_MAX = 16 * 1000 * 1000, /* verified whole at the opening: within a second or two */
     STEP_PAGES = 1024,
     VERSION_MAX = 1000, /* of a schema: a greater one is damage */
 };
@@ -65,7 +66,7 @@ static bool finding_is_failure(const char *text)
     static const char words[] = "error code=";
     const char *at = strstr(text, words);
     const long code = at ? strtol(at + sizeof words - 1, NULL, 10) & 0xff : 0;
-    return code == SQLITE_IOERR || code == SQLITE_NOMEM;
+    return code == SQLITE_IOERR || code == SQLITE_NOMEM || strstr(text, "failed to get page");
 }
 
 /* What an opening and each commit read. log and segment may be large; they are checked when they
@@ -132,6 +133,40 @@ static bool file_is_ours(const paths *p, const char *vfs)
            weir_salvage_is_ours(pages);
 }
 
+/* The first finding, and whether all of them are failures of the disk. */
+struct verdict {
+    char *why;
+    bool damaged, failure;
+};
+
+static void on_finding(void *data, const char *text)
+{
+    struct verdict *v = data;
+    if (finding_is_failure(text)) {
+        v->failure = true;
+        return;
+    }
+    if (!v->damaged)
+        (void)snprintf(v->why, 300, "%.299s", text);
+    v->damaged = true;
+}
+
+static weir_err store_verify(const char *data_dir, const char *vfs, bool *ret_damaged,
+                             char why[300], weir_error *error)
+{
+    struct verdict v = {.why = why};
+    weir_verify_counts counts;
+    weir_error local = WEIR_ERROR_INIT;
+    weir_err err = weir_store_verify(data_dir, vfs, on_finding, &v, &counts, &local);
+    /* Beside a page that could not be read, others look lost. */
+    if (err != WEIR_OK && (err != WEIR_EDAMAGED || v.failure))
+        return weir_fail(error, err == WEIR_EDAMAGED ? WEIR_EIO : err, "%s", local.text);
+    *ret_damaged = err == WEIR_EDAMAGED;
+    if (*ret_damaged && !v.damaged)
+        (void)snprintf(why, 300, "%.299s", local.text);
+    return WEIR_OK;
+}
+
 weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged,
                           char ret_why[300], weir_error *error)
 {
@@ -169,9 +204,12 @@ weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damag
         return WEIR_OK;
     }
     /* What only a writer can clean up is left to the real opening. */
-    return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED
-               ? weir_fail(error, err, "%s", local.text)
-               : WEIR_OK;
+    if (err != WEIR_OK || !named)
+        return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED
+                   ? weir_fail(error, err, "%s", local.text)
+                   : WEIR_OK;
+    return size <= VERIFY_BYTES_MAX ? store_verify(data_dir, vfs, ret_damaged, ret_why, error)
+                                    : WEIR_OK;
 }
 
 /* --- salvaging ---------------------------------------------------------------------------- */
@@ -344,18 +382,12 @@ weir_err weir_repair_run(const char *data_dir, const char *vfs, uint64_t known_s
 static weir_err repair_locked(const char *data_dir, const char *vfs, uint64_t known_seq,
                               weir_wall now, weir_repair_report *ret, weir_error *error)
 {
-    weir_error found = WEIR_ERROR_INIT;
-    weir_verify_counts counts;
     bool damaged;
     weir_err err = weir_repair_resume(data_dir, vfs, error);
     if (err == WEIR_OK)
         err = weir_repair_look(data_dir, vfs, &damaged, ret->why, error);
-    if (err == WEIR_OK && !damaged) {
-        err = weir_store_verify(data_dir, vfs, NULL, NULL, &counts, &found);
-        damaged = err == WEIR_EDAMAGED;
-        (void)snprintf(ret->why, sizeof ret->why, "%.299s", found.text);
-        err = damaged ? WEIR_OK : err == WEIR_OK ? err : weir_fail(error, err, "%s", found.text);
-    }
+    if (err == WEIR_OK && !damaged)
+        err = store_verify(data_dir, vfs, &damaged, ret->why, error);
     if (err == WEIR_OK && damaged)
         err = weir_repair_run(data_dir, vfs, known_seq, now, ret, error);
     return err;

@@ -38,8 +38,9 @@ weir_err weir_store_repair(const char *data_dir, const char *vfs, weir_wall now,
  */
 
 /*
- * Whether the store is damaged, as far as a few megabytes of reading tell: the head, the WAL, the
- * tables an opening needs. History is not looked at: damage there is found when it is read.
+ * Whether the store is damaged, as far as a few megabytes of reading tell. Up to 16 MB it is
+ * verified; of a larger one the head, the WAL and the tables an opening needs are looked at. Damage
+ * of history is found when that is read.
  * Errors as above; WEIR_OK also when there is no file.
  */
 weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged,

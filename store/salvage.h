@@ -26,6 +26,7 @@ typedef struct weir_salvage_counts {
     uint64_t bad_pages;    /* that cannot be read or are not what they were */
     uint64_t lost_seqs;    /* numbers of samples and events that are gone, as far as known */
     uint64_t lost_samples; /* of history: known from what a part says of itself */
+    uint64_t lost_replies; /* when samples of history were read: known only to the due time */
     uint64_t moved;        /* samples that got a new number, because theirs could not be told */
     unsigned n_ranges;     /* the first ones of lost_seqs */
     weir_lost_range ranges[WEIR_LOST_RANGES_MAX];

@@ -27,6 +27,9 @@ struct weir_salvage {
     weir_salvage_counts counts;
 };
 
+/* settle_replies.c: after it, every sample of history has its reply, and numbers have no gaps. */
+weir_err weir_salvage_settle_replies(weir_salvage *s, weir_error *error) WEIR_MUST_CHECK;
+
 /* Whether a row of the log has one of these numbers already. */
 weir_err weir_salvage_overlaps(weir_salvage *s, int64_t first, int64_t last, bool *ret,
                                weir_error *error) WEIR_MUST_CHECK;

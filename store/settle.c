@@ -472,6 +472,9 @@ void weir_salvage_say(const weir_salvage_counts *c, weir_text *ret)
                          c->n_ranges > 1 ? " and others" : "");
     if (c->lost_samples > 0)
         weir_text_format(ret, "; %" PRIu64 " samples of history are lost", c->lost_samples);
+    if (c->lost_replies > 0)
+        weir_text_format(ret, "; of %" PRIu64 " replies only the due time is known",
+                         c->lost_replies);
     if (c->moved > 0)
         weir_text_format(ret, "; %" PRIu64 " samples got new numbers", c->moved);
     if (c->lost_seqs + c->lost_samples == 0)
@@ -507,6 +510,8 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
     struct seen seen = {0};
     int64_t history_seq = 0;
     weir_err err = settle_orphans(s, error);
+    if (err == WEIR_OK)
+        err = weir_salvage_settle_replies(s, error);
     if (err == WEIR_OK)
         err = settle_parts(s, error);
     if (err == WEIR_OK)

@@ -105,6 +105,7 @@ static weir_err stats_read(sqlite3 *db, weir_store_stats *s, weir_error *error)
         {"PRAGMA freelist_count", &free_pages},
         {"PRAGMA user_version", &schema},
         {"SELECT count(*) FROM event", &s->events},
+        {"SELECT value FROM meta WHERE key='expired'", &s->expired},
         {"SELECT count(*) FROM tag", &s->tags},
         {"SELECT count(*) FROM tag WHERE active", &s->current_tags},
     };

@@ -16,6 +16,7 @@ typedef struct weir_store_stats {
     weir_wall created;
     int schema;                              /* user_version */
     uint64_t level_rows[WEIR_STORE_LEVELS];  /* in use; of level 2: segments */
+    uint64_t expired;                        /* samples deleted for their age so far */
     uint64_t samples, events;                /* samples: each once */
     uint64_t level_bytes[WEIR_STORE_LEVELS]; /* blocks and segments, as stored */
     /* What a level holds. The log also has what is in parts, until every sink has taken it. */

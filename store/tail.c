@@ -231,7 +231,7 @@ weir_err weir_tail_get(weir_tail *tail, const weir_tag_uid *tags, size_t n_tags,
             return err;
     }
     size_t first = tail_find(tail, tags[at]);
-    *ret = tail->items + first;
+    *ret = tail->n > 0 ? tail->items + first : NULL;
     *ret_n = tail_find(tail, (uint64_t)tags[at] + 1) - first;
     return WEIR_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "store/query.h"
+#include "store/stats.h"
 #include "store/testing.h"
 
 enum { N_TAGS = 8, BATCH = 400, MAX = 2 * 1000 * 1000 };
@@ -314,6 +315,9 @@ static void samples_older_than_the_rule_go_and_are_counted_not_gaps(void **state
     bench_hours(&b, 24 * 12);
     assert_adds_up(&b);
     assert_int_equal(ask(&b, "select count(*) from gaps"), 0);
+    weir_store_stats stats;
+    assert_int_equal(weir_store_get_stats(b.dir, NULL, &stats, NULL), WEIR_OK);
+    assert_int_equal(stats.expired, expired(&b));
     const int64_t oldest = ask(&b, "select min(ts) from samples");
     assert_true(oldest <= b.now - 10 * WEIR_DAY && oldest > b.now - 12 * WEIR_DAY);
     bench_deinit(&b);

@@ -737,6 +737,7 @@ static void lying_tables_are_damage_and_nothing_worse(void **state)
         {"UPDATE meta SET value=1<<62 WHERE key='merged_seq'", NULL},
         {"UPDATE tag SET purged_seq='none'", NULL},
         {"UPDATE tag SET uid=-3 WHERE uid=1", NULL},
+        {"INSERT INTO tag VALUES(4294967290, 'x', 1, 0), (2147483647, 'y', 1, 0)", NULL},
         {"UPDATE fresh SET first_seq=9e99", NULL},
         {"UPDATE fresh SET min_ts=max_ts-1", "min_ts and max_ts are not those of its block"},
         {"INSERT INTO snapshot VALUES(1, 1<<60, -1, 'a', 'b')", NULL},

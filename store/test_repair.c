@@ -384,6 +384,12 @@ static const char *damage(struct bytes *b, uint64_t seed, bool *touched)
     }
 }
 
+static void say_finding(void *data, const char *finding)
+{
+    (void)data;
+    print_message("%s\n", finding);
+}
+
 /* --- tests ----------------------------------------------------------------------------------- */
 
 static unsigned seeds(void)
@@ -470,7 +476,11 @@ static void whatever_is_damaged_the_rest_is_kept_and_nothing_is_invented(void **
                           report.why, got->samples, all->samples, want->samples,
                           (unsigned long long)report.counts.lost_seqs,
                           (unsigned long long)report.counts.lost_samples);
+        if (weir_store_verify(dir, NULL, say_finding, NULL, &counts, &error) != WEIR_OK)
+            fail_msg("%s: after the repair: %s", name, error.text);
         assert_usable(dir);
+        if (weir_store_verify(dir, NULL, say_finding, NULL, &counts, &error) != WEIR_OK)
+            fail_msg("%s: after it went on: %s", name, error.text);
         free(b.at);
     }
     print_message("%u seeds, %zu repaired, %zu samples lost, %zu events of %zu kept\n", seeds(),

@@ -77,6 +77,14 @@ static void each_damage_is_found_and_named(void **state)
          "fresh row 7: epoch and epoch_ts"},
         {"UPDATE fresh SET min_ts='x' WHERE first_seq=7",
          "fresh row 7: a column is of the wrong type"},
+        {"UPDATE fresh SET first_seq=9223372036854775807 WHERE first_seq=7",
+         "sequence: 7 to 8 are missing"},
+        {"UPDATE fresh SET first_seq=-9223372036854775807-1 WHERE first_seq=7",
+         "sequence: 7 to 8 are missing"},
+        {"UPDATE meta SET value=9223372036854775807 WHERE key='history_seq';"
+         "UPDATE event SET seq=9223372036854775806 WHERE seq=9;"
+         "UPDATE fresh SET first_seq=9223372036854775807 WHERE first_seq=7",
+         "of the wrong type"},
         {"DELETE FROM fresh WHERE first_seq=1", "sequence: 1 to 2 are missing"},
         {"DELETE FROM fresh WHERE first_seq=4", "sequence: 4 to 5 are missing"},
         {"DELETE FROM event WHERE seq=6", "sequence: 6 to 6 are missing"},

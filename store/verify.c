@@ -71,7 +71,7 @@ static weir_err verify_registry(struct verification *v, weir_error *error)
     return weir_verify_pass_end(v, "tags", err, error);
 }
 
-static weir_err verify_all(struct verification *v, weir_error *error)
+weir_err weir_verify_all(struct verification *v, weir_error *error)
 {
     weir_err err = weir_db_exec(v->db, "BEGIN", error);
     if (err == WEIR_OK)
@@ -89,6 +89,13 @@ static weir_err verify_all(struct verification *v, weir_error *error)
     return err == WEIR_OK ? verify_registry(v, error) : err;
 }
 
+void weir_verify_end(struct verification *v)
+{
+    weir_names_deinit(&v->names);
+    weir_view_free(v->view);
+    v->view = NULL;
+}
+
 weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_report *report,
                            void *data, weir_verify_counts *ret, weir_error *error)
 {
@@ -98,10 +105,9 @@ weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_re
     weir_err err = weir_query_open(data_dir, vfs, &query, &local);
     if (err == WEIR_OK) {
         v.db = weir_query_db(query);
-        err = verify_all(&v, &local);
+        err = weir_verify_all(&v, &local);
     }
-    weir_names_deinit(&v.names);
-    weir_view_free(v.view);
+    weir_verify_end(&v);
     *ret = v.counts;
     if (err != WEIR_OK)
         return weir_fail(error, err, "%s", local.text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A verification on its way: shared by verify.c (rows, numbers, names) and verify_parts.c. */
+/* A verification on its way: shared by verify.c and the passes over rows and parts. */
 
 #pragma once
 #include "store/names.h"
@@ -14,6 +14,11 @@ struct verification {
     weir_verify_counts counts;
     weir_names names;
 };
+
+/* All of it, on a connection that has a store open and no transaction. Ends with weir_verify_end,
+ * also on failure. */
+weir_err weir_verify_all(struct verification *v, weir_error *error) WEIR_MUST_CHECK;
+void weir_verify_end(struct verification *v);
 
 void WEIR_PRINTF(2, 3) weir_verify_finding(struct verification *v, const char *format, ...);
 

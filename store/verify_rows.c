@@ -57,6 +57,12 @@ struct rows_check {
 
 /* --- numbers ------------------------------------------------------------------------------ */
 
+/* They come from the file and may be at the end of what an integer can hold. */
+static int64_t seq_shift(int64_t seq, int64_t n)
+{
+    return weir_view_shift(seq, n);
+}
+
 static weir_err event_step(struct rows_check *c, weir_error *error)
 {
     bool row;
@@ -81,14 +87,14 @@ static bool is_quarantined(struct rows_check *c, int64_t first, int64_t last)
 static void seqs_cover(struct rows_check *c, int64_t first, int64_t last)
 {
     int64_t history = (int64_t)weir_view_history_seq(c->v->view);
-    int64_t missing = c->next_seq > history ? c->next_seq : history + 1;
+    int64_t missing = c->next_seq > history ? c->next_seq : seq_shift(history, 1);
     if (first < c->next_seq)
         weir_verify_finding(c->v, "sequence: %" PRId64 " is used twice", first);
     else if (first > missing && !is_quarantined(c, missing, first - 1))
         weir_verify_finding(c->v, "sequence: %" PRId64 " to %" PRId64 " are missing", missing,
                             first - 1);
     if (last >= c->next_seq)
-        c->next_seq = last + 1;
+        c->next_seq = seq_shift(last, 1);
 }
 
 /* Samples with these numbers, and the events before them. */
@@ -108,19 +114,19 @@ static weir_err seqs_of_block(struct rows_check *c, int64_t first_seq, const wei
 {
     int64_t before = 0, first = first_seq, next = first_seq;
     for (size_t i = 0; i < block->n_batches; i++) {
-        int64_t at = first_seq + (block->offsets ? (int64_t)block->offsets[i] : before);
+        int64_t at = seq_shift(first_seq, block->offsets ? (int64_t)block->offsets[i] : before);
         if (at != next && i > 0) {
-            weir_err err = seqs_add(c, first, next - 1, error);
+            weir_err err = seqs_add(c, first, seq_shift(next, -1), error);
             if (err != WEIR_OK)
                 return err;
             first = at;
         } else if (i == 0) {
             first = at;
         }
-        next = at + block->batches[i].n_samples;
+        next = seq_shift(at, block->batches[i].n_samples);
         before += block->batches[i].n_samples;
     }
-    return seqs_add(c, first, next - 1, error);
+    return seqs_add(c, first, seq_shift(next, -1), error);
 }
 
 /* --- one row ------------------------------------------------------------------------------ */
@@ -179,9 +185,9 @@ static void columns_check(struct rows_check *c, sqlite3_stmt *row, const weir_bl
         sqlite3_column_int64(row, ROW_MAX_TS) != head->max_ts.us)
         row_finding(c, row, "min_ts and max_ts are not those of its block");
     /* Only merged rows have numbers of events between those of their samples. */
-    int64_t span =
-        sqlite3_column_int64(row, ROW_LAST_SEQ) - sqlite3_column_int64(row, ROW_FIRST_SEQ) + 1;
-    if (head->codec == WEIR_BLOCK_CODEC ? span != head->count : span < head->count)
+    const int64_t last = sqlite3_column_int64(row, ROW_LAST_SEQ);
+    const int64_t full = seq_shift(sqlite3_column_int64(row, ROW_FIRST_SEQ), head->count - 1);
+    if (head->codec == WEIR_BLOCK_CODEC ? last != full : last < full)
         row_finding(c, row, "last_seq does not fit its block");
 }
 

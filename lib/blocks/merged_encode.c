@@ -279,7 +279,7 @@ static bool tag_put(struct weir_merged *m, const weir_block_builder *b, struct g
     for (size_t i = 0; i < g.n; i++) {
         const weir_value *value = &samples[first_at[g.batches[i]] + tag].value;
         v[i] = kind < WEIR_KIND_STRING ? (int64_t)value_bits(value) : value->length;
-        if (kind < WEIR_KIND_STRING)
+        if (kind < WEIR_KIND_STRING || value->length == 0)
             continue;
         if (!weir_column_reserve(&m->text, value->length, 1))
             return false;

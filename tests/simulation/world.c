@@ -322,8 +322,14 @@ static bool open_store(sim_world *w, weir_error *error)
     if (weir_store_open(&options, &w->store, error) != WEIR_OK)
         return false;
     if (weir_store_register(w->store, w->catalog, sim_world_wall(w), error) == WEIR_OK) {
+        /* Only a store that was lost as a whole gives new ones: a violation, and judged no further. */
         for (uint32_t i = 0; i < w->catalog->n_tags; i++)
-            must(w->catalog->tags[i].uid == i + 1, "a tag got another uid");
+            if (w->catalog->tags[i].uid != i + 1) {
+                (void)weir_fail(error, WEIR_EDAMAGED, "a tag got another uid");
+                weir_store_close(w->store);
+                w->store = NULL;
+                return false;
+            }
         return true;
     }
     weir_store_close(w->store);
