@@ -44,8 +44,8 @@ static int tag_run(const weir_invocation *in)
     if (weir_edit_make(in, &options->place, &edit, &n, &error))
         return weir_command_fail(in, &error);
     weir_command_note(in,
-                      "the history of %llu tag%s is gone; the disk's space comes back with the "
-                      "next merges",
+                      "the history of %llu tag%s is gone; a running weir gives its space back "
+                      "in the next hours",
                       (unsigned long long)n, n == 1 ? "" : "s");
     return WEIR_EXIT_OK;
 }
@@ -64,7 +64,8 @@ const weir_command weir_command_tag = {
     .examples = tag_examples,
     .text =
         "purge: all samples so far of the tags that match are gone for every reader at once, and "
-        "from the disk with the next merges. What is sampled from now on is kept: take the point "
+        "a running weir frees the disk of them in the next hours. What is sampled from now on is "
+        "kept: take the point "
         "out of the configuration first if it shall end. Names and numbers of tags are never "
         "given to others. A running weir does it; without one this command does.",
     .run = tag_run,

@@ -143,6 +143,8 @@ weir_err weir_store_edit(weir_store *store, const weir_edit *edit, weir_wall now
         err = weir_db_exec(store->db, "COMMIT", error);
     if (err != WEIR_OK)
         weir_store_rollback(store);
+    else if (edit->kind == WEIR_EDIT_PURGE)
+        store->purge = (weir_purge){0};
     const size_t n = edit->kind == WEIR_EDIT_PURGE ? uids.n : 1;
     weir_uids_deinit(&uids);
     if (err != WEIR_OK)

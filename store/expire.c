@@ -135,6 +135,11 @@ static weir_err rules_load(weir_store *store, weir_error *error)
     return WEIR_OK;
 }
 
+bool weir_expire_is_idle(const weir_store *store)
+{
+    return !store->expire || store->expire->phase == SWEEP_NONE;
+}
+
 int64_t weir_expire_keep(const weir_store *store, weir_tag_uid uid)
 {
     const weir_expire *e = store->expire;

@@ -17,6 +17,9 @@ void weir_expire_free(weir_expire *expire); /* accepts NULL */
 weir_err weir_expire_run(weir_store *store, weir_wall now, bool *ret_did,
                          weir_error *error) WEIR_MUST_CHECK;
 
+/* No sweep is under way. */
+bool weir_expire_is_idle(const weir_store *store);
+
 /* How long the samples of a tag are kept; 0: of any tag, that is the longest. INT64_MAX: forever,
  * or not known yet. */
 int64_t weir_expire_keep(const weir_store *store, weir_tag_uid uid);

@@ -18,6 +18,7 @@
 #include "store/database.h"
 #include "store/merge.h"
 #include "store/part.h"
+#include "store/purge.h"
 #include "store/schema.h"
 #include "store/segments.h"
 
@@ -97,7 +98,7 @@ static const duty duties[] = {
     weir_part_delete,        /* gives room to all that follows, also on a full disk */
     weir_limits_look,        weir_cap_run,        weir_merge_fresh, weir_merge_write_current,
     weir_archive_run,        weir_merge_trim_log, weir_expire_run,  weir_compact_run,
-    weir_merge_shrink,       duty_vacuum,
+    weir_purge_run,          weir_merge_shrink,   duty_vacuum,
 };
 
 /* All that is remembered between pieces goes; the tables know the rest. */

@@ -14,6 +14,7 @@
 #include "store/identity.h"
 #include "store/limits.h"
 #include "store/pending.h"
+#include "store/purge.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
@@ -64,6 +65,7 @@ struct weir_store {
     } vacuum;
 
     weir_limits limits;
+    weir_purge purge;
     weir_expire *expire; /* NULL: nothing is known of the rules yet */
     struct {
         uint64_t count; /* samples lost before they came here; not recorded yet */

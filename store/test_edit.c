@@ -222,6 +222,49 @@ static void a_purge_amid_any_work_takes_what_was_and_nothing_else(void **state)
     assert_true(pieces > 8);
 }
 
+/* A week later everything lies in parts of a day that no merge will take for long. */
+static void the_space_of_a_purged_tag_comes_back_also_in_old_parts(void **state)
+{
+    (void)state;
+    enum { DAYS = 3 };
+    const char *const segments = "SELECT count(*) FROM segment WHERE (key>>8)&0xffffffff IN (1,2)";
+    const int64_t later = DAY0 + 4 * WEIR_DAY;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = catalog_make(false);
+    weir_query *query = NULL;
+    weir_store_stats stats;
+    testing_register(store, catalog);
+    plant_run(store, 0, DAYS * 1440, true);
+    testing_maintain(store, later);
+    assert_int_equal(weir_query_open(dir, NULL, &query, NULL), WEIR_OK);
+    sqlite3 *db = weir_query_db(query);
+    assert_string_equal(testing_sql(db, segments), "6");
+    purge(store, "d0/p0", 1);
+    weir_store_close(store); /* a start looks for what is left to do */
+    store = open_at(dir, NULL, later);
+    testing_maintain(store, later);
+    assert_string_equal(testing_sql(db, segments), "3");
+    purge(store, "d0/*", 2);
+    testing_maintain(store, later);
+    assert_string_equal(testing_sql(db, segments), "0");
+    assert_string_equal(testing_sql(db, "SELECT count(*) FROM part WHERE state=1"), "3");
+    assert_int_equal(weir_store_get_stats(dir, NULL, &stats, NULL), WEIR_OK);
+    assert_int_equal(stats.samples, 2 * DAYS * 1440);
+    assert_tag(db, "d1/p0", 0, DAYS * 1440);
+    assert_tag(db, "d0/p0", 0, 0);
+    assert_sound(dir);
+    purge(store, "*", 4);
+    testing_maintain(store, later);
+    assert_string_equal(testing_sql(db, "SELECT count(*) FROM part"), "0");
+    assert_string_equal(testing_sql(db, "SELECT count(*) FROM segment"), "0");
+    weir_query_close(query);
+    weir_store_close(store);
+    assert_sound(dir);
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
 static void a_purge_can_be_repeated(void **state)
 {
     (void)state;
@@ -392,6 +435,7 @@ int main(void)
         cmocka_unit_test(what_is_purged_is_gone_for_every_reader_at_once),
         cmocka_unit_test(everything_can_be_purged_and_its_numbers_go_on),
         cmocka_unit_test(a_purge_amid_any_work_takes_what_was_and_nothing_else),
+        cmocka_unit_test(the_space_of_a_purged_tag_comes_back_also_in_old_parts),
         cmocka_unit_test(a_purge_can_be_repeated),
         cmocka_unit_test(what_waits_is_committed_and_purged),
         cmocka_unit_test(wrong_edits_change_nothing_and_say_why),
