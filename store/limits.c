@@ -26,15 +26,15 @@
 enum {
     MIN_FREE_SHARE = 20,    /* of the disk: at most a 20th is left free, unless told */
     ROOM_SHARE = 16,        /* of max_size: that much is made free at once */
-    REFUSED_SHARE = 32,     /* of max_size: with so much room samples are stored again */
+    REFUSED_SHARE = 16,     /* of max_size: with so much room samples are stored again */
     PIECE_SHARE = 32,       /* of max_size, or of what is there: the largest merge */
     PIECE_MIN = 128 * 1024, /* less is not worth a merge */
     ROOM_MIN = 256 * 1024,  /* of the disk: a minute of commits, and a transaction */
     WAL_PAGES_MAX = 1024,   /* 4 MB */
     WAL_PAGES_MIN = 64,     /* a checkpoint writes each page once: not too often */
     ALARM_PERCENT = 80,     /* of max_size */
-    ALARM_OFF_PERCENT = 75,
-    RATE_SPAN_MIN = 600, /* s; before it no rate is told */
+    ALARM_OFF_PERCENT = 70, /* what becomes history and is merged swings by a few percent */
+    RATE_SPAN_MIN = 600,    /* s; before it no rate is told */
 };
 
 #define EVENT_INTERVAL WEIR_DAY /* between two that tell what was dropped */

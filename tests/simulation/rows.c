@@ -113,9 +113,11 @@ static void cap_reached(struct row *r, uint64_t seed, const char *store)
     cap_fill(w, 4 * 1000 * 1000);
     judge_polling(w, began, 0);
     stop_and_judge(w);
-    if (count_events(w, "kind = 'alarm' and text like '%80 !%%' escape '!'") != 1)
-        sim_world_violation(w, "not one alarm at 80 %% of the cap");
-    if (sim_world_sql(w, "select count(*) from gaps") > 3 || count_events(w, "kind = 'gap'") > 5)
+    const int64_t alarms = count_events(w, "kind = 'alarm' and text like '%80 !%%' escape '!'");
+    if (alarms != 1)
+        sim_world_violation(w, "%" PRId64 " alarms at 80 %% of the cap", alarms);
+    /* drop_newest stores again whenever merges have made room, so it has several. */
+    if (sim_world_sql(w, "select count(*) from gaps") > 12 || count_events(w, "kind = 'gap'") > 5)
         sim_world_violation(w, "a row or an event for each thing that went");
 }
 
