@@ -36,7 +36,7 @@ enum {
 };
 
 #define T0   1700000000000000
-#define STEP 850000000 /* so that a segment of eight days has slices of one */
+#define STEP 850000000ll /* so that a segment of eight days has slices of one */
 
 static void must(bool ok)
 {
@@ -107,14 +107,13 @@ static void store_fill(weir_store *store)
         const uint32_t epoch = i > SAMPLES * 3 / 4;
         const int64_t late = i % 100 == 0 ? 3 * STEP : 0;
         bool more = i % 15 == 0;
-        samples_append(store, T0 + i * (int64_t)STEP - late - epoch * WEIR_HOUR, epoch, i);
+        samples_append(store, T0 + i * STEP - late - epoch * WEIR_HOUR, epoch, i);
         if (i % 200 == 0)
             must(weir_store_event(store, &event, NULL) == WEIR_OK);
         if (more || i > SAMPLES - 5)
             must(weir_store_commit(store, (weir_wall){T0}, NULL) == WEIR_OK);
         while (more)
-            must(weir_store_maintain(store, (weir_wall){T0 + i * (int64_t)STEP}, &more, NULL) ==
-                 WEIR_OK);
+            must(weir_store_maintain(store, (weir_wall){T0 + i * STEP}, &more, NULL) == WEIR_OK);
     }
 }
 
