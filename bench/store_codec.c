@@ -78,7 +78,7 @@ static void samples_make(weir_random *r, int tag, int64_t jitter_ms, const int64
                                      : weir_value_f32((float)((double)v[i] / 100));
         int64_t ts = day_start_us + i * 1000000ll + late;
         s[i] = (weir_sample){.tag = 1, .ts = {ts}, .value = value};
-        refs[i] = (weir_reply_ref){.due = {ts}, .reply = 1, .index = (uint32_t)tag};
+        refs[i] = (weir_reply_ref){.due = {ts}, .reply = 1, .index = (uint16_t)tag};
     }
 }
 

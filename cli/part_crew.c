@@ -106,7 +106,7 @@ static weir_err add_segment(struct worker *w, const weir_part_task *task, size_t
 {
     weir_segment_bytes bytes;
     for (size_t i = 0; i < n; i++)
-        w->refs[i] = (weir_reply_ref){w->samples[i].ts, task->series, task->index};
+        w->refs[i] = (weir_reply_ref){w->samples[i].ts, task->series, (uint16_t)task->index, 0};
     const weir_series series = {n, w->samples, w->refs};
     weir_err err = weir_segment_encode(w->encoder, &series, w->crew->work->effort, &bytes, error);
     return err ? err : pieces_add(pieces, &bytes, error);

@@ -113,8 +113,7 @@ static void store_fill(weir_store *store)
         if (more || i > SAMPLES - 5)
             must(weir_store_commit(store, (weir_wall){T0}, NULL) == WEIR_OK);
         while (more)
-            must(weir_store_maintain(store, (weir_wall){T0 + i * STEP}, &more, NULL) ==
-                 WEIR_OK);
+            must(weir_store_maintain(store, (weir_wall){T0 + i * STEP}, &more, NULL) == WEIR_OK);
     }
 }
 
@@ -226,7 +225,8 @@ static void value_bind(sqlite3_stmt *stmt, int at, weir_reader *r)
         break;
     default:
         text = weir_read_u8(r) % 2;
-        n = weir_read_u8(r) % (weir_reader_left(r) + 1);
+        n = weir_read_u8(r);
+        n %= weir_reader_left(r) + 1;
         if (!text)
             (void)sqlite3_bind_blob(stmt, at, r->at, (int)n, SQLITE_TRANSIENT);
         else

@@ -45,6 +45,7 @@ typedef enum archive_phase {
 /* What a tag, or a series of replies, has in the range. */
 struct volume {
     uint32_t samples, text, replies;
+    int64_t newest_due; /* of the series, so far in this reading of the range */
 };
 
 struct weir_archive {
@@ -350,6 +351,8 @@ static weir_err group_alloc(weir_archive *a, weir_error *error)
         if (!a->replies)
             a->all.refs = weir_realloc_array(NULL, n, sizeof *a->all.refs);
     }
+    for (size_t i = 0; i < a->n_tags; i++)
+        a->volumes[i].newest_due = INT64_MIN;
     a->texts = weir_arena_new();
     a->at = a->first_seq - 1;
     if (!a->texts || (a->replies ? !a->all.replies : !a->all.samples || !a->all.refs))
@@ -366,11 +369,22 @@ static size_t group_next(weir_archive *a, weir_tag_uid uid)
     return a->starts[i] + a->filled[i]++;
 }
 
+/* A batch behind all of its series is the first with its due; any other is marked. */
+static uint16_t batch_mark(weir_archive *a, const weir_batch *b, weir_tag_uid lowest, uint64_t seq)
+{
+    struct volume *v = &a->volumes[lowest];
+    if (b->due.us <= v->newest_due)
+        return weir_reply_mark(seq);
+    v->newest_due = b->due.us;
+    return 0;
+}
+
 static weir_err gather_samples(weir_archive *a, const weir_batch *b, uint64_t seq,
                                weir_error *error)
 {
     const weir_part *part = &a->parts[a->part];
     const weir_tag_uid lowest = batch_lowest(b);
+    const uint16_t mark = batch_mark(a, b, lowest, seq);
     for (uint32_t j = 0; j < b->n_samples; j++) {
         const weir_sample *s = &b->samples[j];
         if (s->tag - a->first >= a->n || s->ts.us < part->min_ts || s->ts.us > part->max_ts ||
@@ -381,7 +395,7 @@ static weir_err gather_samples(weir_archive *a, const weir_batch *b, uint64_t se
             continue;
         weir_sample *to = &a->all.samples[at];
         *to = *s;
-        a->all.refs[at] = (weir_reply_ref){b->due, lowest, j};
+        a->all.refs[at] = (weir_reply_ref){b->due, lowest, (uint16_t)j, mark};
         if (s->value.kind < WEIR_KIND_STRING)
             continue;
         to->value.as.bytes = (const uint8_t *)weir_arena_text_n(

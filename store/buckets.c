@@ -458,8 +458,11 @@ static int buckets_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
     else if (column == BUCKET_TAG)
         sqlite3_result_text(context, weir_names_of(&cursor_query(cursor)->names, c->meter.tag), -1,
                             SQLITE_TRANSIENT);
-    else if (c->given[column - BUCKET_ARGUMENTS])
-        sqlite3_result_text(context, c->arguments[column - BUCKET_ARGUMENTS], -1, SQLITE_TRANSIENT);
+    else /* only tz can be missing; of a primary key, SQLite holds it for never null */
+        sqlite3_result_text(
+            context,
+            c->given[column - BUCKET_ARGUMENTS] ? c->arguments[column - BUCKET_ARGUMENTS] : "UTC",
+            -1, SQLITE_TRANSIENT);
     return SQLITE_OK;
 }
 

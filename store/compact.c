@@ -34,6 +34,7 @@
 #include "store/quarantine.h"
 #include "store/schema.h"
 #include "store/segments.h"
+#include "store/view.h"
 
 enum {
     LATE_PARTS = 8,      /* so many are worth a merge of their own */
@@ -43,6 +44,7 @@ enum {
     BUFFER_KEPT = 20000, /* samples of room that stay between tags */
     USED_MOVES = 1,
     USED_STAYS = 2,
+    SERIES_KEPT = 4,    /* a tag is mostly of one or two */
     PIECE_STEPS = 2000, /* segments read or written in one piece: a tag may have few samples */
 };
 
@@ -59,13 +61,21 @@ struct source {
     bool known;    /* next is a uid it has */
 };
 
+/* A series of replies in all sources. */
+struct series {
+    uint32_t uid;
+    uint64_t count;
+    weir_segments_extent *in; /* [n_sources]; NULL: the place is free */
+};
+
 struct weir_compact {
     struct source *sources; /* ascending by last_seq */
     size_t n_sources;
     weir_part moves, stays; /* targets; stays.id 0: all go to moves */
     uint8_t *users;         /* of each series of replies, by its uid: USED_ of the targets */
-    uint32_t series;        /* the last one that was counted, and what it has */
-    uint64_t series_count;
+    struct series series[SERIES_KEPT];
+    size_t next_series; /* the place to be taken next */
+    weir_view *view;    /* of the sources' replies; NULL: not needed yet */
     uint64_t uid_count; /* samples of the tag at hand */
     uint64_t *purged;
     size_t n_tags;
@@ -105,6 +115,9 @@ void weir_compact_free(weir_compact *c)
     inputs_free(c);
     run_free(c);
     weir_segments_deinit(&c->out);
+    for (size_t i = 0; i < SERIES_KEPT; i++)
+        weir_free(c->series[i].in);
+    weir_view_free(c->view);
     weir_free(c->inputs);
     weir_free(c->sources);
     weir_free(c->purged);
@@ -464,34 +477,48 @@ static void tag_end(weir_compact *c)
     c->uid = UID_NONE;
 }
 
-/* Replies that a series has in all sources. */
-static weir_err series_count(weir_store *store, weir_compact *c, uint32_t series, weir_error *error)
+/* What a series of replies has in the sources. Lives until the next call. */
+static weir_err series_get(weir_store *store, weir_compact *c, uint32_t uid,
+                           const struct series **ret, weir_error *error)
 {
-    if (c->series == series)
-        return WEIR_OK;
-    uint64_t count = 0;
-    for (size_t i = 0; i < c->n_sources; i++) {
-        uint64_t n;
-        weir_err err = weir_segments_count(store->db, &c->sources[i].part, series | SEGMENT_REPLIES,
-                                           &n, error);
-        if (err != WEIR_OK)
-            return err;
-        count += n;
+    for (size_t i = 0; i < SERIES_KEPT; i++) {
+        if (c->series[i].in && c->series[i].uid == uid) {
+            *ret = &c->series[i];
+            return WEIR_OK;
+        }
     }
-    c->series = series;
-    c->series_count = count;
+    struct series *s = &c->series[c->next_series];
+    c->next_series = (c->next_series + 1) % SERIES_KEPT;
+    weir_segments_extent *in = s->in ? s->in : weir_alloc(c->n_sources * sizeof *in);
+    *s = (struct series){0};
+    if (!in)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to merge history");
+    struct series found = {.uid = uid, .in = in};
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; err == WEIR_OK && i < c->n_sources; i++) {
+        err = weir_segments_measure(store->db, &c->sources[i].part, uid | SEGMENT_REPLIES, &in[i],
+                                    error);
+        found.count += err == WEIR_OK ? in[i].count : 0;
+    }
+    if (err != WEIR_OK) {
+        weir_free(in);
+        return err;
+    }
+    *s = found;
+    *ret = s;
     return WEIR_OK;
 }
 
 /* After the first of its segments was read: where the tag goes. */
 static weir_err tag_choose_target(weir_store *store, weir_compact *c, weir_error *error)
 {
-    weir_err err = series_count(store, c, c->all.refs[0].reply, error);
+    const struct series *series;
+    weir_err err = series_get(store, c, c->all.refs[0].reply, &series, error);
     if (err == WEIR_OK)
-        c->targets = tag_stays(c, c->uid_count) || tag_stays(c, c->series_count) ||
-                             tag_is_kept_short(store, c)
-                         ? USED_STAYS
-                         : USED_MOVES;
+        c->targets =
+            tag_stays(c, c->uid_count) || tag_stays(c, series->count) || tag_is_kept_short(store, c)
+                ? USED_STAYS
+                : USED_MOVES;
     return err;
 }
 
@@ -555,6 +582,47 @@ static weir_err input_decode(weir_compact *c, struct input *input, const weir_ro
                : err;
 }
 
+/* Whether another source has replies of the series around this due. */
+static bool due_is_shared(const weir_compact *c, const struct series *series, int64_t part,
+                          int64_t due)
+{
+    for (size_t i = 0; i < c->n_sources; i++)
+        if (c->sources[i].part.id != part && series->in[i].count > 0 &&
+            due >= series->in[i].min_ts && due <= series->in[i].max_ts)
+            return true;
+    return false;
+}
+
+/* The first of its source with some due need not be the first of all: such refs get marks. Replies
+ * that cannot be read are set aside when their turn comes. */
+static weir_err refs_mark(weir_store *store, weir_compact *c, const struct input *input,
+                          weir_error *error)
+{
+    const struct series *series = NULL;
+    weir_err err = WEIR_OK;
+    for (size_t i = c->all.n; err == WEIR_OK && i < c->all.n + input->head.count; i++) {
+        weir_reply_ref *ref = &c->all.refs[i];
+        const weir_reply *reply;
+        weir_error why = WEIR_ERROR_INIT;
+        if (ref->mark != 0)
+            continue;
+        if (!series || series->uid != ref->reply)
+            err = series_get(store, c, ref->reply, &series, error);
+        if (err != WEIR_OK || !due_is_shared(c, series, input->key >> 40, ref->due.us))
+            continue;
+        if (!c->view)
+            err = weir_view_new(store->db, &c->view, error);
+        if (err != WEIR_OK)
+            continue;
+        const weir_err found = weir_view_reply(c->view, input->key >> 40, ref, &reply, &why);
+        if (found == WEIR_OK)
+            ref->mark = weir_reply_mark(reply->seq);
+        else if (found != WEIR_EDAMAGED)
+            err = weir_fail(error, found, "%s", why.text);
+    }
+    return err;
+}
+
 /* What was decoded counts from now on. Segments without strings are not needed any more. */
 static void input_take(weir_compact *c, struct input *input)
 {
@@ -606,8 +674,10 @@ static weir_err input_read(weir_store *store, weir_compact *c, weir_wall now, si
     *work += input->head.count;
     weir_err reading = input_decode(c, input, &row, marks, marks_length, &why);
     if (reading == WEIR_OK) {
-        input_take(c, input);
-        return WEIR_OK;
+        err = is_replies(c) || c->n_sources == 1 ? WEIR_OK : refs_mark(store, c, input, error);
+        if (err == WEIR_OK)
+            input_take(c, input);
+        return err;
     }
     if (reading != WEIR_EDAMAGED)
         return weir_fail(error, reading, "%s", why.text);

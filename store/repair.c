@@ -226,14 +226,14 @@ struct help {
 
 /* --- salvaging ---------------------------------------------------------------------------- */
 
-/* Not a WAL, and no fsync before the last commit: until it is renamed it may be lost. */
+/* No journal, and no fsync before the last commit: after any failure it is thrown away. */
 static weir_err part_create(const char *path, const char *vfs, sqlite3 **ret, weir_error *error)
 {
     char sql[300];
     weir_err err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs, ret, error);
     (void)snprintf(sql, sizeof sql,
                    "PRAGMA page_size=%d; PRAGMA auto_vacuum=incremental; PRAGMA synchronous=OFF;"
-                   "PRAGMA journal_mode=MEMORY; PRAGMA temp_store=MEMORY; BEGIN;"
+                   "PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY; BEGIN;"
                    "PRAGMA application_id=%d; PRAGMA user_version=%d;",
                    SCHEMA_PAGE_SIZE, SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
     if (err == WEIR_OK)

@@ -95,6 +95,10 @@ size_t weir_run_segment(const weir_run *run)
         if (text >= WEIR_SEGMENT_TEXT)
             return i + 1;
     }
+    /* Replies with one due stay together: who looks for one looks into one segment. */
+    while (run->replies && n > 1 && n < run->n &&
+           run->replies[n].due.us == run->replies[n - 1].due.us)
+        n--;
     return n;
 }
 
@@ -190,11 +194,11 @@ weir_err weir_segments_remove(sqlite3 *db, weir_part *part, uint32_t uid, weir_e
 }
 
 /* A head that is damaged counts nothing: it is found when it is read. */
-weir_err weir_segments_count(sqlite3 *db, const weir_part *part, uint32_t uid, uint64_t *ret,
-                             weir_error *error)
+weir_err weir_segments_measure(sqlite3 *db, const weir_part *part, uint32_t uid,
+                               weir_segments_extent *ret, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
-    uint64_t n = 0;
+    weir_segments_extent e = {0, INT64_MAX, INT64_MIN};
     bool row;
     weir_err err =
         weir_db_prepare(db, "SELECT head FROM segment WHERE key BETWEEN ? AND ?", &rows, error);
@@ -205,10 +209,13 @@ weir_err weir_segments_count(sqlite3 *db, const weir_part *part, uint32_t uid, u
     while ((err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
         weir_segment_head head;
         if (weir_segment_head_parse(sqlite3_column_blob(rows, 0),
-                                    (size_t)sqlite3_column_bytes(rows, 0), &head, NULL) == WEIR_OK)
-            n += head.count;
+                                    (size_t)sqlite3_column_bytes(rows, 0), &head, NULL) != WEIR_OK)
+            continue;
+        e.count += head.count;
+        e.min_ts = head.min_ts.us < e.min_ts ? head.min_ts.us : e.min_ts;
+        e.max_ts = head.max_ts.us > e.max_ts ? head.max_ts.us : e.max_ts;
     }
     if (err == WEIR_OK)
-        *ret = n;
+        *ret = e;
     return err;
 }

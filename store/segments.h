@@ -63,6 +63,11 @@ weir_err weir_segments_last(sqlite3 *db, const weir_part *part, uint32_t *ret_ui
 weir_err weir_segments_remove(sqlite3 *db, weir_part *part, uint32_t uid,
                               weir_error *error) WEIR_MUST_CHECK;
 
-/* Samples, or replies, of a uid in a part. */
-weir_err weir_segments_count(sqlite3 *db, const weir_part *part, uint32_t uid, uint64_t *ret,
-                             weir_error *error) WEIR_MUST_CHECK;
+/* What a uid has in a part: samples or replies, and from when to when. */
+typedef struct weir_segments_extent {
+    uint64_t count;
+    int64_t min_ts, max_ts; /* of any; dues of replies */
+} weir_segments_extent;
+
+weir_err weir_segments_measure(sqlite3 *db, const weir_part *part, uint32_t uid,
+                               weir_segments_extent *ret, weir_error *error) WEIR_MUST_CHECK;

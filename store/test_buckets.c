@@ -400,6 +400,14 @@ static void several_tags_and_joins(void **state)
                         "8");
     assert_string_equal(ask(&f, "SELECT sum(count) FROM buckets WHERE step='1h'"), "12");
     assert_string_equal(ask(&f, "SELECT step, tz FROM buckets('d0/p0', '1y', 'UTC')"), "1y|UTC");
+    assert_string_equal(ask(&f, "SELECT tz, tz IS NULL FROM buckets('d0/p0', '1y')"), "UTC|0");
+    assert_string_equal(ask(&f, "SELECT tz FROM buckets('d0/p0', '1y', NULL)"), "UTC");
+    assert_string_equal(ask(&f, "SELECT ts, count FROM history('d0/p0', -9223372036854775807,"
+                                " 9223372036854775807, 1)"),
+                        "-9223372036854775807|4");
+    assert_string_equal(ask(&f, "SELECT ts, count FROM history('d0/p0', -9000000000000000000,"
+                                " 9000000000000000000, 3)"),
+                        "-3000000000000000000|4");
     assert_string_equal(ask(&f, "SELECT count(*) FROM buckets(NULL, '1h')"), "0");
     assert_string_equal(ask(&f, "SELECT count(*) FROM history('d0/p0', 5, 5, 10)"), "0");
     fixture_close(&f);

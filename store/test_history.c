@@ -100,16 +100,6 @@ static void read_series(sqlite3 *db, int64_t part, weir_tag_uid lowest, struct s
     (void)sqlite3_finalize(s);
 }
 
-/* Several replies of a series may have one due time: then any of them may be the one. */
-static const weir_reply *find_reply(const struct series *series, int64_t due)
-{
-    const weir_reply *found = NULL;
-    for (size_t i = 0; i < series->n; i++)
-        if (series->replies[i].due.us == due && (!found || series->replies[i].seq > found->seq))
-            found = &series->replies[i];
-    return found;
-}
-
 static void read_parts(sqlite3 *db, struct contents *c, bool with_replies)
 {
     sqlite3_stmt *s = NULL;
@@ -156,7 +146,7 @@ static void read_parts(sqlite3 *db, struct contents *c, bool with_replies)
                     of_part = part;
                     read_series(db, part, of, &series);
                 }
-                const weir_reply *reply = find_reply(&series, refs[i].due.us);
+                const weir_reply *reply = weir_reply_find(series.replies, series.n, &refs[i]);
                 if (!reply)
                     fail_msg("tag %u at %lld: no reply", tag, (long long)f.ts);
                 f.seq = reply->seq + refs[i].index;
@@ -414,6 +404,46 @@ static void a_part_has_the_replies_of_its_samples(void **state)
 }
 
 /* An old value corrected, before and after its day was merged; a clock set back; late days. */
+/* Batches of any of four tags, many late, many with a due that was there before. Each value is the
+ * sample's own number. */
+static void replies_with_one_due_are_told_apart_through_all_merges(void **state)
+{
+    (void)state;
+    char *dir = testing_dir();
+    weir_store *store = open_at(dir, NULL, DAY0);
+    weir_catalog *catalog = testing_catalog(1, 4);
+    weir_random r = {.state = 7};
+    int64_t seq = 0;
+    testing_register(store, catalog);
+    for (int64_t i = 0; i < 17 * 96; i++) {
+        const int64_t now = DAY0 + i * 15 * WEIR_MINUTE;
+        for (unsigned n = (unsigned)weir_random_below(&r, 4); n > 0; n--) {
+            weir_sample samples[4];
+            const int64_t back = (int64_t)weir_random_below(&r, weir_random_below(&r, 9) ? 4 : 300);
+            weir_batch batch = {.due = {now - back * 15 * WEIR_MINUTE},
+                                .plans = n,
+                                .received = {now + 1000},
+                                .samples = samples};
+            for (weir_tag_uid tag = 1; tag <= 4; tag++)
+                if (weir_random_below(&r, 2))
+                    samples[batch.n_samples++] =
+                        (weir_sample){tag, 0, batch.due, weir_value_i64(++seq)};
+            assert_int_equal(weir_store_append(store, &batch, NULL), WEIR_OK);
+        }
+        commit_at(store, now);
+        testing_maintain(store, now);
+    }
+    weir_store_close(store);
+    struct contents c = contents_of(dir, NULL, true);
+    assert_true(c.history > 1000);
+    for (size_t i = 0; i < c.n; i++)
+        assert_int_equal(c.all[i].seq, c.all[i].value);
+    free(c.all);
+    assert_string_equal(testing_file_sql(dir, "SELECT max(tier) FROM part WHERE state=1"), "2");
+    weir_catalog_free(catalog);
+    testing_remove(dir);
+}
+
 static void corrections_win_and_epochs_stay_apart(void **state)
 {
     (void)state;
@@ -953,6 +983,7 @@ int main(void)
         cmocka_unit_test(two_days_become_history_and_lose_nothing),
         cmocka_unit_test(small_periods_move_up_and_large_ones_stay),
         cmocka_unit_test(a_part_has_the_replies_of_its_samples),
+        cmocka_unit_test(replies_with_one_due_are_told_apart_through_all_merges),
         cmocka_unit_test(corrections_win_and_epochs_stay_apart),
         cmocka_unit_test(a_part_that_is_left_out_keeps_its_place_in_the_order),
         cmocka_unit_test(what_is_purged_goes_with_the_next_merges),

@@ -20,7 +20,7 @@ static weir_segment_bytes make_segment(weir_segment_encoder *encoder, weir_tag_u
     for (size_t i = 0; i < n; i++) {
         samples[i] =
             (weir_sample){1, 0, {ts + (int64_t)i * WEIR_S}, weir_value_i64(base + (int64_t)i)};
-        refs[i] = (weir_reply_ref){samples[i].ts, series, index};
+        refs[i] = (weir_reply_ref){samples[i].ts, series, (uint16_t)index, 0};
     }
     const weir_series s = {n, samples, refs};
     assert_int_equal(weir_segment_encode(encoder, &s, WEIR_EFFORT_FAST, &bytes, NULL), WEIR_OK);

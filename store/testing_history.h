@@ -72,8 +72,8 @@ static inline void testing_move_batch(struct testing_mover *m, const weir_batch 
                                b->epoch};
     for (uint32_t i = 0; i < b->n_samples; i++) {
         m->samples = testing_room(m->samples, m->n, &m->capacity, sizeof *m->samples);
-        m->samples[m->n++] =
-            (struct testing_moved){b->samples[i], {b->due, lowest, i}, b->epoch, seq + i};
+        m->samples[m->n++] = (struct testing_moved){
+            b->samples[i], {b->due, lowest, (uint16_t)i, weir_reply_mark(seq)}, b->epoch, seq + i};
     }
 }
 

@@ -637,27 +637,19 @@ static weir_err replies_get(weir_view *view, int64_t part, const weir_reply_ref 
     return err;
 }
 
-/* The last of the replies with this due, by bisection unless it is a neighbour of the one before.
- */
-static bool replies_find(struct view_replies *r, int64_t due)
+/* Mostly it is that of the sample before, or its neighbour. */
+static const weir_reply *replies_find(struct view_replies *r, const weir_reply_ref *ref)
 {
-    size_t low = 0, high = r->n;
-    for (size_t i = 0; i < 2 && r->at + i < r->n; i++) {
-        size_t at = r->at + i;
-        if (r->replies[at].due.us == due && (at + 1 == r->n || r->replies[at + 1].due.us > due)) {
-            r->at = at;
-            return true;
-        }
-    }
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (r->replies[middle].due.us <= due)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    r->at = low > 0 ? low - 1 : 0;
-    return low > 0 && r->replies[low - 1].due.us == due;
+    const weir_reply *found = NULL;
+    for (size_t i = r->at; ref->mark == 0 && !found && i < r->at + 2 && i < r->n; i++)
+        if (r->replies[i].due.us == ref->due.us &&
+            (i == 0 || r->replies[i - 1].due.us < ref->due.us))
+            found = &r->replies[i];
+    if (!found)
+        found = weir_reply_find(r->replies, r->n, ref);
+    if (found)
+        r->at = (size_t)(found - r->replies);
+    return found;
 }
 
 weir_err weir_view_reply(weir_view *view, int64_t part, const weir_reply_ref *ref,
@@ -668,10 +660,10 @@ weir_err weir_view_reply(weir_view *view, int64_t part, const weir_reply_ref *re
     if (err != WEIR_OK)
         return err;
     r->used = ++view->replies_clock;
-    if (!replies_find(r, ref->due.us))
+    *ret = replies_find(r, ref);
+    if (!*ret)
         return weir_fail(error, WEIR_EDAMAGED,
                          "part %" PRId64 ": no reply of %" PRIu32 " is of %" PRId64, part,
                          ref->reply, ref->due.us);
-    *ret = &r->replies[r->at];
     return WEIR_OK;
 }

@@ -177,3 +177,19 @@ weir_err weir_replies_decode(const weir_segment_head *head, const uint8_t *body,
         return weir_fail(error, WEIR_EDAMAGED, "replies contradict themselves");
     return WEIR_OK;
 }
+
+const weir_reply *weir_reply_find(const weir_reply *replies, size_t n, const weir_reply_ref *ref)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (replies[middle].due.us < ref->due.us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < n && replies[low].due.us == ref->due.us; low++)
+        if (ref->mark == 0 || ref->mark == weir_reply_mark(replies[low].seq))
+            return &replies[low];
+    return NULL;
+}

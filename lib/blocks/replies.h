@@ -32,6 +32,9 @@ weir_err weir_replies_encode(weir_segment_encoder *encoder, const weir_reply *re
                              weir_effort effort, weir_segment_bytes *ret,
                              weir_error *error) WEIR_MUST_CHECK;
 
+/* The reply that a ref means, among those of its series ascending by (due, seq); NULL: none. */
+const weir_reply *weir_reply_find(const weir_reply *replies, size_t n, const weir_reply_ref *ref);
+
 /* Fills ret[head->count]. WEIR_EDAMAGED, WEIR_ENOMEM. */
 weir_err weir_replies_decode(const weir_segment_head *head, const uint8_t *body, size_t n,
                              weir_reply *ret, weir_error *error) WEIR_MUST_CHECK;

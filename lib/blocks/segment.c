@@ -396,8 +396,10 @@ static void refs_read(weir_segment *g, size_t n, const weir_sample *s, weir_repl
     }
     for (size_t i = 0, k; i < n; i += k) {
         const int64_t *v = weir_ints_next(&g->columns[COLUMN_INDEX], n - i, &k);
-        for (size_t j = 0; j < k; j++)
-            refs[i + j].index = (uint32_t)v[j];
+        for (size_t j = 0; j < k; j++) {
+            refs[i + j].index = (uint16_t)v[j];
+            refs[i + j].mark = (uint16_t)((uint64_t)v[j] >> 16);
+        }
     }
     for (size_t i = 0, k; i < n; i += k) {
         const int64_t *v = weir_ints_next(&g->columns[COLUMN_LAG], n - i, &k);

@@ -23,8 +23,17 @@ enum {
 typedef struct weir_reply_ref {
     weir_wall due;  /* of the batch */
     uint32_t reply; /* the series of replies (replies.h): the lowest tag uid of the batch */
-    uint32_t index; /* position in the batch: the sample's seq is the batch's plus this */
+    uint16_t index; /* position in the batch: the sample's seq is the batch's plus this */
+    uint16_t mark;  /* which of those with this due: 0 the one with the lowest seq, else that
+                       whose weir_reply_mark it is */
 } weir_reply_ref;
+
+/* Two plans, or a late reply, may give a series several replies with one due. What tells one from
+ * the others must not change when series are merged, so it is made of its seq. */
+static inline uint16_t weir_reply_mark(uint64_t seq)
+{
+    return (uint16_t)(1 + seq % UINT16_MAX);
+}
 
 /* Samples of one tag and one epoch: ts ascending and distinct. The tag in them is not looked at.
  * Borrowed. */

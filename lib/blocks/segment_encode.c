@@ -282,7 +282,7 @@ static bool properties_put(weir_segment_encoder *e, const weir_series *series)
         v[i] = refs[i].reply;
     weir_segment_column_put(e, v, n, &e->starts);
     for (size_t i = 0; i < n; i++)
-        v[i] = refs[i].index;
+        v[i] = refs[i].index | (int64_t)refs[i].mark << 16;
     weir_segment_column_put(e, v, n, &e->starts);
     for (size_t i = 0; i < n; i++)
         v[i] = (int64_t)((uint64_t)refs[i].due.us - (uint64_t)s[i].ts.us);

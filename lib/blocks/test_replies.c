@@ -161,12 +161,45 @@ static void damage_is_found_and_behind_a_forged_checksum_harmless(void **state)
     weir_segment_encoder_free(encoder);
 }
 
+static void a_ref_finds_its_reply_among_those_with_one_due(void **state)
+{
+    (void)state;
+    static const weir_reply replies[] = {
+        {.due = {5}, .seq = 1},     {.due = {7}, .seq = 10}, {.due = {7}, .seq = 20},
+        {.due = {7}, .seq = 90000}, {.due = {9}, .seq = 2},
+    };
+    const struct {
+        int64_t due;
+        uint16_t mark;
+        uint64_t seq; /* 0: none */
+    } cases[] = {
+        {5, 0, 1},  /* the only one */
+        {7, 0, 10}, /* the first */
+        {7, weir_reply_mark(10), 10},
+        {7, weir_reply_mark(20), 20},
+        {7, weir_reply_mark(90000), 90000},
+        {9, weir_reply_mark(2), 2},
+        {7, weir_reply_mark(30), 0},
+        {9, weir_reply_mark(20), 0},
+        {4, 0, 0},
+        {6, 0, 0},
+        {10, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const weir_reply_ref ref = {.due = {cases[i].due}, .mark = cases[i].mark};
+        const weir_reply *found = weir_reply_find(replies, 5, &ref);
+        assert_int_equal(found ? found->seq : 0, cases[i].seq);
+    }
+    assert_null(weir_reply_find(replies, 0, &(weir_reply_ref){.due = {5}}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_but_the_microseconds_of_received_comes_back),
         cmocka_unit_test(a_reply_each_second_that_is_steady_takes_little_but_its_delay),
         cmocka_unit_test(replies_that_do_not_ascend_are_refused),
+        cmocka_unit_test(a_ref_finds_its_reply_among_those_with_one_due),
         cmocka_unit_test(damage_is_found_and_behind_a_forged_checksum_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,7 +161,8 @@ static struct input input_make(uint64_t seed, size_t n)
         in.refs[i] = (weir_reply_ref){
             .due = {refs ? s->ts.us - (int64_t)weir_random_below(&r, 9) : s->ts.us},
             .reply = reply,
-            .index = refs && weir_random_below(&r, 100) == 0 ? UINT32_MAX : 3};
+            .index = refs && weir_random_below(&r, 100) == 0 ? UINT16_MAX : 3,
+            .mark = refs && weir_random_below(&r, 100) == 0 ? (uint16_t)weir_random_u64(&r) : 0};
     }
     for (size_t i = 1; i < n; i++) /* whatever was drawn above */
         if (in.samples[i].ts.us <= in.samples[i - 1].ts.us)
@@ -322,7 +323,7 @@ static struct input day_make(int64_t step_us, size_t n)
     for (size_t i = 0; i < n; i++) {
         in.samples[i].ts.us = 1700006400000000 + (int64_t)i * step_us;
         in.samples[i].quality = 0;
-        in.refs[i] = (weir_reply_ref){in.samples[i].ts, 1, 3};
+        in.refs[i] = (weir_reply_ref){in.samples[i].ts, 1, 3, 0};
     }
     return in;
 }
