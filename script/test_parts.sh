@@ -6,6 +6,7 @@
 
 passed=0
 failed=0
+targets=
 python=/usr/bin/python3 # Debian's, for which pytest and pymodbus are installed
 
 say() {
@@ -20,12 +21,13 @@ add() {
     printf '%s: %s passed, %s failed\n' "$what" "${counts% *}" "${counts#* }"
 }
 
-# prepare DIR OPTIONS...: configures once, builds; on failure counts it and returns 1.
+# prepare DIR OPTIONS...: configures once, builds $targets (all of them where that is empty); on
+# failure counts it and returns 1.
 prepare() {
     dir=$1
     shift
     what=$dir
-    if { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.setup.log" 2>&1; } && ninja -C "$dir" >"$dir.log" 2>&1; then
+    if { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.setup.log" 2>&1; } && ninja -C "$dir" $targets >"$dir.log" 2>&1; then
         grep -A2 'warning:' "$dir.log" | grep -v '^\['
         rm -f "$dir.log" "$dir.setup.log"
         return 0
@@ -81,7 +83,7 @@ part_unit() {
     say "unit tests and corpora, gcc with AddressSanitizer and UBSan"
     sanitize || return
     what="unit, asan+ubsan"
-    run_meson build-asan
+    run_meson build-asan --no-suite days
 }
 
 # Most of these wait most of the time, so several run at once.
@@ -94,24 +96,12 @@ part_scenario() {
     unset WEIR
 }
 
-# Threads meet in runtime and store; a daemon under load brings them all together.
+# Threads meet in runtime; the other tests have one. A daemon under load brings all of them together.
 part_threads() {
-    say "runtime, store and a daemon with ThreadSanitizer"
-    prepare build-tsan -Db_sanitize=thread || return
-    tests=$(meson test -C build-tsan --list 2>/dev/null | sed -n 's|^.*/ *||p' | grep -E '^(runtime|store|sink|source)')
+    say "what has threads, with ThreadSanitizer"
+    targets="weir threaded-tests" prepare build-tsan -Db_sanitize=thread || return
     what="unit, tsan"
-    if [ -n "$tests" ]; then
-        # One name per line: names have spaces.
-        old_ifs=$IFS
-        IFS='
-'
-        set -f
-        # shellcheck disable=SC2086
-        set -- $tests
-        set +f
-        IFS=$old_ifs
-        run_meson build-tsan "$@"
-    fi
+    run_meson build-tsan --suite threads
     WEIR=$PWD/build-tsan/weir run_pytest "scenario, tsan" tests/scenario -n 4 -m threads
 }
 
@@ -123,10 +113,10 @@ part_clang() {
 }
 
 part_ndebug() {
-    say "unit tests with -O3 and without assertions"
+    say "unit tests and simulated days with -O3 and without assertions"
     prepare build-ndebug -Dbuildtype=release -Db_ndebug=true || return
     what="unit, -O3 -DNDEBUG"
-    run_meson build-ndebug --suite unit
+    run_meson build-ndebug --suite unit --suite days
 }
 
 finish() {

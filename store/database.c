@@ -82,18 +82,23 @@ weir_err weir_db_run(sqlite3_stmt *stmt, weir_error *error)
     return err;
 }
 
+weir_err weir_db_step_int(sqlite3_stmt *stmt, int64_t fallback, int64_t *ret, weir_error *error)
+{
+    bool row = false;
+    weir_err err = weir_db_step(stmt, &row, error);
+    if (err == WEIR_OK)
+        *ret = row && sqlite3_column_type(stmt, 0) != SQLITE_NULL ? sqlite3_column_int64(stmt, 0)
+                                                                  : fallback;
+    (void)sqlite3_reset(stmt);
+    return err;
+}
+
 weir_err weir_db_int(sqlite3 *db, const char *sql, int64_t fallback, int64_t *ret,
                      weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row = false;
     weir_err err = weir_db_prepare(db, sql, &stmt, error);
-    if (err == WEIR_OK)
-        err = weir_db_step(stmt, &row, error);
-    if (err == WEIR_OK)
-        *ret = row && sqlite3_column_type(stmt, 0) != SQLITE_NULL ? sqlite3_column_int64(stmt, 0)
-                                                                  : fallback;
-    return err;
+    return err == WEIR_OK ? weir_db_step_int(stmt, fallback, ret, error) : err;
 }
 
 weir_err weir_db_quick_check(sqlite3 *db, weir_error *error)

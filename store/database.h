@@ -24,7 +24,12 @@ weir_err weir_db_step(sqlite3_stmt *stmt, bool *ret_row, weir_error *error) WEIR
 /* Runs a statement that gives no rows, and resets it. */
 weir_err weir_db_run(sqlite3_stmt *stmt, weir_error *error) WEIR_MUST_CHECK;
 
-/* The integer in the first column of the first row; fallback when there is no row, or null. */
+/* The integer in the first column of the first row; fallback when there is no row, or null. The
+ * statement is reset. */
+weir_err weir_db_step_int(sqlite3_stmt *stmt, int64_t fallback, int64_t *ret,
+                          weir_error *error) WEIR_MUST_CHECK;
+
+/* The same of a statement that is needed once. */
 weir_err weir_db_int(sqlite3 *db, const char *sql, int64_t fallback, int64_t *ret,
                      weir_error *error) WEIR_MUST_CHECK;
 

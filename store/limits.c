@@ -93,9 +93,9 @@ static weir_err limits_measure(weir_store *store, weir_error *error)
 {
     weir_limits *l = &store->limits;
     uint64_t total = 0;
-    weir_err err = weir_db_int(store->db, "PRAGMA page_count", 0, &l->pages, error);
+    weir_err err = weir_db_step_int(store->count_pages, 0, &l->pages, error);
     if (err == WEIR_OK)
-        err = weir_db_int(store->db, "PRAGMA freelist_count", 0, &l->free_pages, error);
+        err = weir_db_step_int(store->count_free_pages, 0, &l->free_pages, error);
     if (err != WEIR_OK)
         return err;
     l->wal_bytes = wal_size(store->db);

@@ -337,20 +337,13 @@ weir_err weir_merge_write_current(weir_store *store, weir_wall now, bool *ret_di
 
 weir_err weir_merge_trim_log(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    WEIR_CLEANUP(weir_db_stmt_reset) sqlite3_stmt *rows = store->find_passed;
     char sql[160];
     uint64_t until = weir_cursors_passed(&store->cursors, now, store->options.detached_after_us);
     int64_t n = 0, bytes = 0, last = -1;
     bool row;
     until = until < store->history_seq ? until : store->history_seq;
-    weir_err err = weir_db_prepare(store->db,
-                                   "SELECT first_seq, length(head)+length(body) FROM log"
-                                   " WHERE first_seq<=?1 AND ifnull(last_seq,first_seq+count-1)<=?1"
-                                   " AND first_seq<(SELECT max(first_seq) FROM log)"
-                                   " ORDER BY first_seq",
-                                   &rows, error);
-    if (err != WEIR_OK)
-        return err;
+    weir_err err = WEIR_OK;
     (void)sqlite3_bind_int64(rows, 1, (int64_t)until);
     while (n < TRIM_ROWS && bytes < TRIM_BYTES &&
            (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
@@ -358,7 +351,7 @@ weir_err weir_merge_trim_log(weir_store *store, weir_wall now, bool *ret_did, we
         bytes += sqlite3_column_int64(rows, 1);
         n++;
     }
-    (void)sqlite3_reset(rows);
+    weir_db_stmt_reset(rows);
     if (err != WEIR_OK || n == 0)
         return err;
     (void)snprintf(sql, sizeof sql, "DELETE FROM log WHERE first_seq<=%lld", (long long)last);

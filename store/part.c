@@ -141,7 +141,7 @@ weir_err weir_part_delete(weir_store *store, weir_wall now, bool *ret_did, weir_
     int64_t id, until;
     char sql[160];
     (void)now;
-    weir_err err = weir_db_int(store->db, "SELECT min(id) FROM part WHERE state=2", 0, &id, error);
+    weir_err err = weir_db_step_int(store->find_dropped, 0, &id, error);
     if (err != WEIR_OK || id == 0)
         return err;
     err = delete_until(store->db, id, &until, error);

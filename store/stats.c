@@ -63,15 +63,17 @@ static weir_err stats_tiers(sqlite3 *db, weir_store_stats *s, weir_error *error)
 
 static weir_err stats_levels(sqlite3 *db, weir_store_stats *s, weir_error *error)
 {
-    static const char *const levels[WEIR_STORE_LEVELS] = {
+    static const char fresh[] =
         "SELECT count(*), sum(count), sum(length(head)+length(body)), sum(count), min(min_ts),"
-        " max(max_ts) FROM fresh WHERE first_seq>" STATS_MARK("merged_seq"),
+        " max(max_ts) FROM fresh WHERE first_seq>" STATS_MARK("merged_seq");
+    static const char log[] =
         "SELECT count(*), sum(count), sum(length(head)+length(body)), sum(count) FILTER (WHERE"
         " ifnull(last_seq, first_seq+count-1)>" STATS_MARK("history_seq") "), min(min_ts),"
-                                                                          " max(max_ts) FROM log",
+                                                                          " max(max_ts) FROM log";
+    static const char parts[] =
         "SELECT sum(segments), sum(samples), sum(bytes), sum(samples), min(min_ts), max(max_ts)"
-        " FROM part WHERE state=1",
-    };
+        " FROM part WHERE state=1";
+    static const char *const levels[WEIR_STORE_LEVELS] = {fresh, log, parts};
     static const char log_of_version_1[] =
         "SELECT count(*), sum(count), sum(length(head)+length(body)), sum(count), min(min_ts),"
         " max(max_ts) FROM log";

@@ -163,6 +163,13 @@ static weir_err store_prepare(weir_store *store, weir_error *error)
         {&store->begin, "BEGIN IMMEDIATE"},
         {&store->commit, "COMMIT"},
         {&store->insert_event, "INSERT INTO event VALUES(?,?,?,?,?)"},
+        {&store->count_pages, "PRAGMA page_count"},
+        {&store->count_free_pages, "PRAGMA freelist_count"},
+        {&store->find_dropped, "SELECT min(id) FROM part WHERE state=2"},
+        {&store->find_passed, "SELECT first_seq, length(head)+length(body) FROM log"
+                              " WHERE first_seq<=?1 AND ifnull(last_seq,first_seq+count-1)<=?1"
+                              " AND first_seq<(SELECT max(first_seq) FROM log)"
+                              " ORDER BY first_seq"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         weir_err err = weir_db_prepare(store->db, all[i].sql, all[i].stmt, error);
@@ -191,6 +198,8 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
         err = weir_store_migrate(store->db, o->now, error);
     (void)sqlite3_wal_hook(store->db, store_on_wal, store);
     if (err == WEIR_OK)
+        err = store_prepare(store, error);
+    if (err == WEIR_OK)
         err = store_read_position(store, error);
     if (err == WEIR_OK)
         err = weir_epochs_load(store, error);
@@ -205,7 +214,7 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
     if (err == WEIR_OK)
         err = store_read_identity(store, o, error);
     store->merge_began = store->archive_began = store->vacuum.began = o->now;
-    return err == WEIR_OK ? store_prepare(store, error) : err;
+    return err;
 }
 
 weir_err weir_store_attach(weir_store *store, const char *path, weir_wall now, weir_error *error)
@@ -268,7 +277,10 @@ weir_err weir_store_open(const weir_store_options *options, weir_store **ret, we
 
 void weir_store_detach(weir_store *store)
 {
-    sqlite3_stmt **statements[] = {&store->begin, &store->commit, &store->insert_event};
+    sqlite3_stmt **statements[] = {
+        &store->begin,       &store->commit,           &store->insert_event,
+        &store->count_pages, &store->count_free_pages, &store->find_dropped,
+        &store->find_passed};
     weir_archive_free(store->archive);
     weir_compact_free(store->compact);
     weir_expire_free(store->expire);

@@ -73,6 +73,8 @@ struct weir_store {
     } lost;
 
     sqlite3_stmt *begin, *commit, *insert_event;
+    /* What maintenance asks every second while there is nothing to do. */
+    sqlite3_stmt *count_pages, *count_free_pages, *find_dropped, *find_passed;
     int wal_pages;        /* in the WAL after the last commit */
     bool wal_told;        /* that it has grown */
     uint64_t attempt_seq; /* what the position would be if the last commit, which failed at its very

@@ -177,7 +177,7 @@ def test_kill_9_keeps_whole_days_and_the_store_opens(weir, dice):
     path = weir.write_config(dict(SIMULATED, devices=devices))
     data_dir = weir.tmp_path / "data"
     kept = []
-    for _ in range(scaled(4, 40)):
+    for _ in range(scaled(2, 40)):
         with subprocess.Popen([BINARY, "generate", str(path), "--from", "-300d", "--data-dir", str(data_dir)],
                               stderr=subprocess.DEVNULL, env=weir.environment) as process:
             time.sleep(dice.uniform(0.1, 2))
