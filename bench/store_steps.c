@@ -23,9 +23,10 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "store/database.h"
-#include "store/query.h"
-#include "store/scan.h"
+#include "store/file/database.h"
+#include "store/history/maintain.h"
+#include "store/query/query.h"
+#include "store/query/scan.h"
 #include "store/store.h"
 #include "store/testing.h"
 

@@ -12,7 +12,7 @@
 #include "cli/progress.h"
 #include "daemon/assemble.h"
 #include "runtime/clock.h"
-#include "store/backup.h"
+#include "store/backup/backup.h"
 
 enum { SECRETS_OMIT, SECRETS_INCLUDE };
 static const char *const secrets_words[] = {"omit", "include", NULL};

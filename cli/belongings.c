@@ -18,7 +18,7 @@
 #include "catalog/files.h"
 #include "catalog/yaml.h"
 #include "daemon/problems.h"
-#include "store/tar.h"
+#include "store/backup/tar.h"
 
 enum {
     FILES_MAX = 1024,

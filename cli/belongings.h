@@ -2,7 +2,7 @@
 /* What belongs to a data directory and lies elsewhere: configuration, profiles, secrets. */
 
 #pragma once
-#include "store/backup.h"
+#include "store/backup/backup.h"
 
 typedef struct weir_belongings {
     const char *data_dir; /* the configuration's; NULL: it could not be used */

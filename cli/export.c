@@ -25,7 +25,7 @@
 #include "daemon/assemble.h"
 #include "model/line.h"
 #include "runtime/clock.h"
-#include "store/query.h"
+#include "store/query/query.h"
 
 /* One query: short enough for two seconds on a Raspberry Pi, long against its own overhead. */
 #define STRETCH_US WEIR_DAY

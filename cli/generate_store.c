@@ -24,7 +24,7 @@
 #include "base/number.h"
 #include "cli/part_crew.h"
 #include "runtime/clock.h"
-#include "store/load.h"
+#include "store/history/load.h"
 
 enum { TIERS = 5 }; /* 0: a piece of a day; 1 to 4: 1, 8, 64, 512 days */
 

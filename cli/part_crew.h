@@ -4,7 +4,7 @@
 #pragma once
 #include "blocks/segment.h"
 #include "cli/generate.h"
-#include "store/load.h"
+#include "store/history/load.h"
 
 /* One tag in one part. */
 typedef struct weir_part_task {

@@ -11,7 +11,7 @@
 #include "cli/progress.h"
 #include "daemon/assemble.h"
 #include "runtime/clock.h"
-#include "store/restore.h"
+#include "store/backup/restore.h"
 
 struct restore_options {
     const char *data_dir, *as;

@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/datadir.h"
 #include "cli/output.h"
-#include "store/query.h"
+#include "store/query/query.h"
 
 struct sql_options {
     const char *config, *data_dir;

@@ -10,9 +10,9 @@
 #include "cli/facts.h"
 #include "cli/output.h"
 #include "runtime/clock.h"
-#include "store/repair.h"
+#include "store/repair/repair.h"
+#include "store/repair/verify.h"
 #include "store/stats.h"
-#include "store/verify.h"
 
 struct store_options {
     const char *config, *data_dir;

@@ -29,7 +29,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "runtime/clock.h"
-#include "store/identity.h"
+#include "store/file/identity.h"
 
 enum {
     CLIENTS_MAX = 16,

@@ -22,9 +22,10 @@
 #include "base/crc.h"
 #include "blocks/block.h"
 #include "blocks/segment.h"
-#include "store/query.h"
+#include "store/history/maintain.h"
+#include "store/query/query.h"
+#include "store/repair/verify_priv.h"
 #include "store/store.h"
-#include "store/verify_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

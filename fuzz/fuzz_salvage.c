@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/salvage.h"
-#include "store/schema.h"
+#include "store/file/schema.h"
+#include "store/repair/salvage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

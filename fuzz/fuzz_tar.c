@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
-#include "store/manifest.h"
-#include "store/tar.h"
+#include "store/backup/manifest.h"
+#include "store/backup/tar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -25,7 +25,7 @@
 #include "runtime/clock.h"
 #include "runtime/loop.h"
 #include "runtime/uv_transport.h"
-#include "store/identity.h"
+#include "store/file/identity.h"
 
 enum {
     INBOX_LIMIT =

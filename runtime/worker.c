@@ -29,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "store/epoch.h"
+#include "store/history/maintain.h"
 
 enum {
     COMMIT_BYTES = 4 * 1024 * 1024, /* waiting in the store: commit before the time */

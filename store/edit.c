@@ -9,8 +9,8 @@
 
 #include "base/number.h"
 #include "base/text.h"
-#include "store/database.h"
-#include "store/names.h"
+#include "store/file/database.h"
+#include "store/file/names.h"
 #include "store/store_priv.h"
 
 /* --- purge -------------------------------------------------------------------------------- */
@@ -144,7 +144,7 @@ weir_err weir_store_edit(weir_store *store, const weir_edit *edit, weir_wall now
     if (err != WEIR_OK)
         weir_store_rollback(store);
     else if (edit->kind == WEIR_EDIT_PURGE)
-        store->purge = (weir_purge){0};
+        store->catalog_changes++;
     const size_t n = edit->kind == WEIR_EDIT_PURGE ? uids.n : 1;
     weir_uids_deinit(&uids);
     if (err != WEIR_OK)

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "blocks/block.h"
-#include "store/database.h"
+#include "store/file/database.h"
 #include "store/store_priv.h"
 
 /* --- what waits --------------------------------------------------------------------------- */

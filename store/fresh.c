@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "store/database.h"
+#include "store/file/database.h"
 
 enum {
     RECORD_LOCAL_MAX = 4061, /* bytes of a record within a leaf of 4096 bytes: usable - 35 */

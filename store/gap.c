@@ -3,7 +3,7 @@
 
 #include "store/gap.h"
 
-#include "store/database.h"
+#include "store/file/database.h"
 
 static void gap_bind(sqlite3_stmt *s, const weir_gap *gap, weir_wall now)
 {

@@ -16,11 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "base/number.h"
-#include "store/database.h"
-#include "store/maintain.h"
-#include "store/schema.h"
+#include "base/text.h"
+#include "store/file/database.h"
+#include "store/file/schema.h"
 #include "store/store_priv.h"
 
 enum {
@@ -255,7 +254,7 @@ static weir_err alarm_look(weir_store *store, weir_wall now, weir_error *error)
         return err;
     l->nearly_full = !l->nearly_full;
     /* On a full disk this fails, and dropping must go on: then it is said again after a start. */
-    weir_err kept = weir_maintain_set_meta(store, "nearly_full", l->nearly_full, NULL);
+    weir_err kept = weir_store_set_meta(store, "nearly_full", l->nearly_full, NULL);
     return kept == WEIR_ENOMEM ? kept : WEIR_OK;
 }
 

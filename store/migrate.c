@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/database.h"
-#include "store/query.h"
-#include "store/schema.h"
+#include "store/file/database.h"
+#include "store/file/schema.h"
+#include "store/query/query.h"
 
 /* Whether version 1 had what a statement of the schema makes. The others are told by their names.
  */

@@ -31,10 +31,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "store/database.h"
-#include "store/files.h"
-#include "store/lock.h"
-#include "store/repair.h"
+#include "store/file/database.h"
+#include "store/file/files.h"
+#include "store/file/lock.h"
+#include "store/repair/repair.h"
 
 /* --- where the store is ------------------------------------------------------------------- */
 

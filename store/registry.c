@@ -13,8 +13,9 @@
 
 #include "base/alloc.h"
 #include "model/type.h"
-#include "store/database.h"
-#include "store/lock.h"
+#include "store/file/database.h"
+#include "store/file/lock.h"
+#include "store/file/names.h"
 #include "store/store_priv.h"
 
 /* What the versions of a tag are about. */
@@ -286,8 +287,7 @@ static weir_err registration_write(struct registration *r, weir_wall now, weir_e
         err = weir_db_run(r->store->commit, error);
     if (err == WEIR_OK)
         r->store->pending.n_tags = (size_t)last + 1;
-    weir_expire_free(r->store->expire); /* tags and names may be others */
-    r->store->expire = NULL;
+    r->store->catalog_changes++;
     return err;
 }
 
@@ -316,16 +316,6 @@ weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall
     return err;
 }
 
-weir_err weir_registry_complete(sqlite3 *db, weir_error *error)
-{
-    return weir_db_exec(
-        db,
-        "INSERT OR IGNORE INTO tag_version(uid,seq,name,device,unit,type,scale,offset,description,"
-        "labels,address) SELECT uid, 1, name, substr(name,1,instr(name||'/','/')-1), '', 'raw', 1,"
-        " 0, '', '{}', '' FROM tag WHERE uid NOT IN (SELECT uid FROM tag_version)",
-        error);
-}
-
 /* A repair brings the tags' rows over, or at least their uids; a file that was made anew has none.
  * Names that are there under another uid would be somebody else's: they cannot be, as uids are
  * given only here. */
@@ -350,7 +340,7 @@ weir_err weir_registry_restore(weir_store *store, weir_wall now, weir_error *err
         err = weir_db_run(put, error);
     }
     if (err == WEIR_OK)
-        err = weir_registry_complete(store->db, error);
+        err = weir_names_complete(store->db, error);
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
     if (err != WEIR_OK)

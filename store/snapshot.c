@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "store/database.h"
-#include "store/row.h"
+#include "store/file/database.h"
+#include "store/file/row.h"
 
 #define SEQ_SPAN_MAX INT32_MAX /* within one block */
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/database.h"
-#include "store/query.h"
+#include "store/file/database.h"
+#include "store/query/query.h"
 
 static weir_err stats_count(sqlite3 *db, const char *sql, uint64_t *ret, weir_error *error)
 {

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/identity.h"
+#include "store/file/identity.h"
 
 /* fresh, log, parts; and the tiers of parts. */
 enum { WEIR_STORE_LEVELS = 3, WEIR_STORE_TIERS = 5 };

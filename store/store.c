@@ -23,13 +23,13 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "store/database.h"
+#include "blocks/segment.h"
+#include "store/file/database.h"
+#include "store/file/lock.h"
+#include "store/file/schema.h"
 #include "store/gap.h"
-#include "store/lock.h"
-#include "store/maintain.h"
 #include "store/migrate.h"
 #include "store/recover.h"
-#include "store/schema.h"
 #include "store/store_priv.h"
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -154,6 +154,14 @@ static int store_on_wal(void *data, sqlite3 *db, const char *schema, int pages)
     return SQLITE_OK;
 }
 
+weir_err weir_store_set_meta(weir_store *store, const char *key, uint64_t value, weir_error *error)
+{
+    char sql[120];
+    (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('%s',%lld)", key,
+                   (long long)value);
+    return weir_db_exec(store->db, sql, error);
+}
+
 static weir_err store_prepare(weir_store *store, weir_error *error)
 {
     const struct {
@@ -213,7 +221,7 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
         err = weir_limits_init(store, o->now, error);
     if (err == WEIR_OK)
         err = store_read_identity(store, o, error);
-    store->merge_began = store->archive_began = store->vacuum.began = o->now;
+    store->opened = o->now;
     return err;
 }
 
@@ -256,13 +264,29 @@ static weir_err store_open_memory(weir_store *store, const weir_store_options *o
     return weir_store_attach(store, ":memory:", o->now, error);
 }
 
+static weir_store_options options_complete(const weir_store_options *options)
+{
+    weir_store_options o = *options;
+    o.data_dir = o.vfs = NULL;
+    o.wal_max = o.wal_max ? o.wal_max : 256 * 1000 * 1000;
+    o.merge_us = o.merge_us ? o.merge_us : WEIR_MINUTE;
+    o.archive_us = o.archive_us ? o.archive_us : WEIR_HOUR;
+    if (o.detached_after_us == 0 && o.config)
+        o.detached_after_us = o.config->detached_after_us;
+    o.detached_after_us = o.detached_after_us ? o.detached_after_us : 7 * WEIR_DAY;
+    o.memory_bytes_max = o.memory_bytes_max ? o.memory_bytes_max : 64 * 1000 * 1000;
+    o.piece_samples = o.piece_samples ? o.piece_samples : WEIR_SEGMENT_COUNT_MAX;
+    o.group_bytes = o.group_bytes ? o.group_bytes : 10 << 20; /* 16 MB with all around it */
+    return o;
+}
+
 weir_err weir_store_open(const weir_store_options *options, weir_store **ret, weir_error *error)
 {
     WEIR_CLEANUP(weir_store_close) weir_store *store = weir_alloc_zero(1, sizeof *store);
     if (!store)
         return weir_fail(error, WEIR_ENOMEM, "no memory for the store");
     store->lock_fd = -1;
-    store->options = weir_maintain_defaults(options);
+    store->options = options_complete(options);
     weir_err err = weir_store_place(store, options, error);
     if (err != WEIR_OK)
         return err;
@@ -281,9 +305,8 @@ void weir_store_detach(weir_store *store)
         &store->begin,       &store->commit,           &store->insert_event,
         &store->count_pages, &store->count_free_pages, &store->find_dropped,
         &store->find_passed};
-    weir_archive_free(store->archive);
-    weir_compact_free(store->compact);
-    weir_expire_free(store->expire);
+    if (store->history)
+        store->history_free(store);
     weir_fresh_deinit(&store->fresh);
     weir_store_current_deinit(&store->current);
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
@@ -292,11 +315,7 @@ void weir_store_detach(weir_store *store)
     }
     (void)sqlite3_close(store->db);
     store->db = NULL;
-    store->archive = NULL;
-    store->compact = NULL;
-    store->expire = NULL;
     store->current_loaded = store->log.known = false;
-    store->archive_looked = store->compact_looked = false;
     store->wal_pages = 0;
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/catalog.h"
 #include "model/sample.h"
+#include "store/file/cursor.h"
 
 typedef struct weir_store weir_store;
 
@@ -129,24 +130,6 @@ size_t weir_store_pending(const weir_store *store, size_t *ret_bytes);
  * WEIR_EIO, WEIR_EPERM, WEIR_EDAMAGED   weir_store_recover comes first.
  */
 weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
-
-/*
- * Does the next piece of the store's own work: merges what was committed into the log, the log into
- * history, history into larger pieces, and gives back what is not needed any more. A piece is
- * bounded in samples and bytes, about 20 ms on a desktop; which one comes next depends on the
- * store and on `now` only. *ret_more: there is more to do now; else call again after the next
- * commit, or in a second. After a failure all is as before the call, or as after a crash.
- */
-weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more,
-                             weir_error *error) WEIR_MUST_CHECK;
-
-/* How far a sink has come; it needs nothing up to seq any more. */
-typedef struct weir_cursor {
-    char *name;
-    uint64_t seq;
-    weir_wall ts;       /* when it got there */
-    weir_wall detached; /* since when nobody owns it; 0: someone does */
-} weir_cursor;
 
 /*
  * Moves a cursor, or makes it; attaches it if it was detached. Durable with the next commit of

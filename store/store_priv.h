@@ -5,16 +5,12 @@
 #pragma once
 #include <sqlite3.h>
 
-#include "store/archive.h"
-#include "store/compact.h"
-#include "store/cursor.h"
 #include "store/epoch.h"
-#include "store/expire.h"
+#include "store/file/cursor.h"
+#include "store/file/identity.h"
 #include "store/fresh.h"
-#include "store/identity.h"
 #include "store/limits.h"
 #include "store/pending.h"
-#include "store/purge.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
@@ -41,32 +37,19 @@ struct weir_store {
     uint64_t merged_seq;  /* meta: fresh rows up to it are in the log */
     uint64_t history_seq; /* meta: log rows up to it are in parts */
 
-    weir_wall merge_began;     /* when the last round of merges began */
-    uint64_t merge_until;      /* that round ends here */
-    bool current_loaded;       /* current has the table and the log */
-    weir_wall current_written; /* when, in this process */
+    bool current_loaded; /* current has the table and the log */
+    weir_wall opened;
     struct {
         bool known;
         uint64_t samples;            /* in log rows above history_seq */
         uint64_t bytes;              /* of these rows */
         int64_t first_ts, newest_ts; /* newest_ts of the first such row, and of the last */
     } log;
-    weir_wall archive_began; /* when a part was last made of the log, or when it was opened */
-    weir_archive *archive;   /* under way; NULL: none */
-    weir_compact *compact;
-    bool archive_looked, compact_looked; /* for parts that a crash left unfinished */
-    bool parts_changed;      /* since it was last found that nothing is to be compacted */
-    weir_wall compact_tried; /* when that was */
-
-    struct {
-        weir_wall began;
-        int64_t low;   /* fewest free pages since then */
-        int64_t pages; /* to be given back now */
-    } vacuum;
-
     weir_limits limits;
-    weir_purge purge;
-    weir_expire *expire; /* NULL: nothing is known of the rules yet */
+    /* What maintenance remembers (store/history): its own, made and freed there. */
+    struct weir_history *history;
+    void (*history_free)(weir_store *store);
+    unsigned catalog_changes; /* counts what changes tags, their names, or what is purged */
     struct {
         uint64_t count; /* samples lost before they came here; not recorded yet */
         weir_wall since, until;
@@ -93,8 +76,9 @@ void weir_store_detach(weir_store *store);
 /* Gives these tags their uids in a store that does not have them. */
 weir_err weir_registry_restore(weir_store *store, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
 
-/* Gives tags without a version one that says nothing, in the open transaction. */
-weir_err weir_registry_complete(sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;
+/* Sets a number in meta, in the open transaction. */
+weir_err weir_store_set_meta(weir_store *store, const char *key, uint64_t value,
+                             weir_error *error) WEIR_MUST_CHECK;
 
 /* Ends the transaction that is open after a failure; what waits keeps waiting. */
 void weir_store_rollback(weir_store *store);

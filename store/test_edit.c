@@ -5,10 +5,10 @@
 
 #include <inttypes.h>
 
-#include "store/query.h"
+#include "store/query/query.h"
+#include "store/repair/verify.h"
 #include "store/stats.h"
 #include "store/testing.h"
-#include "store/verify.h"
 #include "tests/support/fault_vfs.h"
 
 /* 2023-11-14T00:00Z: where a period of 8 days begins, so merges of a day are the last. */

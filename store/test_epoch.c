@@ -3,7 +3,7 @@
 
 #include "store/epoch.h"
 
-#include "store/database.h"
+#include "store/file/database.h"
 #include "store/testing.h"
 
 #define YEAR_1970 (60 * 1000000LL) /* a minute after the clock's zero */

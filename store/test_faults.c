@@ -6,9 +6,9 @@
 #include <errno.h>
 
 #include "base/random.h"
-#include "store/query.h"
+#include "store/query/query.h"
+#include "store/repair/verify.h"
 #include "store/testing.h"
-#include "store/verify.h"
 
 /* --- a VFS that fails on demand ----------------------------------------------------------- */
 

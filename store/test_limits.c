@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "store/query.h"
+#include "store/query/query.h"
 #include "store/stats.h"
 #include "store/testing.h"
 

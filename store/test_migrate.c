@@ -9,11 +9,11 @@
 
 #include <sys/stat.h>
 
-#include "store/database.h"
-#include "store/query.h"
-#include "store/schema.h"
+#include "store/file/database.h"
+#include "store/file/schema.h"
+#include "store/query/query.h"
+#include "store/repair/verify.h"
 #include "store/testing.h"
-#include "store/verify.h"
 #include "tests/support/fault_vfs.h"
 
 static size_t fixture_read(const char *name, char *bytes, size_t size)

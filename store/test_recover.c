@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 
 #include "base/random.h"
-#include "store/query.h"
-#include "store/schema.h"
+#include "store/file/schema.h"
+#include "store/query/query.h"
+#include "store/repair/verify.h"
 #include "store/store.h"
 #include "store/testing.h"
-#include "store/verify.h"
 #include "support/fault_vfs.h"
 
 /* --- a store on a simulated disk -------------------------------------------------------------- */

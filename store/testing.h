@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "base/alloc.h"
+#include "store/history/maintain.h"
 #include "store/store.h"
 
 #define T0 1700000000000000 /* 2023-11-14T22:13:20Z, in microseconds */

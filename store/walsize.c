@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-#include "store/schema.h"
+#include "store/file/schema.h"
 
 enum {
     LARGE_TIMES = 4, /* of what is usual, and all is moved: the file is cut */

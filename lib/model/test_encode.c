@@ -56,7 +56,7 @@ static size_t round_trips(const weir_point *p, weir_random *random, unsigned rou
             describe(p, wire, n, &t);
             weir_text_add(&t, " became ");
             weir_text_add_hex(&t, again, again_n, again_n);
-            (void)snprintf(text, sizeof text, "%s %s", weir_text_get(&t), error.text);
+            (void)snprintf(text, sizeof text, "%.90s %.100s", weir_text_get(&t), error.text);
             weir_text_deinit(&t);
             fail_msg("%s", text);
         }

@@ -8,8 +8,8 @@
 
 #include <sqlite3.h>
 
-#include "store/query.h"
-#include "store/verify.h"
+#include "store/query/query.h"
+#include "store/repair/verify.h"
 
 /* NULL, on which the others do nothing, when the store has no such table. */
 static sqlite3_stmt *query_prepare(sim_world *w, weir_query *query, const char *sql)

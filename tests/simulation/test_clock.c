@@ -23,7 +23,7 @@
 #include "runtime/worker.h"
 #include "simulation/network.h"
 #include "sources/modbus/modbus.h"
-#include "store/query.h"
+#include "store/query/query.h"
 #include "store/testing.h"
 
 /* 2026-11-21T00:00:00Z, and half a second, so that the first slot is not at once. */

@@ -17,7 +17,7 @@
 #include "runtime/worker.h"
 #include "simulation/network.h"
 #include "sources/modbus/modbus.h"
-#include "store/query.h"
+#include "store/query/query.h"
 #include "store/store.h"
 
 enum { DEVICES = 10, POINTS = 4 };

@@ -29,7 +29,7 @@
 #include "modbus/slave.h"
 #include "sources/modbus/modbus.h"
 #include "sources/simulated/simulated.h"
-#include "store/query.h"
+#include "store/query/query.h"
 
 enum { SLAVE_CLIENTS = 16, LOOKERS = 3, UNITS = 8 };
 

@@ -16,7 +16,7 @@
 #include "catalog/yaml.h"
 #include "runtime/inbox.h"
 #include "runtime/worker.h"
-#include "store/query.h"
+#include "store/query/query.h"
 
 enum { DEVICES = 10, POINTS = 10, INBOX = 4 << 20 };
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Cursors: how far each sink has acknowledged the log. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+struct sqlite3;
+
+/* How far a sink has come; it needs nothing up to seq any more. */
+typedef struct weir_cursor {
+    char *name;
+    uint64_t seq;
+    weir_wall ts;       /* when it got there */
+    weir_wall detached; /* since when nobody owns it; 0: someone does */
+} weir_cursor;
+
+/*
+ * A move of a cursor costs no page: it rides in the state of the next commit's row (kind 1,
+ * varint length, then name as varint length and bytes, varint seq, svarint ts, svarint time of
+ * detachment), and goes to its table with the next merge. An open reads the table, then the states
+ * of the rows that are not merged.
+ */
+typedef struct weir_cursors {
+    weir_cursor *items;
+    uint8_t *marks; /* CURSOR_MOVED, CURSOR_UNFOLDED of each item */
+    size_t n, capacity;
+    uint8_t *state;
+    size_t state_capacity;
+} weir_cursors;
+
+void weir_cursors_deinit(weir_cursors *c);
+
+/* Reads the table. */
+weir_err weir_cursors_load(weir_cursors *c, struct sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;
+
+/* Applies the state of a row that is not merged. Kinds it does not know are skipped. WEIR_EDAMAGED,
+ * WEIR_ENOMEM. */
+weir_err weir_cursors_apply(weir_cursors *c, const uint8_t *state, size_t n,
+                            weir_error *error) WEIR_MUST_CHECK;
+
+weir_err weir_cursors_set(weir_cursors *c, const char *name, size_t name_length, uint64_t seq,
+                          weir_wall ts, weir_wall detached, weir_error *error) WEIR_MUST_CHECK;
+
+/* NULL: not known. */
+const weir_cursor *weir_cursors_find(const weir_cursors *c, const char *name, size_t name_length);
+
+/* The state for the next commit: moves since the last one that succeeded. Lives until the next
+ * call. */
+weir_err weir_cursors_state(weir_cursors *c, const uint8_t **ret, size_t *ret_n,
+                            weir_error *error) WEIR_MUST_CHECK;
+void weir_cursors_committed(weir_cursors *c);
+
+/* Whether the table lacks something; writing that in the open transaction; and that it succeeded.
+ */
+bool weir_cursors_unfolded(const weir_cursors *c);
+weir_err weir_cursors_fold(weir_cursors *c, struct sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;
+void weir_cursors_folded(weir_cursors *c);
+
+/* All up to here has been acknowledged by every cursor that still counts; UINT64_MAX: none does. */
+uint64_t weir_cursors_passed(const weir_cursors *c, weir_wall now, int64_t detached_after_us);

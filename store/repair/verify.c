@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* Checking a store from end to end. */
+
+#include "store/repair/verify.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/file/database.h"
+#include "store/query/query.h"
+#include "store/repair/verify_priv.h"
+
+enum { INTEGRITY_FINDINGS_MAX = 100 };
+
+void weir_verify_finding(struct verification *v, const char *format, ...)
+{
+    char line[600];
+    va_list va;
+    va_start(va, format);
+    (void)vsnprintf(line, sizeof line, format, va);
+    va_end(va);
+    v->counts.findings++;
+    if (v->report)
+        v->report(v->data, line);
+}
+
+/* A fault of a pass is a finding when it means damage; memory and the like end the verification. */
+weir_err weir_verify_pass_end(struct verification *v, const char *what, weir_err err,
+                              const weir_error *error)
+{
+    if (err != WEIR_EDAMAGED)
+        return err;
+    weir_verify_finding(v, "%s: reading stopped: %s", what, error->text);
+    return WEIR_OK;
+}
+
+static weir_err verify_integrity(struct verification *v, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    char sql[64];
+    bool row;
+    (void)snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", INTEGRITY_FINDINGS_MAX);
+    weir_err err = weir_db_prepare(v->db, sql, &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 0);
+        if (text && strcmp(text, "ok") != 0)
+            weir_verify_finding(v, "database: %s", text);
+    }
+    return weir_verify_pass_end(v, "database", err, error);
+}
+
+/* --- names ------------------------------------------------------------------------------- */
+
+static weir_err verify_registry(struct verification *v, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(v->db,
+                                   "SELECT t.uid, count(v.uid) FROM tag t LEFT JOIN tag_version v"
+                                   " USING(uid) GROUP BY t.uid",
+                                   &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        if (sqlite3_column_int64(stmt, 1) == 0)
+            weir_verify_finding(v, "tag uid %lld has no version",
+                                (long long)sqlite3_column_int64(stmt, 0));
+        else
+            v->counts.tags++;
+    }
+    return weir_verify_pass_end(v, "tags", err, error);
+}
+
+weir_err weir_verify_all(struct verification *v, weir_error *error)
+{
+    weir_err err = weir_db_exec(v->db, "BEGIN", error);
+    if (err == WEIR_OK)
+        err = verify_integrity(v, error);
+    if (err == WEIR_OK)
+        err = weir_verify_pass_end(v, "tags", weir_names_update(&v->names, v->db, error), error);
+    if (err == WEIR_OK)
+        err = weir_view_new(v->db, &v->view, error);
+    if (err == WEIR_OK)
+        err = weir_view_update(v->view, error);
+    if (err == WEIR_OK)
+        err = weir_verify_rows(v, error);
+    if (err == WEIR_OK && weir_view_has_history(v->view))
+        err = weir_verify_parts(v, error);
+    return err == WEIR_OK ? verify_registry(v, error) : err;
+}
+
+void weir_verify_end(struct verification *v)
+{
+    weir_names_deinit(&v->names);
+    weir_view_free(v->view);
+    v->view = NULL;
+}
+
+weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_report *report,
+                           void *data, weir_verify_counts *ret, weir_error *error)
+{
+    WEIR_CLEANUP(weir_query_close) weir_query *query = NULL;
+    weir_error local = WEIR_ERROR_INIT; /* findings need its words, whatever the caller wants */
+    struct verification v = {.report = report, .data = data};
+    weir_err err = weir_query_open(data_dir, vfs, &query, &local);
+    if (err == WEIR_OK) {
+        v.db = weir_query_db(query);
+        err = weir_verify_all(&v, &local);
+    }
+    weir_verify_end(&v);
+    *ret = v.counts;
+    if (err != WEIR_OK)
+        return weir_fail(error, err, "%s", local.text);
+    if (v.counts.findings > 0)
+        return weir_fail(error, WEIR_EDAMAGED,
+                         "%s: %" PRIu64 " findings; %" PRIu64 " rows and %" PRIu64
+                         " segments with %" PRIu64 " samples are sound",
+                         data_dir, v.counts.findings, v.counts.rows, v.counts.segments,
+                         v.counts.samples);
+    return WEIR_OK;
+}
