@@ -160,7 +160,7 @@ weir_err weir_store_check(weir_store *store, weir_error *error)
         return weir_fail(error, WEIR_EIO, "data.db-wal is not in %s any more", store->data_dir);
     if (dir_is_read_only(store))
         return weir_fail(error, WEIR_EPERM, "%s is read-only", store->data_dir);
-    return WEIR_OK;
+    return weir_store_usable(store, error);
 }
 
 /* --- a file that is gone ------------------------------------------------------------------ */

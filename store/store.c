@@ -12,7 +12,7 @@
  * A commit writes fresh rows (fresh.c). What becomes of them is the business of maintain.c.
  *
  * This connection alone writes and checkpoints. It checkpoints after a commit, outside of the
- * transaction; a checkpoint that fails loses nothing and is tried again after the next commit.
+ * transaction; a checkpoint that fails loses nothing (walsize.c).
  */
 
 #include "store/store.h"
@@ -317,6 +317,7 @@ void weir_store_detach(weir_store *store)
     store->db = NULL;
     store->current_loaded = store->log.known = false;
     store->wal_pages = 0;
+    store->failed = false;
 }
 
 void weir_store_close(weir_store *store)
@@ -502,15 +503,32 @@ static void commit_done(weir_store *store, bool without, const struct progress *
     weir_store_checkpoint(store);
 }
 
+weir_err weir_store_usable(const weir_store *store, weir_error *error)
+{
+    if (!store->db || store->gone)
+        return weir_fail(error, WEIR_EIO, "the store could not be opened again");
+    return store->failed ? weir_fail(error, WEIR_EIO, "%s", store->failure) : WEIR_OK;
+}
+
+weir_err weir_store_note_failure(weir_store *store, weir_err err, const char *text)
+{
+    if (err != WEIR_EIO || store->memory || !store->db)
+        return err;
+    store->failed = true;
+    (void)snprintf(store->failure, sizeof store->failure, "%.199s", text);
+    return err;
+}
+
 /* without: the samples are not stored, and a gap says so. */
 static weir_err commit_run(weir_store *store, bool without, weir_wall now, weir_error *error)
 {
     struct progress p = {store->position, store->newest_ts, store->epoch_ts};
-    weir_err err = store->db && !store->gone
-                       ? weir_store_wal_room(store, error)
-                       : weir_fail(error, WEIR_EIO, "the store could not be opened again");
+    weir_err err = weir_store_usable(store, error);
     if (err == WEIR_OK)
-        err = commit_write(store, without, &p, now, error);
+        err = weir_store_wal_room(store, error);
+    if (err == WEIR_OK)
+        err = weir_store_note_failure(store, commit_write(store, without, &p, now, error),
+                                      error ? error->text : "a commit failed");
     if (err != WEIR_OK) {
         (void)weir_fail_prefix(
             error, "%zu samples and events not committed yet: ", weir_store_pending(store, NULL));

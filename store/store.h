@@ -89,7 +89,8 @@ weir_err weir_store_recover(weir_store *store, bool damaged, weir_wall now, weir
 
 /*
  * Whether the files are still where they were, and may be written; cheap, for every few seconds.
- * WEIR_EIO: gone or exchanged; WEIR_EPERM: read-only by now. weir_store_recover comes next.
+ * WEIR_EIO: gone or exchanged, or a checkpoint met an I/O error; WEIR_EPERM: read-only by now.
+ * weir_store_recover comes next.
  */
 weir_err weir_store_check(weir_store *store, weir_error *error) WEIR_MUST_CHECK;
 

@@ -134,9 +134,9 @@ static void maintain_forget(weir_store *store)
 weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, weir_error *error)
 {
     *ret_more = false;
-    if (!store->db)
-        return weir_fail(error, WEIR_EIO, "the store could not be opened again");
-    weir_err err = weir_store_wal_room(store, error);
+    weir_err err = weir_store_usable(store, error);
+    if (err == WEIR_OK)
+        err = weir_store_wal_room(store, error);
     if (err == WEIR_OK)
         err = weir_history_make(store, error);
     if (err != WEIR_OK)
@@ -155,7 +155,7 @@ weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, w
         err = duties[i](store, now, &did, error);
         if (err != WEIR_OK) {
             maintain_forget(store);
-            return err;
+            return weir_store_note_failure(store, err, error ? error->text : "a merge failed");
         }
         if (did) {
             weir_store_checkpoint(store);

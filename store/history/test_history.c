@@ -790,6 +790,15 @@ static struct faulty faulty_new(void)
 }
 
 /* Poll, commit and maintain; false: something failed. */
+/* As the worker does. */
+static void faulty_recover(struct faulty *f, weir_err err)
+{
+    weir_recovery recovery;
+    if (err == WEIR_EIO)
+        err = weir_store_recover(f->store, false, (weir_wall){f->plant.next}, &recovery, NULL);
+    (void)err; /* the next step tries again */
+}
+
 static bool faulty_step(struct faulty *f, bool poll)
 {
     const weir_wall now = {f->plant.next};
@@ -801,12 +810,12 @@ static bool faulty_step(struct faulty *f, bool poll)
                 weir_store_event(f->store, &(weir_event){now, WEIR_EVENT_STORE, "", "x"}, NULL),
                 WEIR_OK);
     }
-    if (weir_store_commit(f->store, now, NULL) != WEIR_OK)
-        return false;
-    while (more)
-        if (weir_store_maintain(f->store, now, &more, NULL) != WEIR_OK)
-            return false;
-    return true;
+    weir_err err = weir_store_commit(f->store, now, NULL);
+    while (err == WEIR_OK && more)
+        err = weir_store_maintain(f->store, now, &more, NULL);
+    if (err != WEIR_OK)
+        faulty_recover(f, err);
+    return err == WEIR_OK;
 }
 
 static void faulty_check(struct faulty *f)
