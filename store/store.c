@@ -318,6 +318,7 @@ void weir_store_detach(weir_store *store)
     store->current_loaded = store->log.known = false;
     store->wal_pages = 0;
     store->failed = false;
+    store->checked = (weir_wall){0};
 }
 
 void weir_store_close(weir_store *store)

@@ -175,6 +175,8 @@ typedef struct weir_store_usage {
     uint64_t max_bytes;  /* 0: no limit */
     uint64_t not_stored; /* samples given up at a cap, since the opening */
     weir_store_state state;
+    weir_wall checked; /* when it had last read all of itself, and set aside what is damaged; 0: not
+                          since its opening */
 } weir_store_usage;
 
 /* As of the last weir_store_maintain. */

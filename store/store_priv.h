@@ -46,6 +46,7 @@ struct weir_store {
         int64_t first_ts, newest_ts; /* newest_ts of the first such row, and of the last */
     } log;
     weir_limits limits;
+    weir_wall checked; /* when all of it had been read and found sound, or set aside; 0: not yet */
     /* What maintenance remembers (store/history): its own, made and freed there. */
     struct weir_history *history;
     void (*history_free)(weir_store *store);

@@ -21,6 +21,7 @@
 #include "store/history/merge.h"
 #include "store/history/part.h"
 #include "store/history/purge.h"
+#include "store/history/scrub.h"
 #include "store/history/segments.h"
 
 enum {
@@ -77,7 +78,7 @@ static const duty duties[] = {
     weir_part_delete,        /* gives room to all that follows, also on a full disk */
     weir_limits_look,        weir_cap_run,        weir_merge_fresh, weir_merge_write_current,
     weir_archive_run,        weir_merge_trim_log, weir_expire_run,  weir_compact_run,
-    weir_purge_run,          weir_merge_shrink,   duty_vacuum,
+    weir_purge_run,          weir_merge_shrink,   duty_vacuum,      weir_scrub_run,
 };
 
 static void history_free(weir_store *store)

@@ -34,6 +34,9 @@ weir_err weir_part_offset(sqlite3 *db, const weir_part *part, int64_t *ret,
 /* Writes it, with an id above all others if it has none; in the open transaction. */
 weir_err weir_part_write(sqlite3 *db, weir_part *part, weir_error *error) WEIR_MUST_CHECK;
 
+/* Sets its numbers to those of the segments that are there. */
+weir_err weir_part_count(sqlite3 *db, weir_part *part, weir_error *error) WEIR_MUST_CHECK;
+
 /*
  * From now on nobody reads the part, and its segments are deleted in pieces. A part that is being
  * built from it goes too, and is begun again without it. In the open transaction, or one of its

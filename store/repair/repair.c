@@ -68,29 +68,43 @@ static bool finding_is_failure(const char *text)
     return code == SQLITE_IOERR || code == SQLITE_NOMEM || strstr(text, "failed to get page");
 }
 
-/* What an opening and each commit read. log and segment may be large; they are checked when they
- * are read. */
+enum { WHOLE_PAGES = 16384 }; /* 64 MB: some 100 ms */
+
+static weir_err structure_check(sqlite3 *db, const char *sql, const char *what, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(db, sql, &stmt, error);
+    if (err == WEIR_OK)
+        err = weir_db_step(stmt, &row, error);
+    const char *text = err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (text && strcmp(text, "ok") != 0)
+        err = weir_fail(error, finding_is_failure(text) ? WEIR_EIO : WEIR_EDAMAGED, "%s: %.200s",
+                        what, text);
+    return err;
+}
+
+/* How the pages hang together: of a small file all of it; else of what an opening and each commit
+ * read, since log and segment may be large. What is in the rows is checked when they are read, or
+ * by the store's own look (history/scrub.c). */
 static weir_err tables_check(sqlite3 *db, char why[300], weir_error *error)
 {
     static const char *const names[] = {"meta",        "fresh",  "event", "tag",
                                         "tag_version", "cursor", "part",  "epoch"};
-    int64_t vacuum;
+    int64_t vacuum, pages = 0;
     weir_err err = weir_db_int(db, "PRAGMA auto_vacuum", 0, &vacuum, error);
     if (err == WEIR_OK && vacuum != 2)
         err = weir_fail(error, WEIR_EDAMAGED, "the head of the file is damaged");
-    for (size_t i = 0; err == WEIR_OK && i < sizeof names / sizeof *names; i++) {
-        WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-        char sql[80];
-        bool row;
+    if (err == WEIR_OK)
+        err = weir_db_int(db, "PRAGMA page_count", 0, &pages, error);
+    if (err == WEIR_OK && pages <= WHOLE_PAGES)
+        err = structure_check(db, "PRAGMA quick_check(1)", "the file", error);
+    for (size_t i = 0; err == WEIR_OK && pages > WHOLE_PAGES && i < sizeof names / sizeof *names;
+         i++) {
+        char sql[80], what[40];
         (void)snprintf(sql, sizeof sql, "PRAGMA quick_check('%s')", names[i]);
-        err = weir_db_prepare(db, sql, &stmt, error);
-        if (err == WEIR_OK)
-            err = weir_db_step(stmt, &row, error);
-        const char *text =
-            err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-        if (text && strcmp(text, "ok") != 0)
-            err = weir_fail(error, finding_is_failure(text) ? WEIR_EIO : WEIR_EDAMAGED,
-                            "table %s: %.200s", names[i], text);
+        (void)snprintf(what, sizeof what, "table %s", names[i]);
+        err = structure_check(db, sql, what, error);
     }
     if (err == WEIR_EDAMAGED && error)
         (void)snprintf(why, 300, "%.299s", error->text);

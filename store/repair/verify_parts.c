@@ -194,6 +194,48 @@ static weir_err replies_check(struct part_check *p, int64_t key, const weir_segm
     return err == WEIR_OK ? err : weir_view_segment_fail(key, error);
 }
 
+static weir_err samples_verify(int64_t key, const weir_segment_head *head, sqlite3_stmt *row,
+                               weir_error *error)
+{
+    WEIR_CLEANUP(weir_segment_free) weir_segment *segment = NULL;
+    struct room room = {0};
+    size_t n;
+    weir_err err = segment_read(key, head, row, &segment, &room, error);
+    if (err == WEIR_OK) {
+        const weir_slice *slices = weir_segment_slices(segment, &n);
+        const char *wrong = samples_check(head, room.samples);
+        if (!wrong)
+            wrong = slices_check(head, slices, n, room.samples);
+        if (wrong) {
+            (void)weir_fail(error, WEIR_EDAMAGED, "%s", wrong);
+            err = weir_view_segment_fail(key, error);
+        }
+    }
+    room_deinit(&room);
+    return err;
+}
+
+weir_err weir_verify_segment(sqlite3_stmt *row, uint64_t *ret_count, weir_error *error)
+{
+    const int64_t key = sqlite3_column_int64(row, 0);
+    weir_segment_head head;
+    *ret_count = 0;
+    weir_err err = weir_segment_head_parse(sqlite3_column_blob(row, 1),
+                                           (size_t)sqlite3_column_bytes(row, 1), &head, error);
+    if (err != WEIR_OK)
+        return weir_view_segment_fail(key, error);
+    *ret_count = head.count;
+    if (!((uint32_t)(key >> 8) & SEGMENT_REPLIES))
+        return samples_verify(key, &head, row, error);
+    struct room room = {.replies = weir_alloc(head.count * sizeof(weir_reply))};
+    if (!room.replies)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to verify a segment");
+    err = weir_replies_decode(&head, sqlite3_column_blob(row, 3),
+                              (size_t)sqlite3_column_bytes(row, 3), room.replies, error);
+    room_deinit(&room);
+    return err == WEIR_OK ? WEIR_OK : weir_view_segment_fail(key, error);
+}
+
 /* Where it lies among the others, and in its part. */
 static void place_check(struct part_check *p, int64_t key, const weir_segment_head *head)
 {

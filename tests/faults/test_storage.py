@@ -171,6 +171,7 @@ def test_row_36_a_damaged_store_is_set_aside_salvaged_and_never_stops_the_start(
             p.daemon.wait_ready(RECOVERY_LIMIT)
             seq = p.committed()
             wait_until("commits go on", lambda: p.committed() > seq, RECOVERY_LIMIT)
+            wait_until("all is looked over", lambda: p.daemon.status()["store"]["checked"], RECOVERY_LIMIT)
         except AssertionError as error:
             raise AssertionError(f"{what} (seed {number}): {error}\n{p.daemon.log()}") from error
         p.recovery = max(p.recovery, time.monotonic() - began)
