@@ -32,28 +32,6 @@ enum {
     PIECE_ROWS = 1024,
 };
 
-/* --- setting aside ------------------------------------------------------------------------ */
-
-static weir_err set_aside(weir_store *store, const weir_damaged *damaged, const char *drop,
-                          weir_part *part, weir_wall now, const weir_error *why, weir_error *error)
-{
-    char sql[100];
-    (void)snprintf(sql, sizeof sql, drop, (long long)damaged->key);
-    weir_err err = weir_db_run(store->begin, error);
-    if (err == WEIR_OK)
-        err = weir_quarantine_add(store, damaged, now, why, error);
-    if (err == WEIR_OK)
-        err = weir_db_exec(store->db, sql, error);
-    if (err == WEIR_OK && part)
-        err = weir_part_count(store->db, part, error);
-    if (err == WEIR_OK && part)
-        err = weir_part_write(store->db, part, error);
-    if (err == WEIR_OK && part && part->samples == 0)
-        err = weir_part_drop(store->db, part->id, error);
-    store->history->parts_changed = true;
-    return err == WEIR_OK ? weir_db_run(store->commit, error) : err;
-}
-
 /* --- a row -------------------------------------------------------------------------------- */
 
 static bool is_damage(weir_err err)
@@ -67,16 +45,35 @@ static weir_err log_row_look(weir_store *store, sqlite3_stmt *row, weir_wall now
     WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
     weir_error why = WEIR_ERROR_INIT;
     weir_block_head head;
-    const weir_damaged damaged = {.origin = "log",
-                                  .key = sqlite3_column_int64(row, 0),
-                                  .count = sqlite3_column_int64(row, 3),
-                                  .row = weir_row_of(row, 0, 1, 2)};
-    weir_err err = weir_row_decode(damaged.row, &head, &block, &why);
+    const weir_row found = weir_row_of(row, 0, 1, 2);
+    const int64_t count = sqlite3_column_int64(row, 3);
+    weir_err err = weir_row_decode(found, &head, &block, &why);
     if (is_damage(err))
-        return set_aside(store, &damaged, "DELETE FROM log WHERE first_seq=%lld", NULL, now, &why,
-                         error);
-    *samples += (uint64_t)damaged.count;
+        return weir_quarantine_log_row(store, &found, count, now, &why, error);
+    *samples += (uint64_t)count;
     return err == WEIR_OK ? WEIR_OK : weir_fail(error, err, "%s", why.text);
+}
+
+/* Takes it out of its part; one that holds no samples then goes too. */
+static weir_err part_set_aside(weir_store *store, weir_part *part, const weir_damaged *damaged,
+                               weir_wall now, const weir_error *why, weir_error *error)
+{
+    char drop[80];
+    (void)snprintf(drop, sizeof drop, "DELETE FROM segment WHERE key=%lld",
+                   (long long)damaged->key);
+    weir_err err = weir_db_run(store->begin, error);
+    if (err == WEIR_OK)
+        err = weir_quarantine_add(store, damaged, now, why, error);
+    if (err == WEIR_OK)
+        err = weir_db_exec(store->db, drop, error);
+    if (err == WEIR_OK)
+        err = weir_part_count(store->db, part, error);
+    if (err == WEIR_OK)
+        err = weir_part_write(store->db, part, error);
+    if (err == WEIR_OK && part->samples == 0)
+        err = weir_part_drop(store->db, part->id, error);
+    store->history->parts_changed = true;
+    return err == WEIR_OK ? weir_db_run(store->commit, error) : err;
 }
 
 static weir_err segment_set_aside(weir_store *store, const weir_damaged *damaged, weir_wall now,
@@ -90,8 +87,7 @@ static weir_err segment_set_aside(weir_store *store, const weir_damaged *damaged
     (void)snprintf(where, sizeof where, "WHERE state=1 AND id=%lld", (long long)damaged->key >> 40);
     weir_err err = weir_parts_read(store->db, where, &part, &n, error);
     if (err == WEIR_OK && n > 0)
-        err =
-            set_aside(store, damaged, "DELETE FROM segment WHERE key=%lld", part, now, why, error);
+        err = part_set_aside(store, part, damaged, now, why, error);
     weir_free(part);
     return err;
 }
