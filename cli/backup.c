@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "cli/belongings.h"
 #include "cli/commands.h"
+#include "cli/datadir.h"
 #include "cli/progress.h"
 #include "daemon/assemble.h"
 #include "runtime/clock.h"
@@ -138,9 +139,15 @@ static int backup_run(const weir_invocation *in)
     be_modest();
     if (!backup_make(in, &belongings, data_dir, &error))
         return WEIR_EXIT_OK;
-    if (error.code == WEIR_EDAMAGED)
-        (void)weir_fail_prefix(&error, "no backup was made, an older one is still there: ");
-    return weir_command_fail(in, &error);
+    if (error.code != WEIR_EDAMAGED)
+        return weir_command_fail(in, &error);
+    const bool older = strcmp(in->args[0], "-") != 0 && access(in->args[0], F_OK) == 0;
+    (void)weir_fail_prefix(&error, older ? "no backup was made, the older one is as it was: "
+                                         : "no backup was made: ");
+    const int code = weir_command_fail(in, &error);
+    if (!strstr(error.text, "store repair"))
+        weir_data_dir_advise(in, data_dir);
+    return code;
 }
 
 static const weir_example backup_examples[] = {

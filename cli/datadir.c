@@ -4,6 +4,7 @@
 #include "cli/datadir.h"
 
 #include "daemon/assemble.h"
+#include "store/store.h"
 
 const char *weir_data_dir(weir_arena *arena, const char *config, const char *data_dir,
                           weir_error *error)
@@ -20,4 +21,20 @@ const char *weir_data_dir(weir_arena *arena, const char *config, const char *dat
     if (!copy)
         (void)weir_fail(error, WEIR_ENOMEM, "the data directory's name");
     return copy;
+}
+
+void weir_data_dir_advise(const weir_invocation *in, const char *data_dir)
+{
+    weir_command_note(in,
+                      "`weir store verify --data-dir %s` lists what is damaged; with weir stopped, "
+                      "`weir store repair --data-dir %s` keeps all that can be read",
+                      data_dir, data_dir);
+}
+
+void weir_data_dir_tell(const weir_invocation *in, weir_store *store)
+{
+    char notice[400];
+    weir_store_take_notice(store, notice);
+    if (*notice)
+        weir_command_note(in, "%s", notice);
 }

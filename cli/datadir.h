@@ -4,6 +4,7 @@
 #pragma once
 #include "base/alloc.h"
 #include "base/error.h"
+#include "cli/command.h"
 
 /*
  * data_dir when given; else the data_dir of the configuration (config, or one of the default
@@ -12,3 +13,11 @@
  */
 const char *weir_data_dir(weir_arena *arena, const char *config, const char *data_dir,
                           weir_error *error) WEIR_MUST_CHECK;
+
+/* After a message that says that the store is damaged: what to do next, on standard error. */
+void weir_data_dir_advise(const weir_invocation *in, const char *data_dir);
+
+/* What a store had to tell when a command opened it for writing (that it was damaged and has been
+ * repaired, say), on standard error. */
+struct weir_store;
+void weir_data_dir_tell(const weir_invocation *in, struct weir_store *store);

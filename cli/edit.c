@@ -48,8 +48,8 @@ static weir_err edit_by_daemon(const char *socket, const weir_edit *edit, uint64
 }
 
 /* Nothing else has the store: it is opened, changed, tidied as far as that goes at once, closed. */
-static weir_err edit_by_ourselves(const char *data_dir, const weir_edit *edit, uint64_t *ret_n,
-                                  weir_error *error)
+static weir_err edit_by_ourselves(const weir_invocation *in, const char *data_dir,
+                                  const weir_edit *edit, uint64_t *ret_n, weir_error *error)
 {
     weir_store *store = NULL;
     WEIR_TEXT_AUTO path = WEIR_TEXT_INIT;
@@ -58,8 +58,10 @@ static weir_err edit_by_ourselves(const char *data_dir, const weir_edit *edit, u
         return weir_fail(error, WEIR_ENOTFOUND, "there is no store in %s", data_dir);
     const weir_store_options options = {.data_dir = data_dir, .now = weir_system_wall()};
     weir_err err = weir_store_open(&options, &store, error);
-    if (err == WEIR_OK)
+    if (err == WEIR_OK) {
+        weir_data_dir_tell(in, store);
         err = weir_store_edit(store, edit, weir_system_wall(), ret_n, error);
+    }
     weir_store_close(store);
     return err;
 }
@@ -78,5 +80,5 @@ weir_err weir_edit_make(const weir_invocation *in, const struct weir_edit_option
     weir_err err = WEIR_ECONNECT;
     if (weir_control_path(data_dir, 0, &socket, error) == WEIR_OK)
         err = edit_by_daemon(weir_text_get(&socket), edit, ret_n, error);
-    return err == WEIR_ECONNECT ? edit_by_ourselves(data_dir, edit, ret_n, error) : err;
+    return err == WEIR_ECONNECT ? edit_by_ourselves(in, data_dir, edit, ret_n, error) : err;
 }

@@ -117,8 +117,9 @@ struct job {
 static weir_err sql_fail(sqlite3 *db, weir_error *error)
 {
     const int code = sqlite3_errcode(db) & 0xff;
-    return weir_fail(error, code == SQLITE_CORRUPT ? WEIR_EDAMAGED : WEIR_EIO, "%s",
-                     sqlite3_errmsg(db));
+    return weir_fail(error,
+                     code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? WEIR_EDAMAGED : WEIR_EIO,
+                     "%s", sqlite3_errmsg(db));
 }
 
 /* --- what is to be exported --------------------------------------------------------------- */
@@ -450,6 +451,11 @@ static int export_run(const weir_invocation *in)
         return WEIR_EXIT_OK;
     if (err == WEIR_EINVAL)
         return weir_command_usage(in, "%s", error.text);
+    if (err == WEIR_EDAMAGED) {
+        const int code = weir_command_fail(in, &error);
+        weir_data_dir_advise(in, data_dir);
+        return code;
+    }
     if (err)
         return weir_command_fail(in, &error);
     if (options->output && strcmp(options->output, "-") != 0)

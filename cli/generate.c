@@ -192,6 +192,7 @@ static weir_err generate(const weir_invocation *in, const weir_generator *g, wei
         .generator = g,
         .data_dir = o->data_dir ? o->data_dir : g->catalog->store.data_dir,
         .stop = &stop,
+        .in = in,
     };
     if (g->n_left_out)
         weir_command_note(in, "%zu tag%s of 'function: N' left out: there is nothing to simulate",

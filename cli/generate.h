@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "cli/command.h"
 #include "cli/generator.h"
 #include "cli/progress.h"
 
@@ -20,8 +21,9 @@ typedef struct weir_generate_job {
     const char *data_dir;
     weir_progress progress;
     const atomic_bool *stop; /* set by a signal: end where it is complete */
-    uint64_t done;           /* samples */
-    uint64_t bytes;          /* on the disk */
+    const weir_invocation *in;
+    uint64_t done;  /* samples */
+    uint64_t bytes; /* on the disk */
 } weir_generate_job;
 
 /* Tag by tag, each ascending in time, in the form of `weir export`. WEIR_ENOMEM; WEIR_EIO: cannot

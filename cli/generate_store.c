@@ -13,6 +13,7 @@
  */
 
 #include "cli/generate.h"
+#include "cli/datadir.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -284,6 +285,8 @@ static weir_err open_store(struct store_job *j, weir_error *error)
 {
     const weir_store_options options = {.data_dir = j->job->data_dir, .now = j->now};
     weir_err err = weir_store_open(&options, &j->store, error);
+    if (!err)
+        weir_data_dir_tell(j->job->in, j->store);
     if (!err)
         err = weir_store_register(j->store, j->job->generator->catalog, j->now, error);
     if (!err)

@@ -96,18 +96,20 @@ static bool report_print(const struct report *r, weir_format format)
     return weir_facts_print(stdout, format, facts, sizeof facts / sizeof *facts);
 }
 
-static weir_err migrate(const char *data_dir, weir_error *error)
+static weir_err migrate(const weir_invocation *in, const char *data_dir, weir_error *error)
 {
     weir_store *store = NULL;
     const weir_store_options options = {.data_dir = data_dir, .now = weir_system_wall()};
     weir_err err = weir_store_open(&options, &store, error);
+    if (err == WEIR_OK)
+        weir_data_dir_tell(in, store);
     weir_store_close(store);
     return err;
 }
 
-static weir_err report_make(const struct migrate_options *options, struct report *r,
-                            weir_error *error)
+static weir_err report_make(const weir_invocation *in, struct report *r, weir_error *error)
 {
+    const struct migrate_options *options = in->options;
     struct statvfs disk;
     weir_err err = weir_migration_look(r->data_dir, NULL, &r->migration, error);
     r->disk_free = statvfs(r->data_dir, &disk) == 0
@@ -121,7 +123,7 @@ static weir_err report_make(const struct migrate_options *options, struct report
                          "was changed",
                          (unsigned long long)r->disk_free,
                          (unsigned long long)r->migration.space_bytes);
-    err = migrate(r->data_dir, error);
+    err = migrate(in, r->data_dir, error);
     r->done = err == WEIR_OK;
     return err;
 }
@@ -132,7 +134,7 @@ static int migrate_run(const weir_invocation *in)
     weir_error error = WEIR_ERROR_INIT;
     struct report report = {0};
     report.data_dir = weir_data_dir(in->arena, options->config, options->data_dir, &error);
-    if (!report.data_dir || report_make(options, &report, &error))
+    if (!report.data_dir || report_make(in, &report, &error))
         return weir_command_fail(in, &error);
     if (report_print(&report, (weir_format)options->format))
         return WEIR_EXIT_OK;

@@ -2,8 +2,11 @@
 /* weir sql: a query over what was collected. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -29,10 +32,24 @@ struct sql_options {
 
 enum { PROGRESS_STEPS = 100 * 1000 }; /* of SQLite's machine, between two looks: some ms */
 
-struct wal_watch {
-    char path[4096];
-    int64_t size; /* when the query began */
-    bool exceeded;
+/* Beside the daemon on a small computer, a query that would fill the memory is what has to go. */
+#define HEAP_MAX (256LL * 1024 * 1024)
+enum {
+    HEAP_MAX_MB = 256,
+    TEXT_MAX = 64 * 1024 * 1024, /* one value: more than the largest block, 48 MiB */
+};
+
+/* So much of the disk stays free of a query's temporary files: as much as the store leaves. */
+#define TEMP_FREE_MIN (500LL * 1000 * 1000)
+enum { TEMP_FREE_PART = 20 }; /* or a twentieth of a small disk */
+
+/* What ends a query before its end. */
+struct watch {
+    char path[4096]; /* of the write-ahead log; "": not looked at */
+    int64_t size;    /* when the query began */
+    const char *temp_dir;
+    uint64_t temp_free; /* likewise */
+    bool grown, full;
 };
 
 static const weir_option sql_option_table[] = {
@@ -62,21 +79,93 @@ static int64_t file_size(const char *path)
     return stat(path, &s) == 0 ? (int64_t)s.st_size : 0;
 }
 
-/* Not 0 ends the query. */
-static int wal_on_progress(void *data)
+/* Where SQLite puts what it sorts: the first of these that it may write to. */
+static const char *temp_dir(void)
 {
-    struct wal_watch *watch = data;
-    watch->exceeded = file_size(watch->path) - watch->size > WAL_GROWTH_MAX;
-    return watch->exceeded;
+    const char *const dirs[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp", "/usr/tmp",
+                                "/tmp"};
+    struct stat st;
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (dirs[i] && stat(dirs[i], &st) == 0 && S_ISDIR(st.st_mode) &&
+            access(dirs[i], W_OK | X_OK) == 0)
+            return dirs[i];
+    return ".";
 }
 
-static void wal_watch_start(struct wal_watch *watch, sqlite3 *db, const char *data_dir)
+/* UINT64_MAX: not known. */
+static uint64_t disk_free(const char *path, uint64_t *ret_floor)
 {
-    int n = snprintf(watch->path, sizeof watch->path, "%s/data.db-wal", data_dir);
-    if (n < 0 || (size_t)n >= sizeof watch->path)
-        return; /* nothing so long was opened */
-    watch->size = file_size(watch->path);
-    sqlite3_progress_handler(db, PROGRESS_STEPS, wal_on_progress, watch);
+    struct statvfs disk;
+    if (statvfs(path, &disk) != 0 || disk.f_blocks == 0)
+        return UINT64_MAX;
+    const uint64_t part = (uint64_t)disk.f_blocks * (uint64_t)disk.f_frsize / TEMP_FREE_PART;
+    *ret_floor = part < TEMP_FREE_MIN ? part : TEMP_FREE_MIN;
+    return (uint64_t)disk.f_bavail * (uint64_t)disk.f_frsize;
+}
+
+/* Not 0 ends the query. */
+static int on_progress(void *data)
+{
+    struct watch *w = data;
+    uint64_t floor = 0;
+    w->grown = w->path[0] && file_size(w->path) - w->size > WAL_GROWTH_MAX;
+    const uint64_t unused = disk_free(w->temp_dir, &floor);
+    /* A disk that was as full before is not the query's doing. */
+    w->full = unused < floor && w->temp_free > floor;
+    return w->grown || w->full;
+}
+
+static void watch_start(struct watch *w, sqlite3 *db, const char *data_dir, bool wal)
+{
+    uint64_t floor;
+    int n = wal ? snprintf(w->path, sizeof w->path, "%s/data.db-wal", data_dir) : 0;
+    if (n < 0 || (size_t)n >= sizeof w->path)
+        w->path[0] = '\0'; /* nothing so long was opened */
+    w->size = w->path[0] ? file_size(w->path) : 0;
+    w->temp_dir = temp_dir();
+    w->temp_free = disk_free(w->temp_dir, &floor);
+    sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, w);
+}
+
+/* Instead of what SQLite says of it. */
+static weir_err watch_fail(const struct watch *w, weir_error *error)
+{
+    if (w->grown)
+        return weir_fail(error, WEIR_EINUSE,
+                         "stopped: since the query began the daemon's write-ahead log has grown by "
+                         "16 MiB, which it can use again only when the query ends. Ask for fewer "
+                         "tags or less time, use buckets() or history(), or weir export; "
+                         "--no-limit lets it run on");
+    return weir_fail(error, WEIR_ELIMIT,
+                     "stopped: the temporary files of its sorting have all but filled the disk of "
+                     "%s. Ask for fewer tags or less time, or set SQLITE_TMPDIR to a folder with "
+                     "more room",
+                     w->temp_dir);
+}
+
+/* What of SQLite's words needs more of them. */
+static weir_err fail_known(sqlite3 *db, weir_error *error)
+{
+    switch (sqlite3_errcode(db) & 0xff) {
+    case SQLITE_NOMEM:
+        return weir_fail(error, WEIR_ENOMEM,
+                         "stopped: the query needs more than %d MB of memory. Ask for fewer tags "
+                         "or less time, or let weir export write a file",
+                         HEAP_MAX_MB);
+    case SQLITE_TOOBIG:
+        return weir_fail(error, WEIR_ELIMIT, "%s: a value may have %d MB", sqlite3_errmsg(db),
+                         TEXT_MAX / 1024 / 1024);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return weir_fail(error, WEIR_EDAMAGED, "%s", sqlite3_errmsg(db));
+    case SQLITE_FULL:
+        return weir_fail(error, WEIR_ELIMIT,
+                         "no room for the temporary files of its sorting in %s: ask for fewer tags "
+                         "or less time, or set SQLITE_TMPDIR to a folder with more room",
+                         temp_dir());
+    default:
+        return WEIR_OK;
+    }
 }
 
 /* What SQLite says, and where: the line of the query with a mark under the place. */
@@ -84,7 +173,15 @@ static weir_err fail_at(sqlite3 *db, const char *query, weir_error *error)
 {
     enum { LINE_MAX = 200 };
     int offset = sqlite3_error_offset(db);
-    const char *message = sqlite3_errmsg(db);
+    char message[400];
+    const weir_err known = fail_known(db, error);
+    if (known)
+        return known;
+    (void)snprintf(message, sizeof message, "%s%s", sqlite3_errmsg(db),
+                   strncmp(sqlite3_errmsg(db), "no such table", 13) == 0
+                       ? "; there are samples, current, tags, devices, events, gaps, buckets and "
+                         "history"
+                       : "");
     if (offset < 0 || (size_t)offset > strlen(query))
         return weir_fail(error, WEIR_ESYNTAX, "%s", message);
     size_t start = (size_t)offset, line = 1;
@@ -183,21 +280,21 @@ static int sql_run(const weir_invocation *in)
     }
     if (weir_query_open(data_dir, NULL, &query, &error))
         return weir_command_fail(in, &error);
-    struct wal_watch watch = {0};
-    if (!options->no_limit)
-        wal_watch_start(&watch, weir_query_db(query), data_dir);
+    struct watch watch = {0};
+    (void)sqlite3_hard_heap_limit64(HEAP_MAX);
+    (void)sqlite3_limit(weir_query_db(query), SQLITE_LIMIT_LENGTH, TEXT_MAX);
+    watch_start(&watch, weir_query_db(query), data_dir, !options->no_limit);
     weir_err err = answer(in, weir_query_db(query), &error);
-    if (err && watch.exceeded)
-        err = weir_fail(&error, WEIR_EINUSE,
-                        "stopped: since the query began the daemon's write-ahead log has grown by "
-                        "16 MiB, which it can use again only when the query ends. Ask for fewer "
-                        "tags or less time, use buckets() or history(), or weir export; "
-                        "--no-limit lets it run on");
+    if (err && (watch.grown || watch.full))
+        err = watch_fail(&watch, &error);
     weir_query_close(query);
     if (!err)
         return WEIR_EXIT_OK;
     (void)weir_command_fail(in, &error);
-    return err == WEIR_EDAMAGED ? WEIR_EXIT_DAMAGED : WEIR_EXIT_FAILURE;
+    if (err != WEIR_EDAMAGED)
+        return WEIR_EXIT_FAILURE;
+    weir_data_dir_advise(in, data_dir);
+    return WEIR_EXIT_DAMAGED;
 }
 
 static const weir_example sql_examples[] = {
@@ -237,14 +334,25 @@ const weir_command weir_command_sql = {
         "is of the samples with a number; without any, quality is bad. Several tags: FROM buckets "
         "WHERE tag GLOB 'm*' AND step='1d'.\n\n"
         "quality is good, uncertain or bad; a bad value is NULL and cause says why. ts is "
-        "microseconds since 1970 UTC, time the same as text. Conditions on tag (=, IN, GLOB), ts "
-        "and time skip what they can; ORDER BY ts of one tag costs nothing. Samples come tag by "
+        "microseconds since 1970 UTC, time the same as text; of other times SQLite's "
+        "datetime(since / 1000000, 'unixepoch') makes text. Conditions on tag (=, IN, GLOB, "
+        "LIKE), ts and time skip what they can; ORDER BY ts of one tag costs nothing. Samples come "
+        "tag by "
         "tag. Of a tag, a time and an epoch only the newest version is shown.\n\n"
         "A query sees one moment. It is ended when the daemon's write-ahead log has grown by "
         "16 MiB meanwhile; who sends the rows to a pager should let it read to the end. Memory "
-        "stays small however much is asked for; only ORDER BY or GROUP BY over several tags may "
-        "need temporary files, in $SQLITE_TMPDIR or /var/tmp. Ctrl-C ends a query at once (exit "
+        "stays small however much is asked for, and a query that needs more than 256 MB is ended; "
+        "only ORDER BY or GROUP BY over several tags may need temporary files, in $SQLITE_TMPDIR "
+        "or /var/tmp, which never take the last 500 MB of a disk (5 % of a small one). To set one "
+        "tag beside another, "
+        "read the second one once: WITH b AS MATERIALIZED (SELECT ts, value FROM samples WHERE "
+        "tag='b' AND time>='2026-01-01') SELECT a.time, a.value, b.value FROM samples a JOIN b "
+        "USING (ts) WHERE a.tag='a'. Ctrl-C ends a query at once (exit "
         "code 130).\n\n"
-        "In csv and tables bytes are hex and NULL is empty.",
+        "In csv and tables bytes are hex and NULL is empty.\n\n"
+        "The same tables for sqlite3 and Python: weir_sqlite.so, loaded into a connection to "
+        "data.db. sqlite3 /var/lib/weir/data.db, then .load ./build/weir_sqlite; in Python "
+        "connection.enable_load_extension(True) and "
+        "connection.load_extension('./build/weir_sqlite').",
     .run = sql_run,
 };

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/number.h"
 #include "cli/commands.h"
@@ -197,31 +198,47 @@ static weir_err store_stats(const weir_invocation *in, const char *data_dir, wei
 
 /* --- verify --- */
 
+/* The output begins with the first one. */
+struct findings {
+    weir_format format;
+    weir_output *output;
+};
+
+static weir_output *findings_output(const struct findings *f)
+{
+    static const char *const names[] = {"finding"};
+    return weir_output_new(stdout, f->format, names, 1);
+}
+
 static void on_finding(void *data, const char *finding)
 {
+    struct findings *f = data;
     const weir_value row[] = {text_value(finding)};
-    (void)weir_output_row(data, row);
+    if (!f->output)
+        f->output = findings_output(f);
+    if (f->output)
+        (void)weir_output_row(f->output, row);
 }
 
 static weir_err store_verify(const weir_invocation *in, const char *data_dir, weir_error *error)
 {
-    static const char *const names[] = {"finding"};
     const struct store_options *options = in->options;
     weir_verify_counts counts = {0};
-    weir_output *output = weir_output_new(stdout, (weir_format)options->format, names, 1);
-    if (!output)
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    weir_err err = weir_store_verify(data_dir, NULL, on_finding, output, &counts, error);
-    weir_output_end(output);
+    struct findings findings = {.format = (weir_format)options->format};
+    weir_err err = weir_store_verify(data_dir, NULL, on_finding, &findings, &counts, error);
     if (err && counts.findings == 0)
         return err; /* nothing could be read at all */
+    /* A head without a line below would look like a finding to people. */
+    if (!findings.output && (findings.format != WEIR_FORMAT_AUTO || !isatty(STDOUT_FILENO)))
+        findings.output = findings_output(&findings);
+    weir_output_end(findings.output);
     weir_command_note(in,
-                      "read %llu rows, %llu segments, %llu samples, %llu events, %llu tags: %llu "
+                      "read %llu row%s, %llu segments, %llu samples, %llu events, %llu tags: %llu "
                       "finding%s",
-                      (unsigned long long)counts.rows, (unsigned long long)counts.segments,
-                      (unsigned long long)counts.samples, (unsigned long long)counts.events,
-                      (unsigned long long)counts.tags, (unsigned long long)counts.findings,
-                      counts.findings == 1 ? "" : "s");
+                      (unsigned long long)counts.rows, counts.rows == 1 ? "" : "s",
+                      (unsigned long long)counts.segments, (unsigned long long)counts.samples,
+                      (unsigned long long)counts.events, (unsigned long long)counts.tags,
+                      (unsigned long long)counts.findings, counts.findings == 1 ? "" : "s");
     return err;
 }
 
@@ -305,6 +322,15 @@ static int store_run(const weir_invocation *in)
         err = store_verify(in, data_dir, &error);
     else
         err = store_repair(in, data_dir, &lost, &error);
+    if (err == WEIR_EDAMAGED && strcmp(action, "verify") == 0 &&
+        !strstr(error.text, "store repair") && !strstr(error.text, "another program")) {
+        const int code = weir_command_fail(in, &error);
+        weir_command_note(in,
+                          "with weir stopped, `weir store repair --data-dir %s` keeps all that can "
+                          "be read",
+                          data_dir);
+        return code;
+    }
     if (err)
         return weir_command_fail(in, &error);
     return lost ? WEIR_EXIT_PARTLY : WEIR_EXIT_OK;

@@ -4,8 +4,10 @@
 #include "store/file/database.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "store/file/files.h"
 #include "store/file/schema.h"
 
 static weir_err rc_to_err(int rc)
@@ -131,8 +133,8 @@ weir_err weir_db_identify(sqlite3 *db, const char *path, weir_db_content *ret, w
     if (err == WEIR_EDAMAGED)
         return weir_fail(
             error, WEIR_EDAMAGED,
-            "%s is not a database, or is cut short or damaged at its start: restore it "
-            "from a backup, or move it away and start anew",
+            "%s is not a database, or is cut short or damaged at its start: with weir stopped, "
+            "`weir store repair` keeps what can be read of it",
             path);
     if (err != WEIR_OK)
         return err;
@@ -154,10 +156,26 @@ weir_err weir_db_identify(sqlite3 *db, const char *path, weir_db_content *ret, w
     return WEIR_OK;
 }
 
+/* The database, and what SQLite opens beside it. */
+static weir_err files_check(const char *path, const char *vfs, weir_error *error)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; err == WEIR_OK && i < sizeof endings / sizeof *endings; i++) {
+        char name[4200];
+        (void)snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        err = weir_file_check(name, vfs, error);
+    }
+    return err;
+}
+
 weir_err weir_db_open(const char *path, int flags, const char *vfs, sqlite3 **ret,
                       weir_error *error)
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
+    weir_err err = files_check(path, vfs, error);
+    if (err != WEIR_OK)
+        return err;
     int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
     if (!db)
         return weir_fail(error, WEIR_ENOMEM, "no memory to open %s", path);
@@ -169,7 +187,7 @@ weir_err weir_db_open(const char *path, int flags, const char *vfs, sqlite3 **re
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "PRAGMA mmap_size=0", NULL, NULL, NULL);
     if (rc != SQLITE_OK) {
-        weir_err err = weir_db_fail(db, error, "open the database");
+        err = weir_db_fail(db, error, "open the database");
         (void)weir_fail_prefix(error, "%s: ", path);
         return err;
     }

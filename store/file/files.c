@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -27,6 +28,20 @@ static weir_err errno_fail(weir_error *error, const char *doing, const char *pat
     const bool may_not = errno == EACCES || errno == EPERM || errno == EROFS;
     return weir_fail(error, may_not ? WEIR_EPERM : WEIR_EIO, "cannot %s %s: %s", doing, path,
                      strerror(errno));
+}
+
+weir_err weir_file_check(const char *path, const char *vfs, weir_error *error)
+{
+    struct stat st;
+    if (vfs || stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return WEIR_OK;
+    return weir_fail(error, WEIR_EIO,
+                     "%s is %s, where a database file belongs: move it away, or choose another "
+                     "--data-dir",
+                     path,
+                     S_ISDIR(st.st_mode)    ? "a folder"
+                     : S_ISFIFO(st.st_mode) ? "a named pipe"
+                                            : "no file");
 }
 
 /* --- through the VFS ---------------------------------------------------------------------- */

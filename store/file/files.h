@@ -12,6 +12,13 @@
 bool weir_file_exists(const char *path, const char *vfs);  /* true also if that cannot be told */
 int64_t weir_file_size(const char *path, const char *vfs); /* -1: there is none, or unreadable */
 
+/*
+ * What SQLite must not be given: opening a FIFO waits for ever, a folder or a device gives an error
+ * nobody understands. OK: a file, a link to one, or nothing. On a simulated disk there is no other.
+ * WEIR_EIO.
+ */
+weir_err weir_file_check(const char *path, const char *vfs, weir_error *error) WEIR_MUST_CHECK;
+
 /* Over what is there. Nothing has either open. WEIR_EIO, WEIR_EPERM. */
 weir_err weir_file_move(const char *from, const char *to, const char *vfs,
                         weir_error *error) WEIR_MUST_CHECK;

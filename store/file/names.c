@@ -125,6 +125,12 @@ weir_err weir_uids_add_glob(weir_uids *uids, sqlite3 *db, const char *pattern, w
                     pattern, error);
 }
 
+weir_err weir_uids_add_like(weir_uids *uids, sqlite3 *db, const char *pattern, weir_error *error)
+{
+    return uids_add(uids, db, "SELECT uid FROM main.tag WHERE name LIKE ? AND " UID_IS_POSSIBLE,
+                    pattern, error);
+}
+
 int weir_uid_compare(const void *a, const void *b)
 {
     weir_tag_uid x = *(const weir_tag_uid *)a, y = *(const weir_tag_uid *)b;

@@ -42,10 +42,12 @@ typedef struct weir_uids {
 
 void weir_uids_deinit(weir_uids *uids);
 
-/* Adds the tags of this name, or those that match the pattern as SQL's GLOB does. */
+/* Adds the tags of this name, or those that match the pattern as SQL's GLOB or LIKE does. */
 weir_err weir_uids_add_name(weir_uids *uids, sqlite3 *db, const char *name,
                             weir_error *error) WEIR_MUST_CHECK;
 weir_err weir_uids_add_glob(weir_uids *uids, sqlite3 *db, const char *pattern,
+                            weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_uids_add_like(weir_uids *uids, sqlite3 *db, const char *pattern,
                             weir_error *error) WEIR_MUST_CHECK;
 
 /* For qsort and bsearch of uids. */

@@ -33,6 +33,8 @@ static char op_letter(int op)
         return '}';
     case SQLITE_INDEX_CONSTRAINT_GLOB:
         return 'G';
+    case SQLITE_INDEX_CONSTRAINT_LIKE: /* never one with ESCAPE */
+        return 'L';
     default:
         return 0;
     }
@@ -46,8 +48,8 @@ static char constraint_op(sqlite3_index_info *info, int i, char column, bool has
     if (column >= '0' && column <= '9')
         return op == '=' ? op : 0;
     if (column != 'n')
-        return op == 'G' ? 0 : op;
-    if (has_tags || (op != '=' && op != 'G'))
+        return op == 'G' || op == 'L' ? 0 : op;
+    if (has_tags || (op != '=' && op != 'G' && op != 'L'))
         return 0;
     if (op == '=' && strcmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)
         return 0;
@@ -179,8 +181,9 @@ static weir_err tags_apply(weir_constraints *c, sqlite3 *db, char op, sqlite3_va
         const char *text = (const char *)sqlite3_value_text(value);
         if (!text)
             return weir_fail(error, WEIR_ENOMEM, "no memory for a tag's name");
-        return op == 'G' ? weir_uids_add_glob(&c->tags, db, text, error)
-                         : weir_uids_add_name(&c->tags, db, text, error);
+        return op == 'G'   ? weir_uids_add_glob(&c->tags, db, text, error)
+               : op == 'L' ? weir_uids_add_like(&c->tags, db, text, error)
+                           : weir_uids_add_name(&c->tags, db, text, error);
     }
     for (int rc = sqlite3_vtab_in_first(value, &item); err == WEIR_OK && rc == SQLITE_OK && item;
          rc = sqlite3_vtab_in_next(value, &item)) {

@@ -309,6 +309,10 @@ static void constraints_leave_most_rows_compressed(void **state)
         {"WHERE tag GLOB 'd1/*'", "500", 250},
         {"WHERE tag GLOB '*[0]'", "500", 500},
         {"WHERE tag GLOB 'e*'", "0", 0},
+        {"WHERE tag LIKE 'D1/%'", "500", 250},
+        {"WHERE tag LIKE 'd1/p_' AND tag='d1/p0'", "250", 250},
+        {"WHERE tag LIKE 'e%'", "0", 0},
+        {"WHERE tag LIKE 'd!_%' ESCAPE '!'", "0", 500}, /* SQLite does not tell of these */
         {"WHERE ts=1700000010000000", "4", 2},
         {"WHERE ts>=1700000010000000 AND ts<1700000020000000", "40", 20},
         {"WHERE ts>1700000010000000 AND ts<=1700000020000000", "40", 20},

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "store/file/database.h"
@@ -111,17 +112,20 @@ static weir_err tables_check(sqlite3 *db, char why[300], weir_error *error)
     return err;
 }
 
-/* *ret_named: the head says that it is ours, of this or an older version. */
-static weir_err database_look(const char *path, const char *vfs, bool *ret_named, char why[300],
-                              weir_error *error)
+/* *ret_named: the head says that it is ours, of this or an older version; *ret_database: it is
+ * somebody's. */
+static weir_err database_look(const char *path, const char *vfs, bool *ret_named,
+                              bool *ret_database, char why[300], weir_error *error)
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
     weir_db_content content;
-    int64_t version = 0;
-    *ret_named = false;
+    int64_t version = 0, id;
+    *ret_named = *ret_database = false;
     weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &db, error);
     if (err == WEIR_OK)
         err = weir_db_identify(db, path, &content, error);
+    if (err == WEIR_EDAMAGED)
+        *ret_database = weir_db_int(db, "PRAGMA application_id", 0, &id, NULL) == WEIR_OK;
     const bool known = err == WEIR_OK || err == WEIR_EUNSUPPORTED;
     weir_err read = known ? weir_db_int(db, "PRAGMA user_version", 0, &version, error) : WEIR_OK;
     if (read != WEIR_OK)
@@ -180,16 +184,33 @@ static weir_err store_verify(const char *data_dir, const char *vfs, bool *ret_da
     return WEIR_OK;
 }
 
+/* A writer moves and renames files, which would leave a link's target behind. */
+static weir_err names_check(const paths *p, const char *vfs, weir_error *error)
+{
+    struct stat st;
+    weir_err err = weir_file_check(p->at[DATA], vfs, error);
+    if (err == WEIR_OK)
+        err = weir_file_check(p->at[WAL], vfs, error);
+    if (err == WEIR_OK && !vfs && lstat(p->at[DATA], &st) == 0 && S_ISLNK(st.st_mode))
+        err = weir_fail(error, WEIR_EIO,
+                        "%s is a symbolic link, and only a file can be written safely: give the "
+                        "directory it points to as --data-dir (that may be reached by a link)",
+                        p->at[DATA]);
+    return err;
+}
+
 static weir_err look_once(const char *data_dir, const char *vfs, bool *ret_damaged,
                           char ret_why[300], weir_error *error)
 {
     WEIR_CLEANUP(paths_free) paths *p = weir_alloc(sizeof *p);
     weir_error local = WEIR_ERROR_INIT;
     weir_wal_state wal = {0};
-    bool named = false;
+    bool named = false, database = false;
     weir_err err = p ? paths_make(p, data_dir, error) : weir_fail(error, WEIR_ENOMEM, "no memory");
     *ret_damaged = false;
     ret_why[0] = '\0';
+    if (err == WEIR_OK)
+        err = names_check(p, vfs, error);
     if (err == WEIR_OK)
         err = weir_wal_look(p->at[WAL], vfs, &wal, error);
     /* SQLite's VFS takes an empty file for none. */
@@ -209,13 +230,18 @@ static weir_err look_once(const char *data_dir, const char *vfs, bool *ret_damag
         if (*ret_damaged)
             return WEIR_OK;
     }
-    err = database_look(p->at[DATA], vfs, &named, ret_why, &local);
+    err = database_look(p->at[DATA], vfs, &named, &database, ret_why, &local);
     if (err == WEIR_EDAMAGED && (named || file_is_ours(p, vfs))) {
         if (!ret_why[0])
-            (void)snprintf(ret_why, 300, "%.299s", local.text);
+            (void)snprintf(ret_why, 300, "data.db is cut short, or damaged at its start");
         *ret_damaged = true;
         return WEIR_OK;
     }
+    if (err == WEIR_EDAMAGED && !database)
+        return weir_fail(error, err,
+                         "nothing in %s is weir's, and it was not touched: restore it from a "
+                         "backup, or move it away and start anew",
+                         p->at[DATA]);
     /* What only a writer can clean up is left to the real opening. */
     return err == WEIR_EDAMAGED || err == WEIR_EUNSUPPORTED
                ? weir_fail(error, err, "%s", local.text)
@@ -442,6 +468,10 @@ weir_err weir_store_repair(const char *data_dir, const char *vfs, weir_wall now,
     (void)snprintf(path, sizeof path, "%s/data.db", data_dir);
     (void)snprintf(wal, sizeof wal, "%s/data.db-wal", data_dir);
     *ret = (weir_repair_report){0};
+    if (!vfs && access(data_dir, X_OK) != 0 && errno == EACCES)
+        return weir_fail(error, WEIR_EPERM,
+                         "no permission to look into %s: run this as the user who owns it",
+                         data_dir);
     if (!weir_file_exists(path, vfs) && !weir_file_exists(wal, vfs))
         return weir_fail(error, WEIR_ENOTFOUND, "no store in %s: give --data-dir", data_dir);
     weir_err err = weir_lock_take(data_dir, &lock, error);

@@ -10,6 +10,7 @@
 #include "blocks/segment.h"
 #include "store/file/row.h"
 #include "store/file/schema.h"
+#include "store/query/query.h"
 #include "store/repair/cells.h"
 #include "store/repair/verify.h"
 #include "store/store.h"
@@ -630,6 +631,41 @@ static void what_is_not_ours_is_not_touched(void **state)
     }
 }
 
+/* A FIFO would keep an opening waiting for ever. */
+static void a_name_with_no_file_behind_it_is_refused_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *words;
+    } cases[] = {
+        {"mkfifo $D/data.db", "named pipe"},
+        {"mkdir $D/data.db", "folder"},
+        {"mv $D/data.db $D/elsewhere.db; ln -s elsewhere.db $D/data.db", "symbolic link"},
+        {"mkfifo $D/data.db-wal", "named pipe"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = testing_dir(), command[1200];
+        (void)snprintf(command, sizeof command, "D=%s; %s", dir, cases[i].what);
+        if (i >= 2)
+            (void)testing_file_sql(dir, "PRAGMA application_id=0x77656972; CREATE TABLE t(a)");
+        assert_int_equal(system(command), 0);
+        weir_repair_report report;
+        weir_error error = WEIR_ERROR_INIT;
+        weir_store *store = NULL;
+        const weir_store_options options = {.data_dir = dir, .now = {T0}};
+        assert_int_equal(weir_store_open(&options, &store, &error), WEIR_EIO);
+        assert_non_null(strstr(error.text, cases[i].words));
+        assert_int_equal(weir_store_repair(dir, NULL, (weir_wall){T0}, &report, &error), WEIR_EIO);
+        assert_non_null(strstr(error.text, cases[i].words));
+        if (i < 2) {
+            weir_query *query = NULL;
+            assert_int_equal(weir_query_open(dir, NULL, &query, &error), WEIR_EIO);
+            assert_non_null(strstr(error.text, cases[i].words));
+        }
+        dir_remove(dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -639,6 +675,7 @@ int main(void)
         cmocka_unit_test(a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond),
         cmocka_unit_test(an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_one),
         cmocka_unit_test(what_is_not_ours_is_not_touched),
+        cmocka_unit_test(a_name_with_no_file_behind_it_is_refused_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -518,6 +518,53 @@ def test_a_query_for_everything_takes_little_memory_and_ends_when_told(weir, his
     verify(weir, history)
 
 
+@pytest.mark.parametrize("query, words", [
+    ("WITH RECURSIVE r(x) AS (SELECT zeroblob(1000000) UNION ALL SELECT x||x FROM r) SELECT length(x) FROM r", "256 MB of memory"),
+    ("SELECT zeroblob(100000000)", "a value may have 64 MB"),
+    ("SELECT * FROM sinks", "there are samples, current, tags, devices, events, gaps, buckets and history"),
+])
+def test_a_query_that_asks_for_too_much_is_told_what_to_ask_for(weir, history, query, words):
+    done = weir.run("sql", "--data-dir", history, query)
+    assert done.returncode == 1 and words in done.stderr, done.stderr
+
+
+def flip_history(data_dir):
+    """Zeros over pages in the midst, where segments are."""
+    path = data_dir / "data.db"
+    size = path.stat().st_size // 4096
+    with open(path, "r+b") as file:
+        file.seek(size // 3 * 4096)
+        file.write(bytes(size // 3 * 4096))
+
+
+def test_whoever_finds_damage_is_told_the_next_command(weir, history):
+    flip_history(history)
+    repair = f"`weir store repair --data-dir {history}` keeps all that can be read"
+    for command in (["sql", "SELECT sum(value) FROM samples"], ["export"], ["backup", str(weir.tmp_path / "x.tar")], ["store", "verify"]):
+        done = weir.run(*command, "--data-dir", history)
+        assert done.returncode == 9 and repair in done.stderr, done.stderr
+    assert not (weir.tmp_path / "x.tar").exists()
+    # What opens it for writing repairs it if it cannot be opened else, and says so.
+    with open(history / "data.db", "r+b") as file:
+        file.truncate((history / "data.db").stat().st_size // 8192 * 4096)
+    for command in (["sql", "SELECT 1"], ["store", "stats"]):
+        done = weir.run(*command, "--data-dir", history)
+        assert done.returncode == 9 and "`weir store repair`" in done.stderr, done.stderr
+    done = weir.run("tag", "purge", "m1/*", "--yes", "--data-dir", history)
+    assert done.returncode == 0 and "the store was damaged (data.db is cut short" in done.stderr and "brought over" in done.stderr
+
+
+def test_verify_says_nothing_on_a_terminal_where_nothing_is_wrong(weir, history):
+    master, slave = pty.openpty()
+    with subprocess.Popen([BINARY, "store", "verify", "--data-dir", str(history)], stdout=slave, stderr=subprocess.PIPE,
+                          text=True, env=weir.environment) as process:
+        os.close(slave)
+        assert " 0 findings" in process.stderr.read() and process.wait(60) == 0
+    with pytest.raises(OSError):
+        assert os.read(master, 100) == b""
+    os.close(master)
+
+
 def test_a_query_ends_when_nobody_reads_any_more(weir, history):
     for format_name in ("csv", "json", "table"):
         command = f"{BINARY} sql --data-dir {history} --format {format_name} '{ALL}' | head -n 2; echo ${{PIPESTATUS[0]}}"
