@@ -4,6 +4,7 @@
 #include "blocks/replies.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/crc.h"
 #include "blocks/segment_priv.h"
 
@@ -26,7 +27,7 @@ static const int64_t received_unit_us = 1000;
 static int64_t received_after(const weir_reply *r)
 {
     int64_t us = (int64_t)((uint64_t)r->received.us - (uint64_t)r->due.us);
-    return us / received_unit_us - (us % received_unit_us < 0);
+    return weir_floor_divide(us, received_unit_us);
 }
 
 static int64_t reply_take(const weir_reply *r, unsigned column)
