@@ -3,6 +3,8 @@
 
 #include "cli/datadir.h"
 
+#include <string.h>
+
 #include "daemon/assemble.h"
 
 const char *weir_data_dir(weir_arena *arena, const char *config, const char *data_dir,
@@ -20,4 +22,15 @@ const char *weir_data_dir(weir_arena *arena, const char *config, const char *dat
     if (!copy)
         (void)weir_fail(error, WEIR_ENOMEM, "the data directory's name");
     return copy;
+}
+
+const char *weir_kept_data_dir(weir_arena *arena, const char *config, const char *data_dir,
+                               const char *verb, weir_error *error)
+{
+    const char *found = weir_data_dir(arena, config, data_dir, error);
+    if (!found || strcmp(found, "memory") != 0)
+        return found;
+    (void)weir_fail(error, WEIR_ENOTFOUND, "data_dir is memory: nothing is kept that could be %s",
+                    verb);
+    return NULL;
 }

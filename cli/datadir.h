@@ -12,3 +12,8 @@
  */
 const char *weir_data_dir(weir_arena *arena, const char *config, const char *data_dir,
                           weir_error *error) WEIR_MUST_CHECK;
+
+/* The same for a command that reads what was kept; also NULL when nothing is kept, that could be
+ * `verb` ("exported"). */
+const char *weir_kept_data_dir(weir_arena *arena, const char *config, const char *data_dir,
+                               const char *verb, weir_error *error) WEIR_MUST_CHECK;
