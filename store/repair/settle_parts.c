@@ -23,7 +23,7 @@ struct orphan {
 static void orphan_add_replies(struct orphan *o, const weir_segment_head *head, const void *body,
                                size_t n)
 {
-    weir_reply *replies = weir_alloc_zero(head->count, sizeof *replies);
+    weir_reply_record *replies = weir_alloc_zero(head->count, sizeof *replies);
     if (replies && weir_replies_decode(head, body, n, replies, NULL) == WEIR_OK)
         for (uint32_t i = 0; i < head->count; i++) {
             const int64_t seq = (int64_t)replies[i].seq;

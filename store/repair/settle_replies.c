@@ -184,8 +184,8 @@ static weir_err missing_read(struct work *w, weir_error *error)
 /* --- making them -------------------------------------------------------------------------- */
 
 /* Behind all others of its series: put in order with the rest. */
-static weir_err replies_write(struct work *w, uint32_t series, const weir_reply *replies, size_t n,
-                              weir_error *error)
+static weir_err replies_write(struct work *w, uint32_t series, const weir_reply_record *replies,
+                              size_t n, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
     weir_segment_bytes bytes;
@@ -218,15 +218,15 @@ static bool range_between(const struct work *w, uint32_t series, int64_t first, 
 
 static weir_err replies_make(struct work *w, weir_error *error)
 {
-    weir_reply *replies = weir_alloc_zero(WEIR_SEGMENT_COUNT_MAX, sizeof *replies);
+    weir_reply_record *replies = weir_alloc_zero(WEIR_SEGMENT_COUNT_MAX, sizeof *replies);
     weir_err err = replies ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "no memory for lost replies");
     for (size_t i = 0; err == WEIR_OK && i < w->n_missing;) {
         const uint32_t series = w->missing[i].series;
         size_t n = 0;
         do {
-            replies[n++] = (weir_reply){.due = {w->missing[i].due},
-                                        .received = {w->missing[i].due},
-                                        .seq = (uint64_t)w->first_seq};
+            replies[n++] = (weir_reply_record){.due = {w->missing[i].due},
+                                               .received = {w->missing[i].due},
+                                               .seq = (uint64_t)w->first_seq};
             i++;
         } while (n < WEIR_SEGMENT_COUNT_MAX && i < w->n_missing && w->missing[i].series == series &&
                  !range_between(w, series, replies[n - 1].due.us, w->missing[i].due));
