@@ -90,9 +90,10 @@ weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now, weir_er
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_repair_report report = {0};
     bool found = false;
+    const bool opening = !store->catalog; /* else a failing disk may be tried each second */
     weir_err err = weir_repair_resume(store->data_dir, store->vfs, error);
     if (err == WEIR_OK)
-        err = weir_repair_look(store->data_dir, store->vfs, &found, report.why, error);
+        err = weir_repair_look(store->data_dir, store->vfs, opening, &found, report.why, error);
     if (err != WEIR_OK || (!found && !damaged))
         return err;
     err = weir_repair_run(store->data_dir, store->vfs, store->lock_fd,

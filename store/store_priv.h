@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The store's inside, shared by the files that write: store.c (commits), registry.c (tags and
- * devices), and those of maintain.c. */
+/* The store's inside, shared by the files that write: store.c (opening), commit.c, registry.c
+ * (tags and devices), and those of maintain.c. */
 
 #pragma once
 #include <sqlite3.h>

@@ -11,14 +11,6 @@ enum {
     KEEP_RATIO = 4, /* a tag is kept for so many periods at least */
 };
 
-static int64_t tier_period(int tier)
-{
-    int64_t days = 1;
-    for (int k = 1; k < tier; k++)
-        days *= WEIR_TIER_RATIO;
-    return days * WEIR_DAY;
-}
-
 static bool part_is_within(const weir_part *p, int64_t start, int64_t period)
 {
     return weir_floor_multiple(p->min_ts, period) == start &&
@@ -29,7 +21,7 @@ bool weir_choice_takes(const weir_choice *c, const weir_part *p)
 {
     return p->state == PART_LIVE && p->tier < c->tier && p->epoch == c->epoch &&
            p->first_seq >= c->first_seq && p->last_seq <= c->last_seq &&
-           part_is_within(p, c->start, tier_period(c->tier));
+           part_is_within(p, c->start, weir_tier_period(c->tier));
 }
 
 static void choice_count(weir_choice *c, const weir_part *parts, size_t n)
@@ -52,7 +44,7 @@ static void choice_count(weir_choice *c, const weir_part *parts, size_t n)
 /* A part that is left out and overlaps: what is later than it waits. */
 static void choice_narrow(weir_choice *c, const weir_part *parts, size_t n)
 {
-    const int64_t period = tier_period(c->tier);
+    const int64_t period = weir_tier_period(c->tier);
     for (size_t i = 0; i < n && c->n > 0; i++) {
         const weir_part *p = &parts[i];
         if (p->state != PART_LIVE || p->epoch != c->epoch || p->tier & PART_STAYS ||
@@ -67,7 +59,7 @@ static void choice_narrow(weir_choice *c, const weir_part *parts, size_t n)
 
 bool weir_period_suits(int tier, int64_t keep)
 {
-    return keep / KEEP_RATIO >= tier_period(tier);
+    return keep / KEEP_RATIO >= weir_tier_period(tier);
 }
 
 /* The merge at this tier of the period of a part, if there is something to gain. */
@@ -77,7 +69,7 @@ static bool choose(const weir_store *store, const weir_part *parts, size_t n, co
     /* The last samples of a period come to history with the next archive, and one that may be
      * under way. */
     const int64_t slack = 2 * store->options.archive_us;
-    const int64_t period = tier_period(tier), start = weir_floor_multiple(of->min_ts, period);
+    const int64_t period = weir_tier_period(tier), start = weir_floor_multiple(of->min_ts, period);
     weir_choice c = {.tier = tier, .epoch = of->epoch, .start = start, .last_seq = UINT64_MAX};
     if (!part_is_within(of, start, period) || now.us < start + period + slack ||
         !weir_period_suits(tier, weir_expire_keep(store, 0)))
@@ -108,7 +100,7 @@ bool weir_choice_again(const weir_part *target, const weir_part *parts, size_t n
 {
     weir_choice c = {.tier = target->tier,
                      .epoch = target->epoch,
-                     .start = weir_floor_multiple(target->min_ts, tier_period(target->tier)),
+                     .start = weir_floor_multiple(target->min_ts, weir_tier_period(target->tier)),
                      .first_seq = target->first_seq,
                      .last_seq = target->last_seq};
     choice_count(&c, parts, n);

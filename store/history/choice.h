@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "store/history/part.h"
 
-enum { WEIR_TIER_RATIO = 8 }; /* between the periods of two tiers */
-
 /* What a merge takes: the parts of lower tiers that lie within a period of its tier. */
 typedef struct weir_choice {
     int tier;

@@ -15,7 +15,7 @@ void weir_group_free(weir_group *g)
 
 static size_t volume_bytes(const weir_volume *v, bool replies)
 {
-    return replies ? v->replies * sizeof(weir_reply)
+    return replies ? v->replies * sizeof(weir_reply_record)
                    : v->samples * (sizeof(weir_sample) + sizeof(weir_reply_ref)) + v->text;
 }
 
@@ -118,14 +118,14 @@ static void gather_reply(weir_group *g, const weir_batch *b, uint64_t seq)
                  !weir_log_range_is_purged(g->census->range, &b->samples[j], seq + j);
     const size_t at = inside ? group_next(g, lowest) : SIZE_MAX;
     if (at != SIZE_MAX)
-        g->all.replies[at] = (weir_reply){.due = b->due,
-                                          .received = b->received,
-                                          .seq = seq,
-                                          .plans = b->plans,
-                                          .flags = b->flags,
-                                          .connection = b->connection,
-                                          .device = b->device,
-                                          .catalog_revision = b->catalog_revision};
+        g->all.replies[at] = (weir_reply_record){.due = b->due,
+                                                 .received = b->received,
+                                                 .seq = seq,
+                                                 .plans = b->plans,
+                                                 .flags = b->flags,
+                                                 .connection = b->connection,
+                                                 .device = b->device,
+                                                 .catalog_revision = b->catalog_revision};
 }
 
 weir_err weir_group_on_row(void *data, const weir_row *row, const weir_block_head *head,

@@ -16,6 +16,14 @@ enum {
     DELETE_BYTES = 1 << 20, /* ... or so many bytes */
 };
 
+int64_t weir_tier_period(int tier)
+{
+    int64_t days = 1;
+    for (int k = 1; k < tier; k++)
+        days *= WEIR_TIER_RATIO;
+    return days * WEIR_DAY;
+}
+
 static weir_part part_of(sqlite3_stmt *s)
 {
     return (weir_part){.id = sqlite3_column_int64(s, 0),

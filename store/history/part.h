@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "store/store.h"
 
+enum { WEIR_TIER_RATIO = 8 }; /* between the periods of two tiers */
+
 /* A row of the table; schema.h. */
 typedef struct weir_part {
     int64_t id;
@@ -22,6 +24,9 @@ typedef struct weir_part {
     uint64_t first_seq, last_seq;
     uint64_t segments, samples, bytes;
 } weir_part;
+
+/* How long the periods of a tier are; tier 0 has days as well. */
+int64_t weir_tier_period(int tier);
 
 /* Reads the rows that `where` names ("WHERE state=1 ORDER BY id"). Release with weir_free. */
 weir_err weir_parts_read(sqlite3 *db, const char *where, weir_part **ret, size_t *ret_n,

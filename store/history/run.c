@@ -11,7 +11,7 @@
 bool weir_run_reserve(weir_run *run, bool replies, size_t n)
 {
     if (replies) {
-        weir_reply *all = weir_realloc_array(run->replies, n, sizeof *all);
+        weir_reply_record *all = weir_realloc_array(run->replies, n, sizeof *all);
         run->replies = all ? all : run->replies;
         return all != NULL;
     }

@@ -15,7 +15,7 @@ enum { WEIR_SEGMENT_TEXT = 8 << 20 }; /* bytes of strings after which a segment 
 typedef struct weir_run {
     weir_sample *samples;
     weir_reply_ref *refs;
-    weir_reply *replies; /* or these; NULL: samples */
+    weir_reply_record *replies; /* or these; NULL: samples */
     size_t n;
 } weir_run;
 

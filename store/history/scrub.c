@@ -163,11 +163,17 @@ weir_err weir_scrub_run(weir_store *store, weir_wall now, bool *ret_did, weir_er
         !weir_expire_is_idle(store))
         return WEIR_OK;
     s->finished = false;
+    if (!s->fresh) {
+        /* A merge reads the commits; without new ones it would come to them in a minute. */
+        h->merge_until = store->position.committed_seq;
+        s->fresh = true;
+        return WEIR_OK;
+    }
     weir_err err = piece(store, s, now, &row, error);
     if (err != WEIR_OK || row)
         return err;
     if (s->segments)
         store->checked = now;
-    *s = (weir_scrub){.segments = !s->segments, .finished = s->segments};
+    *s = (weir_scrub){.fresh = !s->segments, .segments = !s->segments, .finished = s->segments};
     return WEIR_OK;
 }

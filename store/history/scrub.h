@@ -9,6 +9,7 @@
 
 /* How far the look has come; all zero: it begins. */
 typedef struct weir_scrub {
+    bool fresh;    /* commits that wait are being merged */
     bool segments; /* the log is done */
     int64_t key;   /* of log or segment: rows up to it are done */
     bool finished; /* for now: store->checked says when */

@@ -151,7 +151,7 @@ static bool due_is_shared(const weir_sources *s, const struct weir_sources_serie
 
 static weir_err ref_mark(weir_sources *s, int64_t part, weir_reply_ref *ref, weir_error *error)
 {
-    const weir_reply *reply;
+    const weir_reply_record *reply;
     weir_error why = WEIR_ERROR_INIT;
     weir_err err = s->view ? WEIR_OK : weir_view_new(s->db, &s->view, error);
     if (err != WEIR_OK)

@@ -71,7 +71,7 @@ static void read_rows(sqlite3 *db, const char *sql, struct contents *c)
 
 /* The replies that a series has in a part. */
 struct series {
-    weir_reply *replies;
+    weir_reply_record *replies;
     size_t n;
 };
 
@@ -146,7 +146,8 @@ static void read_parts(sqlite3 *db, struct contents *c, bool with_replies)
                     of_part = part;
                     read_series(db, part, of, &series);
                 }
-                const weir_reply *reply = weir_reply_find(series.replies, series.n, &refs[i]);
+                const weir_reply_record *reply =
+                    weir_reply_find(series.replies, series.n, &refs[i]);
                 if (!reply)
                     fail_msg("tag %u at %lld: no reply", tag, (long long)f.ts);
                 f.seq = reply->seq + refs[i].index;

@@ -278,7 +278,7 @@ const weir_summary *weir_tag_source_summary(const weir_tag_reading *r, const wei
 weir_err weir_tag_source_complete(const weir_tag_reading *r, const weir_tag_source *c, size_t i,
                                   weir_item *item, weir_error *error)
 {
-    const weir_reply *reply;
+    const weir_reply_record *reply;
     weir_err err = weir_view_reply(r->view, c->key >> 40, &c->refs[i], &reply, error);
     if (err != WEIR_OK)
         return err;

@@ -19,8 +19,8 @@ struct view_replies {
     int64_t part;
     uint32_t series;
     int64_t min_due, max_due;
-    weir_reply *replies; /* NULL: the place is free */
-    size_t n, at;        /* at: found last */
+    weir_reply_record *replies; /* NULL: the place is free */
+    size_t n, at;               /* at: found last */
     uint64_t used;
 };
 

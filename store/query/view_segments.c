@@ -98,7 +98,7 @@ static weir_err replies_decode(weir_view *view, const struct replies_search *s,
                                struct view_replies *place, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_reset) sqlite3_stmt *stmt = view->body;
-    weir_reply *replies = weir_realloc_array(place->replies, s->head.count, sizeof *replies);
+    weir_reply_record *replies = weir_realloc_array(place->replies, s->head.count, sizeof *replies);
     if (!replies)
         return weir_fail(error, WEIR_ENOMEM, "no memory to read the store");
     place->replies = replies;
@@ -148,9 +148,9 @@ static weir_err replies_get(weir_view *view, int64_t part, const weir_reply_ref 
 }
 
 /* Mostly it is that of the sample before, or its neighbour. */
-static const weir_reply *replies_find(struct view_replies *r, const weir_reply_ref *ref)
+static const weir_reply_record *replies_find(struct view_replies *r, const weir_reply_ref *ref)
 {
-    const weir_reply *found = NULL;
+    const weir_reply_record *found = NULL;
     for (size_t i = r->at; ref->mark == 0 && !found && i < r->at + 2 && i < r->n; i++)
         if (r->replies[i].due.us == ref->due.us &&
             (i == 0 || r->replies[i - 1].due.us < ref->due.us))
@@ -163,7 +163,7 @@ static const weir_reply *replies_find(struct view_replies *r, const weir_reply_r
 }
 
 weir_err weir_view_reply(weir_view *view, int64_t part, const weir_reply_ref *ref,
-                         const weir_reply **ret, weir_error *error)
+                         const weir_reply_record **ret, weir_error *error)
 {
     struct view_replies *r = NULL;
     weir_err err = replies_get(view, part, ref, &r, error);
