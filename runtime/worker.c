@@ -65,6 +65,7 @@ struct weir_worker {
 
     weir_mono check_due, hint_due;
     weir_mono recover_next, repair_next; /* not before */
+    char obstacle[512];                  /* why the last recovery failed; "": it did not */
     int64_t slowest[2];                  /* commits of this minute and the one before, us */
     weir_mono minute_due;
 
@@ -322,6 +323,15 @@ static void worker_tell_recovery(weir_worker *w, const weir_recovery *r)
                     "store_reopened", r->text);
 }
 
+/* Why the store cannot be opened again: each reason once, as it says what to do. */
+static void worker_tell_obstacle(weir_worker *w, const weir_error *error)
+{
+    if (strcmp(w->obstacle, error->text) == 0)
+        return;
+    (void)snprintf(w->obstacle, sizeof w->obstacle, "%s", error->text);
+    worker_log(w, WEIR_LOG_ERROR, "store_failing", error->text);
+}
+
 /* Closes and opens the file, when err calls for it and the last try is not too near. False: not
  * done; *err has what it ran into. */
 static bool worker_recover(weir_worker *w, weir_err *err, weir_error *error)
@@ -339,8 +349,10 @@ static bool worker_recover(weir_worker *w, weir_err *err, weir_error *error)
         w->store, repair, w->platform->wall(w->platform->data), &recovery, error);
     if (tried != WEIR_OK) {
         *err = tried;
+        worker_tell_obstacle(w, error);
         return false;
     }
+    w->obstacle[0] = '\0';
     worker_tell_recovery(w, &recovery);
     return true;
 }

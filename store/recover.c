@@ -166,6 +166,33 @@ weir_err weir_store_check(weir_store *store, weir_error *error)
 
 /* --- a file that is gone ------------------------------------------------------------------ */
 
+static weir_err disk_fail(const weir_store *store, weir_error *error)
+{
+    return weir_fail(error, WEIR_EIO,
+                     "the disk of %s is not there any more: mount it, or restart weir to begin "
+                     "on what is there now",
+                     store->data_dir);
+}
+
+/* Whether the folder that had the directory is of another disk than that was. */
+static bool parent_is_elsewhere(const weir_store *store)
+{
+    char path[4200];
+    struct stat parent;
+    path_make(store, "..", path);
+    char *end =
+        path + strlen(store->data_dir); /* the directory itself is not there to go up from */
+    while (end > path && end[-1] == '/')
+        end--;
+    while (end > path && end[-1] != '/')
+        end--;
+    if (end == path)
+        (void)snprintf(path, sizeof path, ".");
+    else
+        *end = '\0';
+    return stat(path, &parent) == 0 && (uint64_t)parent.st_dev != store->device;
+}
+
 /* The lock of a directory that was deleted keeps nobody out of the one made in its place. */
 static weir_err dir_remake(weir_store *store, weir_error *error)
 {
@@ -173,14 +200,14 @@ static weir_err dir_remake(weir_store *store, weir_error *error)
     char path[4200];
     int fd = -1;
     path_make(store, "weir.lock", path);
+    /* A folder made where a disk should be mounted would lie on the wrong one. */
+    if (stat(store->data_dir, &dir) != 0 && parent_is_elsewhere(store))
+        return disk_fail(store, error);
     if (mkdir(store->data_dir, 0750) != 0 && errno != EEXIST)
         return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
                          "%s is gone and cannot be made: %s", store->data_dir, strerror(errno));
     if (stat(store->data_dir, &dir) != 0 || (uint64_t)dir.st_dev != store->device)
-        return weir_fail(error, WEIR_EIO,
-                         "the disk of %s is not there any more: mount it, or restart weir to begin "
-                         "on what is there now",
-                         store->data_dir);
+        return disk_fail(store, error);
     if (stat(path, &lock) == 0 && fstat(store->lock_fd, &held) == 0 && lock.st_ino == held.st_ino &&
         lock.st_dev == held.st_dev)
         return WEIR_OK;
@@ -226,14 +253,49 @@ static weir_err gone_rescue(weir_store *store, weir_wall now, weir_error *error)
     return err == WEIR_OK ? weir_dir_sync(store->data_dir, error) : err;
 }
 
-/* A name that leads to another file is somebody's doing, and is respected. */
+/*
+ * A name that leads to another file is somebody's doing, and is respected. But our write-ahead log
+ * may still lie beside it, and whoever opens that file would take it for the file's own: it is
+ * emptied. What only this connection can read goes to quarantine/ before.
+ */
+static weir_err exchanged_keep(weir_store *store, weir_wall now, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    char path[4200], when[28];
+    weir_err err = WEIR_OK;
+    weir_store_rollback(store);
+    weir_wall_format(now, when);
+    for (char *c = when; *c; c++)
+        *c = *c == ':' ? '-' : *c;
+    path_make(store, "quarantine", path);
+    if (!store->vfs) { /* a simulated disk has no folders */
+        (void)mkdir(path, 0750);
+        (void)snprintf(path + strlen(path), 64, "/exchanged-%s.db", when);
+        err = weir_db_prepare(store->db, "VACUUM INTO ?", &stmt, error);
+        if (err == WEIR_OK) {
+            (void)sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC);
+            err = weir_db_run(stmt, error);
+        }
+        if (err == WEIR_OK)
+            (void)snprintf(store->kept, sizeof store->kept, "%.299s", path);
+        if (err == WEIR_EDAMAGED) /* what cannot be read any more cannot be saved */
+            err = WEIR_OK;
+    }
+    if (err == WEIR_OK && sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                                    NULL, NULL) != SQLITE_OK)
+        err = weir_db_fail(store->db, error, "empty the write-ahead log");
+    return err;
+}
+
 static weir_err gone_mend(weir_store *store, weir_wall now, weir_recovery *ret, weir_error *error)
 {
     char path[4200];
     path_make(store, "data.db", path);
     weir_err err = dir_remake(store, error);
-    if (err != WEIR_OK || weir_file_exists(path, store->vfs))
+    if (err != WEIR_OK)
         return err;
+    if (weir_file_exists(path, store->vfs))
+        return exchanged_keep(store, now, error);
     err = gone_rescue(store, now, error);
     /* What cannot be read any more cannot be saved: then it begins anew. */
     if (err == WEIR_EDAMAGED)
@@ -369,8 +431,9 @@ static weir_err reopen(weir_store *store, const struct before *b, weir_wall now,
     else if (err == WEIR_OK && strcmp(store->uuid, b->identity.uuid) != 0 && !store->mended)
         err = weir_fail(error, WEIR_EPERM,
                         "data.db in %s was exchanged for that of another store (uuid %s): restart "
-                        "weir to use that",
-                        store->data_dir, store->uuid);
+                        "weir to use that%s%s",
+                        store->data_dir, store->uuid, store->kept[0] ? "; the one before is " : "",
+                        store->kept);
     if (err == WEIR_OK)
         err = wal_settle(store, error);
     if (err == WEIR_OK)
@@ -385,6 +448,11 @@ static void recovery_say(const weir_store *store, weir_recovery *r)
     size_t n = 0;
     if (r->repaired)
         n = (size_t)snprintf(r->text, sizeof r->text, "%.390s", store->notice);
+    else if (store->kept[0])
+        n = (size_t)snprintf(r->text, sizeof r->text,
+                             "data.db was exchanged for another file of this store, which is used "
+                             "now; the one before is %s",
+                             store->kept);
     else if (r->recreated)
         n = (size_t)snprintf(r->text, sizeof r->text, "data.db was gone and has been made anew%s",
                              store->created ? ", empty" : " with all that was in it");
@@ -431,7 +499,7 @@ weir_err weir_store_recover(weir_store *store, bool damaged, weir_wall now, weir
     weir_cursors_deinit(&b.cursors);
     ret->repaired = store->mended;
     recovery_say(store, ret);
-    store->notice[0] = '\0';
+    store->notice[0] = store->kept[0] = '\0';
     weir_store_note(store);
     return WEIR_OK;
 }

@@ -69,6 +69,7 @@ struct weir_store {
     bool mended, created;  /* by the last opening: repaired, made new */
     bool gone;             /* the file has no name any more: nothing is acknowledged */
     char notice[400];      /* what the opening had to tell */
+    char kept[300];        /* where all is that a file had which was exchanged for another; or "" */
 };
 
 /* Opens the file and reads what a commit needs; closes it and forgets that. What waits stays. */

@@ -338,30 +338,44 @@ static void files_that_are_deleted_are_noticed_and_made_anew_with_all_that_was_i
 static void a_file_that_was_exchanged_for_another_stores_is_left_alone(void **state)
 {
     (void)state;
-    char *dir = testing_dir(), *other = testing_dir(), command[1400];
-    weir_catalog *catalog = testing_catalog(1, 1);
-    weir_store *store = testing_open(other);
-    weir_recovery r;
-    weir_error error = WEIR_ERROR_INIT;
-    testing_register(store, catalog);
-    commit_values(store, 0, 3);
-    weir_store_close(store);
-    store = testing_open(dir);
-    testing_register(store, catalog);
-    commit_values(store, 0, 50);
-    (void)snprintf(command, sizeof command, "rm %s/data.db*; cp %s/data.db %s/data.db", dir, other,
-                   dir);
-    assert_int_equal(system(command), 0);
-    assert_int_equal(weir_store_check(store, &error), WEIR_EIO);
-    assert_int_equal(weir_store_recover(store, false, (weir_wall){T0}, &r, &error), WEIR_EPERM);
-    assert_non_null(strstr(error.text, "another store"));
-    testing_append(store, 1, T0, 0, weir_value_i64(1));
-    assert_int_equal(weir_store_commit(store, (weir_wall){T0}, &error), WEIR_EIO);
-    weir_store_close(store);
-    assert_string_equal(values_of(dir), "3|0|2");
-    weir_catalog_free(catalog);
-    testing_remove(dir);
-    testing_remove(other);
+    /* With its write-ahead log, and without: then ours lies beside a file it does not belong to. */
+    static const char *const commands[] = {"rm $D/data.db*; cp $O/data.db $D/data.db",
+                                           "mv $O/data.db $D/data.db"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        char *dir = testing_dir(), *other = testing_dir(), command[1400];
+        weir_catalog *catalog = testing_catalog(1, 1);
+        weir_store *store = testing_open(other);
+        weir_recovery r;
+        weir_error error = WEIR_ERROR_INIT;
+        testing_register(store, catalog);
+        commit_values(store, 0, 3);
+        weir_store_close(store);
+        store = testing_open(dir);
+        testing_register(store, catalog);
+        commit_values(store, 0, 50);
+        (void)snprintf(command, sizeof command, "D=%s; O=%s; %s", dir, other, commands[i]);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(weir_store_check(store, &error), WEIR_EIO);
+        assert_int_equal(weir_store_recover(store, false, (weir_wall){T0}, &r, &error), WEIR_EPERM);
+        assert_non_null(strstr(error.text, "another store"));
+        const char *kept = strstr(error.text, "the one before is ");
+        assert_non_null(kept);
+        (void)snprintf(command, sizeof command, "mkdir %s/was && mv %s %s/was/data.db", dir,
+                       kept + strlen("the one before is "), dir);
+        testing_append(store, 1, T0, 0, weir_value_i64(1));
+        assert_int_equal(weir_store_commit(store, (weir_wall){T0}, &error), WEIR_EIO);
+        weir_store_close(store);
+        assert_string_equal(values_of(dir), "3|0|2");
+        /* Nothing of ours is lost. */
+        assert_int_equal(system(command), 0);
+        (void)snprintf(command, sizeof command, "%s/was", dir);
+        assert_string_equal(values_of(command), "50|0|49");
+        weir_catalog_free(catalog);
+        (void)snprintf(command, sizeof command, "rm -rf %s/was %s/quarantine", dir, dir);
+        assert_int_equal(system(command), 0);
+        testing_remove(dir);
+        testing_remove(other);
+    }
 }
 
 static void a_store_that_is_gone_at_the_start_is_told(void **state)
