@@ -39,7 +39,7 @@ void sim_world_violation(sim_world *w, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    weir_wall_format((weir_wall){w->now.us - start_mono_us + start_wall_us}, time);
+    weir_wall_format(sim_world_true_wall(w), time);
     w->violations++;
     if (w->violations == 1)
         (void)snprintf(w->problem, sizeof w->problem, "seed %" PRIu64 ", %s: %s", w->config.seed,
@@ -59,6 +59,16 @@ void sim_world_trace(sim_world *w, uint64_t x)
 weir_wall sim_world_wall(const sim_world *w)
 {
     return (weir_wall){w->now.us + w->wall_offset};
+}
+
+weir_wall sim_world_true_wall(const sim_world *w)
+{
+    return (weir_wall){w->now.us - start_mono_us + start_wall_us};
+}
+
+static bool is_synchronized(void *data)
+{
+    return !((sim_world *)data)->is_unsynchronized;
 }
 
 static weir_mono loop_now(void *data)
@@ -155,19 +165,33 @@ static void yaml_devices(const sim_world *w, weir_text *yaml)
     }
 }
 
-static void make_catalog(sim_world *w)
+static bool has_own_plant(const sim_world *w)
+{
+    return w->config.plant.yaml != NULL;
+}
+
+static void yaml_plant(const sim_world *w, weir_text *yaml)
 {
     const sim_world_config *c = &w->config;
-    WEIR_TEXT_AUTO yaml = WEIR_TEXT_INIT;
-    weir_problems problems = WEIR_PROBLEMS_INIT;
-    weir_text_format(&yaml, "data_dir: %s\nstore: {max_loss: %lldms%s%s}\nconnections:\n",
-                     w->folder, (long long)(c->max_loss_us / WEIR_MS), c->store ? ", " : "",
+    weir_text_format(yaml, "store: {max_loss: %lldms%s%s}\nconnections:\n",
+                     (long long)(c->max_loss_us / WEIR_MS), c->store ? ", " : "",
                      c->store ? c->store : "");
     for (unsigned bus = 0; bus < c->connections; bus++)
         weir_text_format(
-            &yaml, "  - {name: bus%u, uri: \"%s://10.0.0.%u:502\", timeout: %lldms%s}\n", bus,
+            yaml, "  - {name: bus%u, uri: \"%s://10.0.0.%u:502\", timeout: %lldms%s}\n", bus,
             c->scheme, bus + 1, (long long)(timeout_us / WEIR_MS), c->settings ? c->settings : "");
-    yaml_devices(w, &yaml);
+    yaml_devices(w, yaml);
+}
+
+static void make_catalog(sim_world *w)
+{
+    WEIR_TEXT_AUTO yaml = WEIR_TEXT_INIT;
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    weir_text_format(&yaml, "data_dir: %s\n", w->folder);
+    if (has_own_plant(w))
+        weir_text_add(&yaml, w->config.plant.yaml);
+    else
+        yaml_plant(w, &yaml);
     const weir_err err = weir_yaml_load_text(yaml.text, yaml.length, "simulation.yaml", NULL,
                                              &w->catalog, &problems);
     must(err == WEIR_OK, problems.n > 0 ? problems.items[0].text : "the configuration");
@@ -211,7 +235,7 @@ void sim_world_open(sim_world *w, const sim_world_config *config)
     w->tags = calloc(w->catalog->n_tags, sizeof *w->tags);
     must(w->tags != NULL, "no memory");
     sim_ledger_init(&w->ledger, w->catalog->n_tags, start_wall_us);
-    w->slave_host = (weir_slave_host){w, slave_read};
+    w->slave_host = has_own_plant(w) ? w->config.plant.slaves : (weir_slave_host){w, slave_read};
     sim_network_init(&w->network, weir_random_u64(&w->random), &w->slave_host);
     w->network.framing = strcmp(w->config.scheme, "tcp") == 0 ? WEIR_FRAMING_TCP : WEIR_FRAMING_RTU;
     w->network.now = w->now;
@@ -281,6 +305,10 @@ static void on_batch(void *data, const weir_batch *batch)
     sim_world *w = data;
     const bool is_refused = w->inbox.refused != w->refused;
     w->refused = w->inbox.refused;
+    if (has_own_plant(w)) {
+        w->config.plant.on_batch(w->config.plant.data, batch);
+        return;
+    }
     for (size_t i = 0; i < batch->n_samples; i++) {
         const weir_sample *s = &batch->samples[i];
         const uint32_t tag = s->tag - 1;
@@ -322,7 +350,8 @@ static bool open_store(sim_world *w, weir_error *error)
     if (weir_store_open(&options, &w->store, error) != WEIR_OK)
         return false;
     if (weir_store_register(w->store, w->catalog, sim_world_wall(w), error) == WEIR_OK) {
-        /* Only a store that was lost as a whole gives new ones: a violation, and judged no further. */
+        /* Only a store that was lost as a whole gives new ones: a violation, and judged no further.
+         */
         for (uint32_t i = 0; i < w->catalog->n_tags; i++)
             if (w->catalog->tags[i].uid != i + 1) {
                 (void)weir_fail(error, WEIR_EDAMAGED, "a tag got another uid");
@@ -348,7 +377,7 @@ static void judge_start(sim_world *w, uint64_t seq)
             w->committed_seq, seq);
     w->committed_seq = seq;
     sim_world_trace(w, seq);
-    if (is_other)
+    if (is_other && !has_own_plant(w))
         sim_world_check(w);
     sim_ledger_drop_uncommitted(&w->ledger);
 }
@@ -384,6 +413,7 @@ bool sim_world_start(sim_world *w, weir_error *error)
     w->platform = (weir_platform){.data = w,
                                   .now = loop_now,
                                   .wall = loop_wall,
+                                  .synchronized = is_synchronized,
                                   .seed = weir_random_u64(&w->random),
                                   .transport = &w->network.host,
                                   .vfs = w->vfs_name,
@@ -411,6 +441,8 @@ static void judge_slots_of_life(sim_world *w)
 {
     const int64_t interval = w->config.interval_us;
     const bool was_clock_set = w->clock_stepped.us > w->now.us - 3 * interval;
+    if (has_own_plant(w))
+        return;
     for (uint32_t i = 0; i < w->catalog->n_tags; i++) {
         const sim_tag_state *t = &w->tags[i];
         weir_device_status status;
@@ -460,8 +492,11 @@ static void note_commit(sim_world *w)
     if (seq != w->committed_seq)
         sim_world_trace(w, seq);
     w->committed_seq = seq;
-    if (w->inbox.bytes == 0 && weir_store_pending(w->store, NULL) == 0)
-        w->ledger.n_committed = w->ledger.n;
+    if (w->inbox.bytes > 0 || weir_store_pending(w->store, NULL) > 0)
+        return;
+    w->ledger.n_committed = w->ledger.n;
+    if (w->config.plant.on_committed)
+        w->config.plant.on_committed(w->config.plant.data);
 }
 
 bool sim_world_stop(sim_world *w)
