@@ -2,10 +2,14 @@
 /* What plain SQLite rows cost: the reference of bench/store. Uses nothing of weir. */
 
 /*
- *   ref-rows append FILE TAGS SECONDS                  a row for each tag and second, an index on
- * (tag_id, ts) ref-rows flash FILE TAGS SECONDS index|plain PRE   commits every second,
- * synchronous=FULL ref-rows month FILE                                one tag's month of 1 s among
- * five, then 1000 buckets of it
+ *   ref-rows append FILE TAGS SECONDS
+ *       a row for each tag and second, an index on (tag_id, ts)
+ *
+ *   ref-rows flash FILE TAGS SECONDS index|plain PRE
+ *       commits every second, synchronous=FULL
+ *
+ *   ref-rows month FILE
+ *       one tag's month of 1 s among five, then 1000 buckets of it
  *
  * One JSON object on standard output. append: rows in order of time, as a poller makes them, a
  * commit for each 10 000, synchronous=NORMAL (the friendlier setting for the reference). flash: PRE
@@ -13,21 +17,19 @@
  * bytes are what the kernel counts for this process, with the final checkpoint.
  */
 
-#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include <sqlite3.h>
+
+#include "cost.h"
 
 #define START_US 1700000000000000LL
 
 static sqlite3 *db;
 static sqlite3_stmt *insert;
-static uint64_t noise = 88172645463325252u;
 
 static void check(int rc, const char *doing)
 {
@@ -42,33 +44,6 @@ static void run(const char *sql)
     check(sqlite3_exec(db, sql, NULL, NULL, NULL), sql);
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage u;
-    (void)getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-static uint64_t bytes_written(void)
-{
-    char line[128];
-    uint64_t n = 0;
-    FILE *f = fopen("/proc/self/io", "r");
-    while (f && fgets(line, sizeof line, f))
-        (void)sscanf(line, "write_bytes: %" SCNu64, &n);
-    if (f)
-        (void)fclose(f);
-    return n;
-}
-
 static void open_rows(const char *path, const char *synchronous, int with_index)
 {
     char sql[64];
@@ -81,17 +56,6 @@ static void open_rows(const char *path, const char *synchronous, int with_index)
         run("CREATE INDEX sample_tag_ts ON sample(tag_id, ts)");
     check(sqlite3_prepare_v2(db, "INSERT INTO sample VALUES(?,?,?,0)", -1, &insert, NULL),
           "prepare");
-}
-
-/* 220.00 to 240.00 in random steps of up to 0.05. */
-static double next_value(int32_t *walk)
-{
-    noise ^= noise << 13;
-    noise ^= noise >> 7;
-    noise ^= noise << 17;
-    *walk += (int32_t)(noise % 11) - 5;
-    *walk = *walk < 22000 ? 22000 : *walk > 24000 ? 24000 : *walk;
-    return (double)*walk / 100;
 }
 
 static void add(int64_t tag, int64_t ts, double value)
@@ -109,7 +73,7 @@ static int32_t *walks_new(long tags)
     if (!walks)
         exit(1);
     for (long i = 0; i < tags; i++)
-        walks[i] = 23000;
+        walks[i] = WALK_START;
     return walks;
 }
 
@@ -122,7 +86,7 @@ static void bench_append(const char *path, long tags, long seconds)
     run("BEGIN");
     for (long s = 0; s < seconds; s++)
         for (long tag = 0; tag < tags; tag++) {
-            add(tag, START_US + s * 1000000, next_value(&walks[tag]));
+            add(tag, START_US + s * 1000000, (double)walk_next(&walks[tag]) / 100);
             if (++in_commit == 10000) {
                 run("COMMIT; BEGIN");
                 in_commit = 0;
@@ -141,13 +105,13 @@ static void bench_flash(const char *path, long tags, long seconds, int with_inde
     run("BEGIN");
     for (long s = 0; s < pre; s++)
         for (long tag = 0; tag < tags; tag++)
-            add(tag, START_US + s * 1000000, next_value(&walks[tag]));
+            add(tag, START_US + s * 1000000, (double)walk_next(&walks[tag]) / 100);
     run("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
     const uint64_t before = bytes_written();
     for (long s = pre; s < pre + seconds; s++) {
         run("BEGIN");
         for (long tag = 0; tag < tags; tag++)
-            add(tag, START_US + s * 1000000, next_value(&walks[tag]));
+            add(tag, START_US + s * 1000000, (double)walk_next(&walks[tag]) / 100);
         run("COMMIT");
     }
     (void)sqlite3_finalize(insert);
@@ -165,7 +129,7 @@ static void bench_month(const char *path)
     run("BEGIN");
     for (long s = 0; s < MONTH; s++)
         for (long tag = 0; tag < TAGS; tag++)
-            add(tag, START_US + s * 1000000, next_value(&walks[tag]));
+            add(tag, START_US + s * 1000000, (double)walk_next(&walks[tag]) / 100);
     run("COMMIT");
     check(
         sqlite3_prepare_v2(db,

@@ -3,8 +3,8 @@
 
 /*
  *   store-steps append DIR TAGS SECONDS      every second of samples is a commit
- *   store-steps flash DIR TAGS SECONDS LOSS  a commit every LOSS seconds, then the closing
- * checkpoint store-steps decode DIR                   every sample of a store, looked at
+ *   store-steps flash DIR TAGS SECONDS LOSS  a commit every LOSS seconds, and the last checkpoint
+ *   store-steps decode DIR                   every sample of a store, looked at
  *   store-steps month DIR TAG                1000 slots of history of the tag's newest 30 days
  *   store-steps year DIR TAG                 all of the tag by month of Europe/Berlin
  *
@@ -20,9 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
+#include "cost.h"
 #include "store/file/database.h"
 #include "store/history/maintain.h"
 #include "store/query/query.h"
@@ -32,16 +31,6 @@
 
 enum { POINTS = 50 };
 
-static uint64_t noise = 88172645463325252u;
-
-static uint64_t noise_next(void)
-{
-    noise ^= noise << 13;
-    noise ^= noise >> 7;
-    noise ^= noise << 17;
-    return noise;
-}
-
 static void check(weir_err err, const weir_error *error)
 {
     if (err == WEIR_OK)
@@ -50,38 +39,11 @@ static void check(weir_err err, const weir_error *error)
     exit(1);
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage u;
-    (void)getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static long peak_kb(void)
 {
     struct rusage u;
     (void)getrusage(RUSAGE_SELF, &u);
     return u.ru_maxrss;
-}
-
-static uint64_t bytes_written(void)
-{
-    char line[128];
-    uint64_t n = 0;
-    FILE *f = fopen("/proc/self/io", "r");
-    while (f && fgets(line, sizeof line, f))
-        (void)sscanf(line, "write_bytes: %" SCNu64, &n);
-    if (f)
-        (void)fclose(f);
-    return n;
 }
 
 /* A plant of TAGS / 50 devices. */
@@ -106,7 +68,7 @@ static void plant_open(struct plant *p, const char *dir, uint32_t tags)
     if (!p->walks)
         exit(1);
     for (uint32_t i = 0; i < tags; i++)
-        p->walks[i] = 23000;
+        p->walks[i] = WALK_START;
 }
 
 /* One second of all devices. */
@@ -117,11 +79,9 @@ static void plant_second(struct plant *p)
     for (uint32_t d = 0; d < p->catalog->n_devices; d++) {
         const uint32_t first = p->catalog->devices[d].first_tag;
         for (uint32_t i = 0; i < POINTS; i++) {
-            int32_t *w = &p->walks[first + i];
-            *w += (int32_t)(noise_next() % 11) - 5;
-            *w = *w < 22000 ? 22000 : *w > 24000 ? 24000 : *w;
+            const int32_t value = walk_next(&p->walks[first + i]);
             samples[i] = (weir_sample){p->catalog->tags[first + i].uid, 0, p->now,
-                                       weir_value_decimal(*w, -2)};
+                                       weir_value_decimal(value, -2)};
         }
         const int64_t received = p->now.us + 1000 + (int64_t)(noise_next() % 4000);
         const weir_batch batch = {.device = d,

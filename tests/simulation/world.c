@@ -11,14 +11,12 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
-#include "catalog/yaml.h"
+#include "simulation/plant.h"
 #include "sources/modbus/modbus.h"
 
 /* 2026-11-21T00:00:00Z, and half a second, so that the first slot is not at once. */
 static const int64_t start_wall_us = 1795219200LL * WEIR_S + WEIR_S / 2;
 static const int64_t start_mono_us = 1000 * WEIR_S;
-static const int64_t timeout_us = 300 * WEIR_MS;
 
 /* A commit is begun max_loss after the last; what it costs on a simulated disk is no time. */
 static const int64_t loss_slack_us = 100 * WEIR_MS;
@@ -39,7 +37,7 @@ void sim_world_violation(sim_world *w, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    weir_wall_format((weir_wall){w->now.us - start_mono_us + start_wall_us}, time);
+    weir_wall_format(sim_world_true_wall(w), time);
     w->violations++;
     if (w->violations == 1)
         (void)snprintf(w->problem, sizeof w->problem, "seed %" PRIu64 ", %s: %s", w->config.seed,
@@ -59,6 +57,16 @@ void sim_world_trace(sim_world *w, uint64_t x)
 weir_wall sim_world_wall(const sim_world *w)
 {
     return (weir_wall){w->now.us + w->wall_offset};
+}
+
+weir_wall sim_world_true_wall(const sim_world *w)
+{
+    return (weir_wall){w->now.us - start_mono_us + start_wall_us};
+}
+
+static bool is_synchronized(void *data)
+{
+    return !((sim_world *)data)->is_unsynchronized;
 }
 
 static weir_mono loop_now(void *data)
@@ -110,70 +118,9 @@ void sim_world_step_clock(sim_world *w, int64_t us)
     w->clock_stepped = w->now;
 }
 
-/* --- the plant ---------------------------------------------------------------------------- */
-
-static int slave_read(void *data, uint8_t unit, weir_register table, uint16_t address, uint16_t n,
-                      uint16_t *ret)
+static bool has_own_plant(const sim_world *w)
 {
-    const sim_world *w = data;
-    (void)table;
-    switch (w->units[unit % SIM_UNITS_MAX]) {
-    case SIM_UNIT_SILENT:
-        return WEIR_SLAVE_SILENT;
-    case SIM_UNIT_REFUSING:
-        return 4;
-    case SIM_UNIT_BUSY:
-        return 6;
-    case SIM_UNIT_DEAD:
-        return 11;
-    case SIM_UNIT_WELL:
-        break;
-    }
-    for (uint16_t i = 0; i < n; i++) {
-        const unsigned at = address + i;
-        const uint32_t value = sim_value(unit, at / 2, w->network.now.us);
-        ret[i] = (uint16_t)(at % 2 ? value : value >> 16);
-    }
-    return 0;
-}
-
-static void yaml_devices(const sim_world *w, weir_text *yaml)
-{
-    const sim_world_config *c = &w->config;
-    const unsigned share = (c->devices + c->connections - 1) / c->connections;
-    weir_text_format(yaml, "devices:\n");
-    for (unsigned first = 1, bus = 0; first <= c->devices; first += share, bus++) {
-        const unsigned last = first + share - 1 < c->devices ? first + share - 1 : c->devices;
-        weir_text_format(yaml,
-                         "  - {name: \"m{unit_id}\", unit_id: %u-%u, connection: bus%u,"
-                         " interval: %lldms, points: [",
-                         first, last, bus, (long long)(c->interval_us / WEIR_MS));
-        for (unsigned p = 0; p < c->points; p++)
-            weir_text_format(yaml, "%s{name: p%u, register: %s, address: %u, type: uint32}",
-                             p ? ", " : "", p, c->two_tables && p % 2 ? "input" : "holding", 2 * p);
-        weir_text_format(yaml, "]}\n");
-    }
-}
-
-static void make_catalog(sim_world *w)
-{
-    const sim_world_config *c = &w->config;
-    WEIR_TEXT_AUTO yaml = WEIR_TEXT_INIT;
-    weir_problems problems = WEIR_PROBLEMS_INIT;
-    weir_text_format(&yaml, "data_dir: %s\nstore: {max_loss: %lldms%s%s}\nconnections:\n",
-                     w->folder, (long long)(c->max_loss_us / WEIR_MS), c->store ? ", " : "",
-                     c->store ? c->store : "");
-    for (unsigned bus = 0; bus < c->connections; bus++)
-        weir_text_format(
-            &yaml, "  - {name: bus%u, uri: \"%s://10.0.0.%u:502\", timeout: %lldms%s}\n", bus,
-            c->scheme, bus + 1, (long long)(timeout_us / WEIR_MS), c->settings ? c->settings : "");
-    yaml_devices(w, &yaml);
-    const weir_err err = weir_yaml_load_text(yaml.text, yaml.length, "simulation.yaml", NULL,
-                                             &w->catalog, &problems);
-    must(err == WEIR_OK, problems.n > 0 ? problems.items[0].text : "the configuration");
-    weir_problems_deinit(&problems);
-    for (uint32_t i = 0; i < w->catalog->n_tags; i++) /* the store will give others */
-        w->catalog->tags[i].uid = i + 1;
+    return w->config.plant.yaml != NULL;
 }
 
 static void set_defaults(sim_world_config *c)
@@ -190,6 +137,7 @@ static void set_defaults(sim_world_config *c)
 void sim_world_open(sim_world *w, const sim_world_config *config)
 {
     static unsigned n_worlds;
+    weir_error error = WEIR_ERROR_INIT;
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     *w = (sim_world){.config = *config,
                      .now = {start_mono_us},
@@ -207,11 +155,12 @@ void sim_world_open(sim_world *w, const sim_world_config *config)
                                                  .wall_us = disk_wall,
                                                  .sleep = disk_sleep});
     fault_vfs_make_default(w->disk);
-    make_catalog(w);
+    must(sim_plant_load(&w->config, w->folder, &w->catalog, &error) == WEIR_OK, error.text);
     w->tags = calloc(w->catalog->n_tags, sizeof *w->tags);
     must(w->tags != NULL, "no memory");
     sim_ledger_init(&w->ledger, w->catalog->n_tags, start_wall_us);
-    w->slave_host = (weir_slave_host){w, slave_read};
+    w->slave_host =
+        has_own_plant(w) ? w->config.plant.slaves : (weir_slave_host){w, sim_plant_read};
     sim_network_init(&w->network, weir_random_u64(&w->random), &w->slave_host);
     w->network.framing = strcmp(w->config.scheme, "tcp") == 0 ? WEIR_FRAMING_TCP : WEIR_FRAMING_RTU;
     w->network.now = w->now;
@@ -268,7 +217,7 @@ static void judge_value(sim_world *w, const weir_batch *batch, const weir_sample
         sim_world_violation(w, "tag %u: a bad sample with a value, or a good one without", tag);
     if (!is_bad &&
         !sim_value_is((uint32_t)sample->value.as.u, device->unit_id, w->catalog->tags[tag].point,
-                      w->now.us - timeout_us - SIM_TICK_US, w->now.us)) {
+                      w->now.us - SIM_TIMEOUT_US - SIM_TICK_US, w->now.us)) {
         w->invented++;
         sim_world_violation(w, "tag %u: value %" PRIu64 " was not served", tag, sample->value.as.u);
     }
@@ -281,6 +230,10 @@ static void on_batch(void *data, const weir_batch *batch)
     sim_world *w = data;
     const bool is_refused = w->inbox.refused != w->refused;
     w->refused = w->inbox.refused;
+    if (has_own_plant(w)) {
+        w->config.plant.on_batch(w->config.plant.data, batch);
+        return;
+    }
     for (size_t i = 0; i < batch->n_samples; i++) {
         const weir_sample *s = &batch->samples[i];
         const uint32_t tag = s->tag - 1;
@@ -322,7 +275,8 @@ static bool open_store(sim_world *w, weir_error *error)
     if (weir_store_open(&options, &w->store, error) != WEIR_OK)
         return false;
     if (weir_store_register(w->store, w->catalog, sim_world_wall(w), error) == WEIR_OK) {
-        /* Only a store that was lost as a whole gives new ones: a violation, and judged no further. */
+        /* Only a store that was lost as a whole gives new ones: a violation, and judged no further.
+         */
         for (uint32_t i = 0; i < w->catalog->n_tags; i++)
             if (w->catalog->tags[i].uid != i + 1) {
                 (void)weir_fail(error, WEIR_EDAMAGED, "a tag got another uid");
@@ -348,7 +302,7 @@ static void judge_start(sim_world *w, uint64_t seq)
             w->committed_seq, seq);
     w->committed_seq = seq;
     sim_world_trace(w, seq);
-    if (is_other)
+    if (is_other && !has_own_plant(w))
         sim_world_check(w);
     sim_ledger_drop_uncommitted(&w->ledger);
 }
@@ -384,6 +338,7 @@ bool sim_world_start(sim_world *w, weir_error *error)
     w->platform = (weir_platform){.data = w,
                                   .now = loop_now,
                                   .wall = loop_wall,
+                                  .synchronized = is_synchronized,
                                   .seed = weir_random_u64(&w->random),
                                   .transport = &w->network.host,
                                   .vfs = w->vfs_name,
@@ -411,6 +366,8 @@ static void judge_slots_of_life(sim_world *w)
 {
     const int64_t interval = w->config.interval_us;
     const bool was_clock_set = w->clock_stepped.us > w->now.us - 3 * interval;
+    if (has_own_plant(w))
+        return;
     for (uint32_t i = 0; i < w->catalog->n_tags; i++) {
         const sim_tag_state *t = &w->tags[i];
         weir_device_status status;
@@ -460,8 +417,11 @@ static void note_commit(sim_world *w)
     if (seq != w->committed_seq)
         sim_world_trace(w, seq);
     w->committed_seq = seq;
-    if (w->inbox.bytes == 0 && weir_store_pending(w->store, NULL) == 0)
-        w->ledger.n_committed = w->ledger.n;
+    if (w->inbox.bytes > 0 || weir_store_pending(w->store, NULL) > 0)
+        return;
+    w->ledger.n_committed = w->ledger.n;
+    if (w->config.plant.on_committed)
+        w->config.plant.on_committed(w->config.plant.data);
 }
 
 bool sim_world_stop(sim_world *w)

@@ -18,6 +18,18 @@
 #include "support/fault_vfs.h"
 
 /*
+ * A plant of a test's own, which the test judges by itself: of what leaves the engine and what is
+ * stored the world then compares nothing.
+ */
+typedef struct sim_world_plant {
+    const char *yaml; /* the configuration, without data_dir */
+    weir_slave_host slaves;
+    void (*on_batch)(void *data, const weir_batch *batch);
+    void (*on_committed)(void *data); /* all that left the engine is on the disk; may be NULL */
+    void *data;
+} sim_world_plant;
+
+/*
  * The process (loop, worker, store) can die and be started again any number of times; the plant,
  * the clocks and the disk stay. The store has a thread of its own in reality: what its disk takes
  * of time delays the store here, and not the loop.
@@ -38,7 +50,8 @@ typedef struct sim_world_config {
     int64_t devices_us;   /* their states go to the store this often; 0: never */
     size_t inbox_limit;   /* 16 MiB */
     sim_network_faults faults;
-    bool says_all; /* violations are printed when they are found, not only counted */
+    bool says_all;         /* violations are printed when they are found, not only counted */
+    sim_world_plant plant; /* in place of devices, points, connections and what they are like */
 } sim_world_config;
 
 /* What a unit does when it is asked. */
@@ -60,6 +73,7 @@ typedef struct sim_world {
     sim_world_config config;
     weir_mono now;
     int64_t wall_offset;
+    bool is_unsynchronized; /* what the kernel says of the wall clock */
     weir_random random;
     sim_network network;
     weir_slave_host slave_host;
@@ -89,8 +103,8 @@ typedef struct sim_world {
     uint64_t committed_seq; /* as last reported */
     uint64_t checked_seq;
     uint64_t n_samples, n_good, n_refused, n_lives;
-    uint64_t n_gone;         /* committed, and removed by a limit before a check had found them */
-    int64_t gone_until;      /* newest ts that a limit may have removed, as of the last check */
+    uint64_t n_gone;    /* committed, and removed by a limit before a check had found them */
+    int64_t gone_until; /* newest ts that a limit may have removed, as of the last check */
     uint64_t lost, invented, violations;
     int64_t longest_loss_us; /* age of the oldest sample that an end cost */
     bool is_disk_faulty;     /* told by whoever makes the faults: max_loss cannot be kept */
@@ -103,6 +117,9 @@ void sim_world_open(sim_world *w, const sim_world_config *config);
 void sim_world_close(sim_world *w);
 
 weir_wall sim_world_wall(const sim_world *w);
+
+/* What the wall clock would show had nobody set it. */
+weir_wall sim_world_true_wall(const sim_world *w);
 
 /* Starts the process. False: the store could not be opened; error says why. A store that does not
  * begin where the last process reported it to be is a violation. */
