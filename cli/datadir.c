@@ -3,6 +3,8 @@
 
 #include "cli/datadir.h"
 
+#include <string.h>
+
 #include "daemon/assemble.h"
 #include "store/store.h"
 
@@ -37,4 +39,15 @@ void weir_data_dir_tell(const weir_invocation *in, weir_store *store)
     weir_store_take_notice(store, notice);
     if (*notice)
         weir_command_note(in, "%s", notice);
+}
+
+const char *weir_kept_data_dir(weir_arena *arena, const char *config, const char *data_dir,
+                               const char *verb, weir_error *error)
+{
+    const char *found = weir_data_dir(arena, config, data_dir, error);
+    if (!found || strcmp(found, "memory") != 0)
+        return found;
+    (void)weir_fail(error, WEIR_ENOTFOUND, "data_dir is memory: nothing is kept that could be %s",
+                    verb);
+    return NULL;
 }

@@ -21,3 +21,8 @@ void weir_data_dir_advise(const weir_invocation *in, const char *data_dir);
  * repaired, say), on standard error. */
 struct weir_store;
 void weir_data_dir_tell(const weir_invocation *in, struct weir_store *store);
+
+/* The same for a command that reads what was kept; also NULL when nothing is kept, that could be
+ * `verb` ("exported"). */
+const char *weir_kept_data_dir(weir_arena *arena, const char *config, const char *data_dir,
+                               const char *verb, weir_error *error) WEIR_MUST_CHECK;

@@ -16,21 +16,19 @@
 
 #include <sqlite3.h>
 
-#include "base/text.h"
 #include "cli/datadir.h"
 #include "cli/export_file.h"
 #include "cli/moment.h"
-#include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/sample_writer.h"
 #include "daemon/assemble.h"
-#include "model/line.h"
 #include "runtime/clock.h"
 #include "store/query/query.h"
 
 /* One query: short enough for two seconds on a Raspberry Pi, long against its own overhead. */
 #define STRETCH_US WEIR_DAY
 
-enum export_format { EXPORT_CSV, EXPORT_JSONL, EXPORT_LINE };
+/* In the order of weir_sample_format. */
 static const char *const format_words[] = {"csv", "jsonl", "line", NULL};
 
 struct export_options {
@@ -95,21 +93,15 @@ static const weir_option export_option_table[] = {
              "/etc/weir/weir.yaml."},
     {0}};
 
-/* One tag that is exported. */
-struct tag {
-    const char *name, *device, *unit;
-};
-
 struct job {
     const struct export_options *options;
     sqlite3 *db;
     FILE *file;
-    struct tag *tags;
+    weir_line_tag *tags;
     size_t n_tags;
     weir_wall from, to; /* as asked; to is exclusive */
     uint64_t written;
-    weir_output *csv;
-    weir_text line;
+    weir_sample_writer writer;
     bool unread; /* whoever read standard output has gone: that is no failure */
     weir_progress progress;
 };
@@ -135,14 +127,10 @@ static bool tag_is_wanted(const struct export_options *options, const char *name
 static weir_err tag_add(struct job *job, weir_arena *arena, sqlite3_stmt *row, size_t *capacity,
                         weir_error *error)
 {
-    if (job->n_tags == *capacity) {
-        const size_t n = *capacity ? *capacity * 2 : 64;
-        struct tag *tags = weir_realloc_array(job->tags, n, sizeof *tags);
-        if (!tags)
-            return weir_fail(error, WEIR_ENOMEM, "out of memory");
-        job->tags = tags;
-        *capacity = n;
-    }
+    weir_line_tag *tags = weir_array_room(job->tags, job->n_tags, capacity, sizeof *tags);
+    if (!tags)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    job->tags = tags;
     const char *texts[3];
     for (int i = 0; i < 3; i++) {
         const char *text = (const char *)sqlite3_column_text(row, i);
@@ -150,7 +138,8 @@ static weir_err tag_add(struct job *job, weir_arena *arena, sqlite3_stmt *row, s
         if (!texts[i])
             return weir_fail(error, WEIR_ENOMEM, "out of memory");
     }
-    job->tags[job->n_tags++] = (struct tag){texts[0], texts[1], texts[2]};
+    job->tags[job->n_tags++] =
+        (weir_line_tag){job->options->measurement, texts[0], texts[1], texts[2]};
     return WEIR_OK;
 }
 
@@ -179,7 +168,7 @@ static weir_err tags_read(struct job *job, weir_arena *arena, weir_error *error)
 }
 
 /* The tag's own first and last ts within what was asked; false: it has none. */
-static weir_err span_read(struct job *job, const struct tag *tag, int64_t *first, int64_t *last,
+static weir_err span_read(struct job *job, const weir_line_tag *tag, int64_t *first, int64_t *last,
                           bool *ret_any, weir_error *error)
 {
     static const char *const ends[] = {"ASC", "DESC"};
@@ -213,13 +202,6 @@ static weir_err span_read(struct job *job, const struct tag *tag, int64_t *first
 
 /* --- writing ------------------------------------------------------------------------------ */
 
-/* A row of the query, as a sample. Texts are SQLite's until its next step. */
-struct row {
-    weir_sample sample;
-    uint32_t epoch;
-    const char *quality, *cause;
-};
-
 static uint8_t kind_of_text(const char *text)
 {
     uint8_t kind = 0;
@@ -238,90 +220,27 @@ static weir_quality quality_of_texts(const char *class_text, const char *cause_t
     return weir_quality_of((weir_class) class, (weir_cause)cause, 0);
 }
 
-static weir_err row_read(struct job *job, sqlite3_stmt *stmt, struct row *ret, weir_error *error)
+/* A row of the query, as a sample. What it borrows is SQLite's until its next step. */
+static weir_err row_read(struct job *job, sqlite3_stmt *stmt, weir_sample *ret, uint32_t *ret_epoch,
+                         weir_error *error)
 {
     const char *kind = (const char *)sqlite3_column_text(stmt, 1);
     const uint8_t *bits = sqlite3_column_blob(stmt, 2);
-    ret->quality = (const char *)sqlite3_column_text(stmt, 3);
-    ret->cause = (const char *)sqlite3_column_text(stmt, 4);
-    ret->epoch = (uint32_t)sqlite3_column_int64(stmt, 5);
-    if (!kind || !ret->quality || !ret->cause)
+    const char *quality = (const char *)sqlite3_column_text(stmt, 3);
+    const char *cause = (const char *)sqlite3_column_text(stmt, 4);
+    if (!kind || !quality || !cause)
         return sql_fail(job->db, error);
-    ret->sample = (weir_sample){.ts = {sqlite3_column_int64(stmt, 0)},
-                                .quality = quality_of_texts(ret->quality, ret->cause)};
+    *ret_epoch = (uint32_t)sqlite3_column_int64(stmt, 5);
+    *ret = (weir_sample){.ts = {sqlite3_column_int64(stmt, 0)},
+                         .quality = quality_of_texts(quality, cause)};
     if (!weir_value_of_payload(kind_of_text(kind), bits, (size_t)sqlite3_column_bytes(stmt, 2),
-                               &ret->sample.value))
+                               &ret->value))
         return weir_fail(error, WEIR_EDAMAGED, "a value of kind %s cannot be read", kind);
     return WEIR_OK;
 }
 
-static bool write_csv(struct job *job, const struct tag *tag, const struct row *row)
-{
-    char time[28];
-    WEIR_TEXT_AUTO value = WEIR_TEXT_INIT;
-    weir_wall_format(row->sample.ts, time);
-    weir_value_format(&row->sample.value, &value);
-    const weir_value cells[] = {
-        weir_value_string(time, strlen(time)),
-        weir_value_string(tag->name, strlen(tag->name)),
-        row->sample.value.kind == WEIR_KIND_NULL
-            ? weir_value_null()
-            : weir_value_string(weir_text_get(&value), value.length),
-        *tag->unit ? weir_value_string(tag->unit, strlen(tag->unit)) : weir_value_null(),
-        weir_value_string(row->quality, strlen(row->quality)),
-        weir_value_string(row->cause, strlen(row->cause)),
-        weir_value_u64(row->epoch),
-    };
-    return !value.failed && weir_output_row(job->csv, cells);
-}
-
-static bool write_jsonl(struct job *job, const struct tag *tag, const struct row *row)
-{
-    weir_text *t = &job->line;
-    char time[28];
-    weir_wall_format(row->sample.ts, time);
-    weir_text_clear(t);
-    weir_text_format(t, "{\"time\":\"%s\",\"tag\":", time);
-    weir_text_add_json(t, tag->name, strlen(tag->name));
-    weir_text_add(t, ",\"value\":");
-    weir_value_format_json(&row->sample.value, t);
-    if (*tag->unit) {
-        weir_text_add(t, ",\"unit\":");
-        weir_text_add_json(t, tag->unit, strlen(tag->unit));
-    }
-    weir_text_format(t, ",\"quality\":\"%s\"", row->quality);
-    if (weir_quality_cause(row->sample.quality) != WEIR_CAUSE_NONE)
-        weir_text_format(t, ",\"cause\":\"%s\"", row->cause);
-    if (row->epoch)
-        weir_text_format(t, ",\"epoch\":%u", row->epoch);
-    weir_text_add(t, "}\n");
-    return !t->failed && fwrite(weir_text_get(t), t->length, 1, job->file) == 1;
-}
-
-static bool write_line(struct job *job, const struct tag *tag, const struct row *row)
-{
-    const weir_line_tag line = {job->options->measurement, tag->name, tag->device, tag->unit};
-    weir_text_clear(&job->line);
-    weir_line_add(&job->line, &line, &row->sample, row->epoch);
-    return !job->line.failed &&
-           fwrite(weir_text_get(&job->line), job->line.length, 1, job->file) == 1;
-}
-
-static bool row_write(struct job *job, const struct tag *tag, const struct row *row)
-{
-    switch ((enum export_format)job->options->format) {
-    case EXPORT_CSV:
-        return write_csv(job, tag, row);
-    case EXPORT_JSONL:
-        return write_jsonl(job, tag, row);
-    case EXPORT_LINE:
-        return write_line(job, tag, row);
-    }
-    return false;
-}
-
 /* Some of one tag, in one read of the store. */
-static weir_err stretch_export(struct job *job, sqlite3_stmt *stmt, const struct tag *tag,
+static weir_err stretch_export(struct job *job, sqlite3_stmt *stmt, const weir_line_tag *tag,
                                int64_t from, int64_t to, weir_error *error)
 {
     weir_err err = WEIR_OK;
@@ -330,12 +249,12 @@ static weir_err stretch_export(struct job *job, sqlite3_stmt *stmt, const struct
     (void)sqlite3_bind_int64(stmt, 2, from);
     (void)sqlite3_bind_int64(stmt, 3, to);
     while (err == WEIR_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct row row;
-        err = row_read(job, stmt, &row, error);
-        if (err == WEIR_OK && job->options->good &&
-            weir_quality_class(row.sample.quality) != WEIR_GOOD)
+        weir_sample sample;
+        uint32_t epoch;
+        err = row_read(job, stmt, &sample, &epoch, error);
+        if (err == WEIR_OK && job->options->good && weir_quality_class(sample.quality) != WEIR_GOOD)
             continue;
-        if (err == WEIR_OK && !row_write(job, tag, &row)) {
+        if (err == WEIR_OK && !weir_sample_writer_put(&job->writer, tag, &sample, epoch)) {
             job->unread = job->file == stdout && errno == EPIPE;
             err = weir_fail(error, WEIR_EIO, "cannot write: %s", strerror(errno));
         }
@@ -349,7 +268,7 @@ static weir_err stretch_export(struct job *job, sqlite3_stmt *stmt, const struct
 
 static weir_err tag_export(struct job *job, sqlite3_stmt *stmt, size_t i, weir_error *error)
 {
-    const struct tag *tag = &job->tags[i];
+    const weir_line_tag *tag = &job->tags[i];
     int64_t first = 0, last = 0;
     bool any;
     weir_err err = span_read(job, tag, &first, &last, &any, error);
@@ -370,24 +289,17 @@ static weir_err tag_export(struct job *job, sqlite3_stmt *stmt, size_t i, weir_e
 
 static weir_err tags_export(struct job *job, weir_error *error)
 {
-    static const char *const columns[] = {"time",    "tag",   "value", "unit",
-                                          "quality", "cause", "epoch"};
     sqlite3_stmt *stmt = NULL;
-    weir_err err = WEIR_OK;
     if (sqlite3_prepare_v2(job->db,
                            "SELECT ts, kind, bits, quality, cause, epoch FROM samples"
                            " WHERE tag=?1 AND ts>=?2 AND ts<?3 ORDER BY ts",
                            -1, &stmt, NULL) != SQLITE_OK)
         return sql_fail(job->db, error);
-    if (job->options->format == EXPORT_CSV) {
-        job->csv =
-            weir_output_new(job->file, WEIR_FORMAT_CSV, columns, sizeof columns / sizeof *columns);
-        if (!job->csv)
-            err = weir_fail(error, WEIR_ENOMEM, "out of memory");
-    }
+    weir_err err = weir_sample_writer_init(&job->writer, job->file,
+                                           (weir_sample_format)job->options->format, error);
     for (size_t i = 0; err == WEIR_OK && i < job->n_tags; i++)
         err = tag_export(job, stmt, i, error);
-    weir_output_end(job->csv);
+    weir_sample_writer_deinit(&job->writer);
     (void)sqlite3_finalize(stmt);
     return err;
 }
@@ -431,21 +343,14 @@ static int export_run(const weir_invocation *in)
     const struct export_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     weir_query *query = NULL;
-    const char *data_dir = weir_data_dir(in->arena, options->config, options->data_dir, &error);
-    if (!data_dir)
-        return weir_command_fail(in, &error);
-    if (!strcmp(data_dir, "memory")) {
-        (void)weir_fail(&error, WEIR_ENOTFOUND,
-                        "data_dir is memory: nothing is kept that could be exported");
-        return weir_command_fail(in, &error);
-    }
-    if (weir_query_open(data_dir, NULL, &query, &error))
+    const char *data_dir =
+        weir_kept_data_dir(in->arena, options->config, options->data_dir, "exported", &error);
+    if (!data_dir || weir_query_open(data_dir, NULL, &query, &error))
         return weir_command_fail(in, &error);
     struct job job = {
         .options = options, .db = weir_query_db(query), .from = {INT64_MIN}, .to = {INT64_MAX}};
     const weir_err err = job_run(&job, in, &error);
     weir_free(job.tags);
-    weir_text_deinit(&job.line);
     weir_query_close(query);
     if (job.unread)
         return WEIR_EXIT_OK;

@@ -26,6 +26,7 @@
 #include "cli/part_crew.h"
 #include "runtime/clock.h"
 #include "store/history/load.h"
+#include "store/history/part.h"
 
 enum { TIERS = 5 }; /* 0: a piece of a day; 1 to 4: 1, 8, 64, 512 days */
 
@@ -48,14 +49,6 @@ struct store_job {
     weir_part_work work; /* the part under way; room for all tags */
 };
 
-static int64_t tier_period(int tier)
-{
-    int64_t days = 1;
-    for (int i = 1; i < tier; i++)
-        days *= 8;
-    return days * WEIR_DAY;
-}
-
 /* --- which parts --- */
 
 static int compare_tasks(const void *a, const void *b)
@@ -66,7 +59,7 @@ static int compare_tasks(const void *a, const void *b)
 
 static bool has_ended(const struct store_job *j, int tier, weir_wall t)
 {
-    const int64_t period = tier_period(tier);
+    const int64_t period = weir_tier_period(tier);
     return j->now.us >= weir_floor_multiple(t.us, period) + period + settled_us;
 }
 
@@ -139,7 +132,7 @@ static weir_err make_part(struct store_job *j, int tier, bool stays, weir_error 
 static weir_err make_tier(struct store_job *j, int tier, weir_error *error)
 {
     const weir_generator *g = j->job->generator;
-    const int64_t period = tier_period(tier ? tier : 1);
+    const int64_t period = weir_tier_period(tier ? tier : 1);
     weir_err err = WEIR_OK;
     for (j->work.from = g->first; !err && j->work.from.us <= g->last.us;
          j->work.from = j->work.to) {
@@ -265,7 +258,7 @@ static weir_err job_init(struct store_job *j, weir_error *error)
     for (size_t i = 0; i < g->n_groups; i++) {
         j->groups[i] = (struct group){.tier_max = 1, .loaded = g->groups[i].first};
         while (j->groups[i].tier_max < TIERS - 1 &&
-               tier_period(j->groups[i].tier_max + 1) / g->groups[i].interval_us <=
+               weir_tier_period(j->groups[i].tier_max + 1) / g->groups[i].interval_us <=
                    WEIR_SEGMENT_COUNT_MAX)
             j->groups[i].tier_max++;
     }

@@ -7,69 +7,24 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cli/output.h"
+#include "cli/sample_writer.h"
 
 enum { SAMPLES = 4096 }; /* made at once */
 
 struct text_output {
     weir_generate_job *job;
-    weir_output *csv; /* NULL: JSON lines */
-    weir_text line, name, value;
+    weir_sample_writer writer;
+    weir_text name;
     const char *unit;
     weir_sample *samples;
 };
 
-static weir_value text_value(const weir_text *t)
-{
-    return weir_value_string(weir_text_get(t), t->length);
-}
-
-static bool write_csv(struct text_output *o, const weir_sample *s, const char *time)
-{
-    const weir_quality quality = s->quality;
-    const char *class = weir_class_text(weir_quality_class(quality));
-    const char *cause = weir_cause_word(weir_quality_cause(quality));
-    weir_text_clear(&o->value);
-    weir_value_format(&s->value, &o->value);
-    const weir_value cells[] = {
-        weir_value_string(time, strlen(time)),
-        text_value(&o->name),
-        s->value.kind == WEIR_KIND_NULL ? weir_value_null() : text_value(&o->value),
-        *o->unit ? weir_value_string(o->unit, strlen(o->unit)) : weir_value_null(),
-        weir_value_string(class, strlen(class)),
-        weir_value_string(cause, strlen(cause)),
-        weir_value_u64(0),
-    };
-    return weir_output_row(o->csv, cells);
-}
-
-static bool write_jsonl(struct text_output *o, const weir_sample *s, const char *time)
-{
-    weir_text *t = &o->line;
-    weir_text_clear(t);
-    weir_text_format(t, "{\"time\":\"%s\",\"tag\":", time);
-    weir_text_add_json(t, weir_text_get(&o->name), o->name.length);
-    weir_text_add(t, ",\"value\":");
-    weir_value_format_json(&s->value, t);
-    if (*o->unit) {
-        weir_text_add(t, ",\"unit\":");
-        weir_text_add_json(t, o->unit, strlen(o->unit));
-    }
-    weir_text_format(t, ",\"quality\":\"%s\"", weir_class_text(weir_quality_class(s->quality)));
-    if (weir_quality_cause(s->quality) != WEIR_CAUSE_NONE)
-        weir_text_format(t, ",\"cause\":\"%s\"", weir_cause_word(weir_quality_cause(s->quality)));
-    weir_text_add(t, "}\n");
-    return !t->failed && fwrite(weir_text_get(t), t->length, 1, stdout) == 1;
-}
-
 static bool write_samples(struct text_output *o, size_t n)
 {
+    const weir_line_tag tag = {.name = weir_text_get(&o->name), .unit = o->unit};
     bool good = true;
-    for (size_t i = 0; good && i < n; i++) {
-        char time[28];
-        weir_wall_format(o->samples[i].ts, time);
-        good = o->csv ? write_csv(o, &o->samples[i], time) : write_jsonl(o, &o->samples[i], time);
-    }
+    for (size_t i = 0; good && i < n; i++)
+        good = weir_sample_writer_put(&o->writer, &tag, &o->samples[i], 0);
     return good;
 }
 
@@ -118,20 +73,16 @@ static weir_err write_group(struct text_output *o, const weir_generator_group *g
 
 weir_err weir_generate_text(weir_generate_job *job, weir_generate_format format, weir_error *error)
 {
-    static const char *const columns[] = {"time",    "tag",   "value", "unit",
-                                          "quality", "cause", "epoch"};
     struct text_output o = {.job = job, .samples = weir_alloc(SAMPLES * sizeof *o.samples)};
-    weir_err err = WEIR_OK;
-    if (format == WEIR_GENERATE_CSV)
-        o.csv = weir_output_new(stdout, WEIR_FORMAT_CSV, columns, sizeof columns / sizeof *columns);
-    if (!o.samples || (format == WEIR_GENERATE_CSV && !o.csv))
+    weir_err err = weir_sample_writer_init(
+        &o.writer, stdout, format == WEIR_GENERATE_CSV ? WEIR_SAMPLES_CSV : WEIR_SAMPLES_JSONL,
+        error);
+    if (!err && !o.samples)
         err = weir_fail(error, WEIR_ENOMEM, "out of memory");
     for (size_t i = 0; !err && i < job->generator->n_groups; i++)
         err = write_group(&o, &job->generator->groups[i], error);
-    weir_output_end(o.csv);
+    weir_sample_writer_deinit(&o.writer);
     weir_free(o.samples);
-    weir_text_deinit(&o.line);
     weir_text_deinit(&o.name);
-    weir_text_deinit(&o.value);
     return err;
 }

@@ -50,7 +50,7 @@ struct worker {
     weir_segment_encoder *encoder;
     weir_sample *samples;
     weir_reply_ref *refs;
-    weir_reply *answers;
+    weir_reply_record *answers;
 };
 
 struct weir_part_crew {
@@ -120,13 +120,13 @@ static weir_err add_replies(struct worker *w, const weir_part_task *task, uint64
     weir_segment_bytes bytes;
     for (size_t i = 0; i < n; i++)
         w->answers[i] =
-            (weir_reply){.due = w->samples[i].ts,
-                         .received = w->samples[i].ts,
-                         .seq = task->first_seq + (before + i) * task->group->n_tags,
-                         .plans = WEIR_PLAN_DEFAULT,
-                         .connection = g->catalog->devices[task->group->device].connection,
-                         .device = task->group->device,
-                         .catalog_revision = g->catalog->revision};
+            (weir_reply_record){.due = w->samples[i].ts,
+                                .received = w->samples[i].ts,
+                                .seq = task->first_seq + (before + i) * task->group->n_tags,
+                                .plans = WEIR_PLAN_DEFAULT,
+                                .connection = g->catalog->devices[task->group->device].connection,
+                                .device = task->group->device,
+                                .catalog_revision = g->catalog->revision};
     weir_err err =
         weir_replies_encode(w->encoder, w->answers, n, w->crew->work->effort, &bytes, error);
     return err ? err : pieces_add(pieces, &bytes, error);

@@ -270,15 +270,9 @@ static int sql_run(const weir_invocation *in)
     const struct sql_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     weir_query *query = NULL;
-    const char *data_dir = weir_data_dir(in->arena, options->config, options->data_dir, &error);
-    if (!data_dir)
-        return weir_command_fail(in, &error);
-    if (!strcmp(data_dir, "memory")) {
-        (void)weir_fail(&error, WEIR_ENOTFOUND,
-                        "data_dir is memory: nothing is kept that could be queried");
-        return weir_command_fail(in, &error);
-    }
-    if (weir_query_open(data_dir, NULL, &query, &error))
+    const char *data_dir =
+        weir_kept_data_dir(in->arena, options->config, options->data_dir, "queried", &error);
+    if (!data_dir || weir_query_open(data_dir, NULL, &query, &error))
         return weir_command_fail(in, &error);
     struct watch watch = {0};
     (void)sqlite3_hard_heap_limit64(HEAP_MAX);

@@ -161,6 +161,7 @@ static json_t *json_store(const weir_worker_view *v)
     (void)json_object_set_new(o, "max_bytes",
                               usage->max_bytes ? json_integer((json_int_t)usage->max_bytes)
                                                : json_null());
+    (void)json_object_set_new(o, "checked", json_time(usage->checked));
     (void)json_object_set_new(o, "since", json_time(v->since));
     (void)json_object_set_new(o, "error", json_text(v->error));
     (void)json_object_set_new(o, "commit_ms", json_real((double)v->commit_us / 1000));

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     head.max_ts.us = (int64_t)weir_read_u64(&r);
     head.body_size = head.body_raw = (uint32_t)weir_reader_left(&r);
     head.body_crc = weir_crc32c(0, r.at, head.body_size);
-    weir_reply *replies = calloc(head.count, sizeof *replies);
+    weir_reply_record *replies = calloc(head.count, sizeof *replies);
     if (replies && weir_replies_decode(&head, r.at, head.body_size, replies, NULL) == WEIR_OK &&
         replies[0].due.us != head.min_ts.us)
         abort();

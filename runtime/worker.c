@@ -387,6 +387,18 @@ static weir_err worker_commit(weir_worker *w)
     return err;
 }
 
+/* Something else than a commit has failed: told, and the file opened anew, as when a commit does.
+ */
+static void worker_handle(weir_worker *w, weir_err err, weir_error *error)
+{
+    if (w->view.state != state_of(err))
+        worker_publish(w, err, error, false);
+    if (worker_recover(w, &err, error))
+        worker_publish(w, WEIR_OK, error, false);
+    else
+        worker_note_error(w, error);
+}
+
 /* A file that was deleted takes commits without an error. */
 static void worker_check(weir_worker *w)
 {
@@ -400,14 +412,8 @@ static void worker_check(weir_worker *w)
         return;
     w->check_due = weir_mono_add(now, CHECK_INTERVAL);
     weir_err err = weir_store_check(w->store, &error);
-    if (err == WEIR_OK)
-        return;
-    if (w->view.state != state_of(err))
-        worker_publish(w, err, &error, false);
-    if (worker_recover(w, &err, &error))
-        worker_publish(w, WEIR_OK, &error, false);
-    else
-        worker_note_error(w, &error);
+    if (err != WEIR_OK)
+        worker_handle(w, err, &error);
 }
 
 static void worker_put_devices(weir_worker *w)
@@ -420,10 +426,13 @@ static void worker_put_devices(weir_worker *w)
     (void)pthread_mutex_unlock(&w->lock);
     if (!devices)
         return;
-    const bool failed = weir_store_put_devices(w->store, devices, n, &error) != WEIR_OK;
+    const weir_err err = weir_store_put_devices(w->store, devices, n, &error);
+    const bool failed = err != WEIR_OK;
     if (failed && !w->devices_failing)
         worker_log(w, WEIR_LOG_WARNING, "devices_not_stored", error.text);
     w->devices_failing = failed;
+    if (err == WEIR_EIO)
+        worker_handle(w, err, &error);
     weir_free(devices);
 }
 
@@ -451,13 +460,15 @@ static void worker_maintain(weir_worker *w)
     if (failed || !more)
         pause = failed ? MAINTAIN_RETRY : MAINTAIN_IDLE;
     w->maintain_due = weir_mono_add(ended, pause);
-    if (err == WEIR_EIO || err == WEIR_EDAMAGED)
-        (void)worker_recover(w, &err, &error);
     if (failed && !w->maintain_failing)
         worker_log(w, WEIR_LOG_ERROR, "store_maintenance_failing", error.text);
     else if (!failed && w->maintain_failing)
         worker_log(w, WEIR_LOG_NOTICE, "store_maintenance_recovered", "merging succeeds again");
     w->maintain_failing = failed;
+    if (err == WEIR_EIO)
+        worker_handle(w, err, &error);
+    else if (err == WEIR_EDAMAGED)
+        (void)worker_recover(w, &err, &error);
     (void)pthread_mutex_lock(&w->lock);
     w->view.usage = weir_store_get_usage(w->store);
     (void)pthread_mutex_unlock(&w->lock);

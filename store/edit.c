@@ -148,7 +148,7 @@ weir_err weir_store_edit(weir_store *store, const weir_edit *edit, weir_wall now
     const size_t n = edit->kind == WEIR_EDIT_PURGE ? uids.n : 1;
     weir_uids_deinit(&uids);
     if (err != WEIR_OK)
-        return err;
+        return weir_store_note_failure(store, err, error ? error->text : "an edit failed");
     *ret_n = n;
     const weir_event event = {now, WEIR_EVENT_CONFIG, edit->subject, weir_text_get(&text)};
     err = weir_store_event(store, &event, error);

@@ -375,6 +375,7 @@ weir_store_usage weir_store_get_usage(const weir_store *store)
     return (weir_store_usage){.bytes = l->used,
                               .max_bytes = l->max_bytes,
                               .not_stored = l->not_stored,
+                              .checked = store->checked,
                               .state = weir_limits_refuse(store) ? WEIR_STORE_FULL
                                        : l->cause                ? WEIR_STORE_DROPPING
                                        : l->nearly_full          ? WEIR_STORE_NEARLY_FULL

@@ -90,9 +90,10 @@ weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now, weir_er
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_repair_report report = {0};
     bool found = false;
+    const bool opening = !store->catalog; /* else a failing disk may be tried each second */
     weir_err err = weir_repair_resume(store->data_dir, store->vfs, error);
     if (err == WEIR_OK)
-        err = weir_repair_look(store->data_dir, store->vfs, &found, report.why, error);
+        err = weir_repair_look(store->data_dir, store->vfs, opening, &found, report.why, error);
     if (err != WEIR_OK || (!found && !damaged))
         return err;
     err = weir_repair_run(store->data_dir, store->vfs, store->lock_fd,
@@ -160,7 +161,7 @@ weir_err weir_store_check(weir_store *store, weir_error *error)
         return weir_fail(error, WEIR_EIO, "data.db-wal is not in %s any more", store->data_dir);
     if (dir_is_read_only(store))
         return weir_fail(error, WEIR_EPERM, "%s is read-only", store->data_dir);
-    return WEIR_OK;
+    return weir_store_usable(store, error);
 }
 
 /* --- a file that is gone ------------------------------------------------------------------ */

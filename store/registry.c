@@ -382,12 +382,13 @@ weir_err weir_store_put_devices(weir_store *store, const weir_device_record *dev
                                 weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
-    if (!store->db)
-        return weir_fail(error, WEIR_EIO, "the store could not be opened again");
-    weir_err err = weir_db_prepare(store->db,
-                                   "INSERT OR REPLACE INTO device SELECT ?,?,?,?,?,?,?,?,?,?,?,"
-                                   " value FROM meta WHERE key='catalog'",
-                                   &put, error);
+    weir_err err = weir_store_usable(store, error);
+    if (err != WEIR_OK)
+        return err;
+    err = weir_db_prepare(store->db,
+                          "INSERT OR REPLACE INTO device SELECT ?,?,?,?,?,?,?,?,?,?,?,"
+                          " value FROM meta WHERE key='catalog'",
+                          &put, error);
     if (err == WEIR_OK)
         err = weir_db_run(store->begin, error);
     for (size_t i = 0; err == WEIR_OK && i < n; i++) {
@@ -399,5 +400,5 @@ weir_err weir_store_put_devices(weir_store *store, const weir_device_record *dev
         err = weir_db_run(store->commit, error);
     if (err != WEIR_OK)
         weir_store_rollback(store);
-    return err;
+    return weir_store_note_failure(store, err, error ? error->text : "devices were not stored");
 }

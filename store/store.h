@@ -89,7 +89,8 @@ weir_err weir_store_recover(weir_store *store, bool damaged, weir_wall now, weir
 
 /*
  * Whether the files are still where they were, and may be written; cheap, for every few seconds.
- * WEIR_EIO: gone or exchanged; WEIR_EPERM: read-only by now. weir_store_recover comes next.
+ * WEIR_EIO: gone or exchanged, or a checkpoint met an I/O error; WEIR_EPERM: read-only by now.
+ * weir_store_recover comes next.
  */
 weir_err weir_store_check(weir_store *store, weir_error *error) WEIR_MUST_CHECK;
 
@@ -174,6 +175,8 @@ typedef struct weir_store_usage {
     uint64_t max_bytes;  /* 0: no limit */
     uint64_t not_stored; /* samples given up at a cap, since the opening */
     weir_store_state state;
+    weir_wall checked; /* when it had last read all of itself, and set aside what is damaged; 0: not
+                          since its opening */
 } weir_store_usage;
 
 /* As of the last weir_store_maintain. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The store's inside, shared by the files that write: store.c (commits), registry.c (tags and
- * devices), and those of maintain.c. */
+/* The store's inside, shared by the files that write: store.c (opening), commit.c, registry.c
+ * (tags and devices), and those of maintain.c. */
 
 #pragma once
 #include <sqlite3.h>
@@ -46,6 +46,7 @@ struct weir_store {
         int64_t first_ts, newest_ts; /* newest_ts of the first such row, and of the last */
     } log;
     weir_limits limits;
+    weir_wall checked; /* when all of it had been read and found sound, or set aside; 0: not yet */
     /* What maintenance remembers (store/history): its own, made and freed there. */
     struct weir_history *history;
     void (*history_free)(weir_store *store);
@@ -58,8 +59,10 @@ struct weir_store {
     sqlite3_stmt *begin, *commit, *insert_event;
     /* What maintenance asks every second while there is nothing to do. */
     sqlite3_stmt *count_pages, *count_free_pages, *find_dropped, *find_passed;
-    int wal_pages;        /* in the WAL after the last commit */
-    bool wal_told;        /* that it has grown */
+    int wal_pages; /* in the WAL after the last commit */
+    bool wal_told; /* that it has grown */
+    bool failed;   /* by an I/O error, and the file was not opened anew since */
+    char failure[200];
     uint64_t attempt_seq; /* what the position would be if the last commit, which failed at its very
                              end, is on the disk; 0: none */
     weir_catalog *catalog; /* as last registered; borrowed */
@@ -83,6 +86,15 @@ weir_err weir_store_set_meta(weir_store *store, const char *key, uint64_t value,
 
 /* Ends the transaction that is open after a failure; what waits keeps waiting. */
 void weir_store_rollback(weir_store *store);
+
+/*
+ * What was written before a failed fsync may be in the cache only, and look sound: nothing is
+ * written, and so nothing acknowledged, before the file has been opened anew and compared
+ * (weir_store_recover). weir_store_usable: WEIR_EIO as long as that, or an opening, is to come.
+ * weir_store_note_failure keeps an err of WEIR_EIO in mind, and returns err.
+ */
+weir_err weir_store_usable(const weir_store *store, weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_store_note_failure(weir_store *store, weir_err err, const char *text);
 
 /* Moves the WAL's pages to where they belong, once it is long (walsize.c). */
 void weir_store_checkpoint(weir_store *store);

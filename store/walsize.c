@@ -6,6 +6,11 @@
  * what is in it. Our own readers end within two seconds; a shell with an open transaction does not.
  * Then the WAL grows: at an eighth of wal_max that is told, at wal_max commits pause, and each try
  * looks whether the read has ended.
+ *
+ * A checkpoint that meets an I/O error loses nothing, but what was written before a failed fsync
+ * may be in the cache only, and look sound: as after a commit that failed so, the file is to be
+ * opened anew and compared. The commit before it stands; weir_store_check and weir_store_maintain
+ * tell.
  */
 
 #include "store/store_priv.h"
@@ -41,13 +46,23 @@ static void wal_tell(weir_store *store)
     (void)snprintf(store->notice, sizeof store->notice, "%s", text);
 }
 
+static bool wal_moved(weir_store *store, int rc)
+{
+    char text[200];
+    (void)snprintf(text, sizeof text, "cannot move data.db-wal into data.db: %s",
+                   sqlite3_errstr(rc));
+    if ((rc & 0xff) == SQLITE_IOERR)
+        (void)weir_store_note_failure(store, WEIR_EIO, text);
+    return rc == SQLITE_OK;
+}
+
 /* Beside a reader the pages it does not need are moved; when all are, the file can be cut. None
  * waits for a lock. */
 static void wal_move(weir_store *store, bool cut)
 {
     int pages = 0, moved = 0;
     int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
-    if (rc != SQLITE_OK || pages < 0 || moved < pages)
+    if (!wal_moved(store, rc) || pages < 0 || moved < pages)
         return;
     if (!cut) {
         store->wal_pages = 0; /* the next commit begins at its start, unless a reader is in it */
@@ -56,7 +71,7 @@ static void wal_move(weir_store *store, bool cut)
     (void)sqlite3_busy_timeout(store->db, 0);
     rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
-    if (rc == SQLITE_OK)
+    if (wal_moved(store, rc))
         store->wal_pages = 0;
 }
 

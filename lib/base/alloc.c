@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ARRAY_FIRST = 16 }; /* elements: few arrays stay smaller, and none grows often */
+
 /* The one global of lib/: a test hook, zero in every real program. */
 static _Atomic size_t fail_countdown;
 static _Atomic bool fail_persistent;
@@ -57,6 +59,17 @@ void *weir_realloc_array(void *old, size_t n, size_t size)
     if (refused() || __builtin_mul_overflow(n, size, &total))
         return NULL;
     return realloc(old, total ? total : 1);
+}
+
+void *weir_array_room(void *array, size_t n, size_t *capacity, size_t size)
+{
+    if (n < *capacity)
+        return array;
+    const size_t more = *capacity ? 2 * *capacity : ARRAY_FIRST;
+    void *grown = weir_realloc_array(array, more, size);
+    if (grown)
+        *capacity = more;
+    return grown;
 }
 
 void weir_free(void *p)

@@ -14,6 +14,10 @@ void *weir_alloc_zero(size_t n, size_t size) WEIR_MUST_CHECK;
 void *weir_realloc_array(void *old, size_t n, size_t size) WEIR_MUST_CHECK;
 void weir_free(void *p);
 
+/* Room for one more behind the n elements of an array: where the array is now, with its capacity
+ * doubled if that was used up. NULL when memory is short: array and capacity are as they were. */
+void *weir_array_room(void *array, size_t n, size_t *capacity, size_t size) WEIR_MUST_CHECK;
+
 /* Test hook: the n-th allocation from now (1 = the next one) fails, once, or for ever when
  * persistent. n = 0 switches it off. Returns how many allocations were counted since the last
  * call. For single-threaded tests. */

@@ -41,6 +41,12 @@ static inline bool weir_mono_reached(weir_mono now, weir_mono t)
     return now.us >= t.us;
 }
 
+/* a / b rounded down, also below 0; b > 0. */
+static inline int64_t weir_floor_divide(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
 /* Largest multiple of interval_us that is not after t; right also before 1970. */
 static inline int64_t weir_floor_multiple(int64_t t_us, int64_t interval_us)
 {

@@ -49,6 +49,28 @@ static void products_that_overflow_are_refused(void **state)
     weir_arena_free(arena);
 }
 
+static void an_array_grows_as_it_is_filled_and_stays_when_it_cannot(void **state)
+{
+    (void)state;
+    size_t *numbers = NULL, capacity = 0, n = 0;
+    while (n < 1000) {
+        numbers = weir_array_room(numbers, n, &capacity, sizeof *numbers);
+        assert_non_null(numbers);
+        assert_true(capacity > n);
+        numbers[n] = n;
+        n++;
+    }
+    n = capacity;
+    (void)weir_alloc_fail_nth(1, true);
+    assert_null(weir_array_room(numbers, n, &capacity, sizeof *numbers));
+    assert_ptr_equal(weir_array_room(numbers, n - 1, &capacity, sizeof *numbers), numbers);
+    (void)weir_alloc_fail_nth(0, false);
+    assert_int_equal(capacity, n);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(numbers[i], i);
+    weir_free(numbers);
+}
+
 static void an_arena_hands_out_zeroed_aligned_memory_of_any_size(void **state)
 {
     (void)state;
@@ -107,6 +129,7 @@ int main(void)
         cmocka_unit_test(the_nth_allocation_can_be_refused_once),
         cmocka_unit_test(refusal_can_last),
         cmocka_unit_test(products_that_overflow_are_refused),
+        cmocka_unit_test(an_array_grows_as_it_is_filled_and_stays_when_it_cannot),
         cmocka_unit_test(an_arena_hands_out_zeroed_aligned_memory_of_any_size),
         cmocka_unit_test(an_arena_copies_and_formats_texts),
         cmocka_unit_test(an_arena_without_memory_says_so),

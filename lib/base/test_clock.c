@@ -113,6 +113,9 @@ static void multiples_are_floored_on_both_sides_of_1970(void **state)
     assert_true(weir_floor_multiple(-1, 5) == -5);
     assert_true(weir_floor_multiple(-5, 5) == -5);
     assert_true(weir_floor_multiple(-6, 5) == -10);
+    assert_true(weir_floor_divide(9, 5) == 1);
+    assert_true(weir_floor_divide(-5, 5) == -1);
+    assert_true(weir_floor_divide(-6, 5) == -2);
 }
 
 static void monotonic_time_saturates_at_never(void **state)

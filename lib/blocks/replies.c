@@ -4,6 +4,7 @@
 #include "blocks/replies.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/crc.h"
 #include "blocks/segment_priv.h"
 
@@ -23,13 +24,13 @@ enum {
 static const int64_t received_unit_us = 1000;
 
 /* The distance may be more than fits: then it is that modulo 2^64, and comes back as such. */
-static int64_t received_after(const weir_reply *r)
+static int64_t received_after(const weir_reply_record *r)
 {
     int64_t us = (int64_t)((uint64_t)r->received.us - (uint64_t)r->due.us);
-    return us / received_unit_us - (us % received_unit_us < 0);
+    return weir_floor_divide(us, received_unit_us);
 }
 
-static int64_t reply_take(const weir_reply *r, unsigned column)
+static int64_t reply_take(const weir_reply_record *r, unsigned column)
 {
     const int64_t numbers[REPLY_COUNT] = {
         [REPLY_DUE] = r->due.us,       [REPLY_RECEIVED] = received_after(r),
@@ -40,7 +41,7 @@ static int64_t reply_take(const weir_reply *r, unsigned column)
     return numbers[column];
 }
 
-static void reply_give(weir_reply *r, unsigned column, int64_t v)
+static void reply_give(weir_reply_record *r, unsigned column, int64_t v)
 {
     switch (column) {
     case REPLY_DUE:
@@ -70,7 +71,7 @@ static void reply_give(weir_reply *r, unsigned column, int64_t v)
     }
 }
 
-static bool columns_put(weir_segment_encoder *e, const weir_reply *replies, size_t n)
+static bool columns_put(weir_segment_encoder *e, const weir_reply_record *replies, size_t n)
 {
     static const uint32_t start = 0;
     e->values.n = 0;
@@ -86,7 +87,7 @@ static bool columns_put(weir_segment_encoder *e, const weir_reply *replies, size
     return true;
 }
 
-weir_err weir_replies_encode(weir_segment_encoder *e, const weir_reply *replies, size_t n,
+weir_err weir_replies_encode(weir_segment_encoder *e, const weir_reply_record *replies, size_t n,
                              weir_effort effort, weir_segment_bytes *ret, weir_error *error)
 {
     if (n == 0)
@@ -121,8 +122,8 @@ weir_err weir_replies_encode(weir_segment_encoder *e, const weir_reply *replies,
     return WEIR_OK;
 }
 
-static weir_ints_result column_get(weir_ints *c, weir_ints_in *in, weir_reply *replies, size_t n,
-                                   unsigned column)
+static weir_ints_result column_get(weir_ints *c, weir_ints_in *in, weir_reply_record *replies,
+                                   size_t n, unsigned column)
 {
     static const uint32_t start = 0;
     memset(c, 0, sizeof *c);
@@ -136,7 +137,7 @@ static weir_ints_result column_get(weir_ints *c, weir_ints_in *in, weir_reply *r
     return result;
 }
 
-static bool replies_agree(const weir_segment_head *head, const weir_reply *r)
+static bool replies_agree(const weir_segment_head *head, const weir_reply_record *r)
 {
     bool ok = r[0].due.us == head->min_ts.us && r[head->count - 1].due.us == head->max_ts.us;
     for (size_t i = 1; i < head->count; i++)
@@ -146,7 +147,7 @@ static bool replies_agree(const weir_segment_head *head, const weir_reply *r)
 }
 
 static weir_ints_result replies_read(weir_ints_in *in, const weir_segment_head *head,
-                                     weir_reply *ret)
+                                     weir_reply_record *ret)
 {
     WEIR_CLEANUP(weir_free) void *column = weir_alloc(sizeof(weir_ints));
     weir_ints_result result = column ? WEIR_INTS_OK : WEIR_INTS_NO_MEMORY;
@@ -159,7 +160,7 @@ static weir_ints_result replies_read(weir_ints_in *in, const weir_segment_head *
 }
 
 weir_err weir_replies_decode(const weir_segment_head *head, const uint8_t *body, size_t n,
-                             weir_reply *ret, weir_error *error)
+                             weir_reply_record *ret, weir_error *error)
 {
     uint8_t *raw = NULL;
     weir_ints_in in;
@@ -178,7 +179,8 @@ weir_err weir_replies_decode(const weir_segment_head *head, const uint8_t *body,
     return WEIR_OK;
 }
 
-const weir_reply *weir_reply_find(const weir_reply *replies, size_t n, const weir_reply_ref *ref)
+const weir_reply_record *weir_reply_find(const weir_reply_record *replies, size_t n,
+                                         const weir_reply_ref *ref)
 {
     size_t low = 0, high = n;
     while (low < high) {

@@ -2,6 +2,7 @@
 /* What the parts of codec 3 share: they are one format in several files. */
 
 #pragma once
+#include "base/clock.h"
 #include "blocks/body.h"
 #include "blocks/ints.h"
 #include "blocks/segment.h"
@@ -19,7 +20,7 @@ enum { SLICE_LENGTH_COUNT = 4 };
 /* The multiple of a slice's length that a time lies in, rounded down. */
 static inline int64_t slice_number(int64_t ts, int64_t length)
 {
-    return ts / length - (ts % length < 0);
+    return weir_floor_divide(ts, length);
 }
 
 struct weir_segment_encoder {

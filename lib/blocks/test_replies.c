@@ -14,14 +14,14 @@
 #include "base/crc.h"
 #include "base/random.h"
 
-static void replies_make(weir_random *r, weir_reply *replies, size_t n, bool wild)
+static void replies_make(weir_random *r, weir_reply_record *replies, size_t n, bool wild)
 {
     int64_t due = 1700000000000000;
     uint64_t seq = 1;
     for (size_t i = 0; i < n; i++) {
         due += wild && weir_random_below(r, 5) == 0 ? 0 : 1000000;
         seq += 50 + weir_random_below(r, wild ? 1000 : 1);
-        replies[i] = (weir_reply){
+        replies[i] = (weir_reply_record){
             .due = {due},
             .received = {due + 3000 + (int64_t)weir_random_below(r, 4000)},
             .seq = seq,
@@ -31,7 +31,7 @@ static void replies_make(weir_random *r, weir_reply *replies, size_t n, bool wil
             .catalog_revision = 1,
         };
         if (wild && weir_random_below(r, 20) == 0)
-            replies[i] = (weir_reply){
+            replies[i] = (weir_reply_record){
                 .due = {due},
                 .received = {(int64_t)weir_random_u64(r)},
                 .seq = seq,
@@ -45,9 +45,9 @@ static void replies_make(weir_random *r, weir_reply *replies, size_t n, bool wil
 }
 
 /* received is kept as whole milliseconds after due, rounded down. */
-static void assert_reply_same(const weir_reply *want, const weir_reply *got)
+static void assert_reply_same(const weir_reply_record *want, const weir_reply_record *got)
 {
-    weir_reply w = *want;
+    weir_reply_record w = *want;
     int64_t after = (int64_t)((uint64_t)w.received.us - (uint64_t)w.due.us);
     after -= after % 1000 + (after % 1000 < 0 ? 1000 : 0);
     w.received.us = (int64_t)((uint64_t)w.due.us + (uint64_t)after);
@@ -73,7 +73,7 @@ static void all_but_the_microseconds_of_received_comes_back(void **state)
     for (uint64_t seed = 1; seed <= 300; seed++) {
         weir_random r = {seed};
         size_t n = 1 + weir_random_below(&r, seed % 10 ? 100 : 5000);
-        weir_reply *replies = calloc(n, sizeof *replies), *back = calloc(n, sizeof *back);
+        weir_reply_record *replies = calloc(n, sizeof *replies), *back = calloc(n, sizeof *back);
         assert_true(replies && back);
         replies_make(&r, replies, n, seed % 2);
         weir_segment_bytes bytes;
@@ -99,7 +99,7 @@ static void a_reply_each_second_that_is_steady_takes_little_but_its_delay(void *
     (void)state;
     enum { N = 3600 };
     weir_random r = {1};
-    weir_reply *replies = calloc(N, sizeof *replies);
+    weir_reply_record *replies = calloc(N, sizeof *replies);
     weir_segment_encoder *encoder = weir_segment_encoder_new();
     weir_segment_bytes bytes;
     replies_make(&r, replies, N, false);
@@ -114,7 +114,7 @@ static void replies_that_do_not_ascend_are_refused(void **state)
 {
     (void)state;
     weir_random r = {1};
-    weir_reply replies[3];
+    weir_reply_record replies[3];
     weir_segment_encoder *encoder = weir_segment_encoder_new();
     weir_segment_bytes bytes;
     replies_make(&r, replies, 3, false);
@@ -134,7 +134,7 @@ static void damage_is_found_and_behind_a_forged_checksum_harmless(void **state)
     (void)state;
     enum { N = 700 };
     weir_random r = {8};
-    weir_reply *replies = calloc(N, sizeof *replies);
+    weir_reply_record *replies = calloc(N, sizeof *replies);
     weir_segment_encoder *encoder = weir_segment_encoder_new();
     weir_segment_bytes bytes;
     replies_make(&r, replies, N, true);
@@ -164,7 +164,7 @@ static void damage_is_found_and_behind_a_forged_checksum_harmless(void **state)
 static void a_ref_finds_its_reply_among_those_with_one_due(void **state)
 {
     (void)state;
-    static const weir_reply replies[] = {
+    static const weir_reply_record replies[] = {
         {.due = {5}, .seq = 1},     {.due = {7}, .seq = 10}, {.due = {7}, .seq = 20},
         {.due = {7}, .seq = 90000}, {.due = {9}, .seq = 2},
     };
@@ -187,7 +187,7 @@ static void a_ref_finds_its_reply_among_those_with_one_due(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const weir_reply_ref ref = {.due = {cases[i].due}, .mark = cases[i].mark};
-        const weir_reply *found = weir_reply_find(replies, 5, &ref);
+        const weir_reply_record *found = weir_reply_find(replies, 5, &ref);
         assert_int_equal(found ? found->seq : 0, cases[i].seq);
     }
     assert_null(weir_reply_find(replies, 0, &(weir_reply_ref){.due = {5}}));

@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/random.h"
 
 enum { TURNS = 256 };
@@ -29,14 +30,9 @@ struct weir_fourier_walk {
     struct turner turners[];
 };
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 static int64_t ceil_div(int64_t a, int64_t b)
 {
-    return -floor_div(-a, b);
+    return -weir_floor_divide(-a, b);
 }
 
 static int64_t term_ts(const weir_fourier_term *t, int64_t i)
@@ -184,7 +180,7 @@ static double turner_noise(const struct turner *turner, int64_t i)
 static void turner_add_stretch(const struct turner *turner, int64_t i, size_t n, double *values)
 {
     const weir_fourier_term *t = turner->term;
-    const int64_t base = floor_div(i, TURNS) * TURNS;
+    const int64_t base = weir_floor_divide(i, TURNS) * TURNS;
     const double *cosines = turner->cos + (i - base), *sines = turner->sin + (i - base);
     const double angle = term_angle(t, base), c = cos(angle), s = sin(angle);
     const double along = t->cos * c + t->sin * s, across = t->sin * c - t->cos * s;
@@ -198,7 +194,7 @@ static void turner_add_stretch(const struct turner *turner, int64_t i, size_t n,
 static void turner_add(const struct turner *turner, int64_t i, size_t n, double *values)
 {
     while (n) {
-        const size_t left = (size_t)(floor_div(i, TURNS) * TURNS + TURNS - i);
+        const size_t left = (size_t)(weir_floor_divide(i, TURNS) * TURNS + TURNS - i);
         const size_t count = n < left ? n : left;
         turner_add_stretch(turner, i, count, values);
         i += (int64_t)count;

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 
 /* Products of a time, a span and a weight. */
@@ -79,11 +80,6 @@ static uint64_t hash_at(uint64_t hash, int64_t position)
     return weir_random_u64(&r);
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 /* Position within the period, 0 .. 1, shifted by the key's phase. */
 static double phase_of(const weir_wave_shape *w, int64_t t_us)
 {
@@ -103,11 +99,11 @@ static double noise_at(uint64_t hash, int64_t place)
 static double wander(weir_wave_shape *w, int64_t t_us)
 {
     const int64_t step_us = w->simulate.period_us / SEGMENTS ? w->simulate.period_us / SEGMENTS : 1;
-    const int64_t step = floor_div(t_us, step_us);
+    const int64_t step = weir_floor_divide(t_us, step_us);
     double sum = 0, weight_sum = 0;
     for (int octave = 0; octave < 4; octave++) {
         const int64_t span = SEGMENTS >> octave;
-        const int64_t place = floor_div(step, span);
+        const int64_t place = weir_floor_divide(step, span);
         const double within = (double)(step - place * span) / (double)span;
         const uint64_t hash = w->hash + (uint64_t)octave;
         if (!w->octave[octave].known || w->octave[octave].place != place) {
@@ -136,7 +132,7 @@ static void slopes_init(weir_wave_shape *w)
 static int64_t counted(const weir_wave_shape *w, int64_t t_us)
 {
     const int64_t period_us = w->simulate.period_us;
-    const int64_t period = floor_div(t_us, period_us);
+    const int64_t period = weir_floor_divide(t_us, period_us);
     const wide in_period = (wide)(t_us - period * period_us) * SEGMENTS;
     const int segment = (int)(in_period / period_us);
     const wide grown =
@@ -238,7 +234,7 @@ static void steps_init(weir_wave_shape *w)
 
 static weir_value bytes(const weir_wave_shape *w, int64_t t_us, uint8_t room[WEIR_WAVE_ROOM])
 {
-    weir_random r = {hash_at(w->hash, floor_div(t_us, w->simulate.period_us))};
+    weir_random r = {hash_at(w->hash, weir_floor_divide(t_us, w->simulate.period_us))};
     const uint16_t length = w->point->length;
     const size_t n = length && length < WEIR_WAVE_ROOM ? length : WEIR_WAVE_ROOM;
     for (size_t i = 0; i < n; i++)

@@ -36,9 +36,12 @@ static weir_err rc_to_err(int rc)
 weir_err weir_db_fail(sqlite3 *db, weir_error *error, const char *doing)
 {
     int system = sqlite3_system_errno(db);
-    weir_err err = rc_to_err(sqlite3_extended_errcode(db));
+    const int rc = sqlite3_extended_errcode(db);
+    weir_err err = rc_to_err(rc);
     bool say = system != 0 && err == WEIR_EIO;
-    if (err == WEIR_EIO && (system == ENOSPC || system == EDQUOT))
+    /* A write that was refused for space can be repeated; what a failed fsync left behind cannot.
+     */
+    if (err == WEIR_EIO && (system == ENOSPC || system == EDQUOT) && rc != SQLITE_IOERR_FSYNC)
         err = WEIR_ELIMIT;
     if (say && (system == EACCES || system == EPERM || system == EROFS))
         err = WEIR_EPERM;

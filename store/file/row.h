@@ -27,6 +27,15 @@ static inline uint64_t weir_row_seq(const weir_row *row, const weir_block_head *
     return row->first_seq + (head->codec == WEIR_BLOCK_CODEC ? before : block->offsets[i]);
 }
 
+/* How many numbers its row takes: those of the samples, and of the events between the batches. */
+static inline uint64_t weir_row_span(const weir_block_head *head, const weir_block *block)
+{
+    const size_t last = block->n_batches - 1;
+    return head->codec == WEIR_BLOCK_CODEC
+               ? head->count
+               : (uint64_t)block->offsets[last] + block->batches[last].n_samples;
+}
+
 typedef weir_err (*weir_row_on_batch)(void *data, const weir_batch *batch, uint64_t seq,
                                       weir_error *error);
 

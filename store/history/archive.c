@@ -18,22 +18,17 @@
 
 #include "store/history/archive.h"
 
-#include <string.h>
+#include "store/history/archive.h"
 
 #include "base/alloc.h"
 #include "store/file/database.h"
-#include "store/file/row.h"
 #include "store/file/schema.h"
+#include "store/history/census.h"
+#include "store/history/group.h"
 #include "store/history/history.h"
 #include "store/history/part.h"
-#include "store/history/quarantine.h"
+#include "store/history/log_range.h"
 #include "store/history/segments.h"
-
-enum {
-    RANGE_SAMPLES = 22 * 1000 * 1000, /* a range has no more; also begins one before its time */
-    READ_SAMPLES = 400 * 1000,        /* decoded in one piece: about 10 ms */
-    PARTS_MAX = 6,                    /* of one epoch and range */
-};
 
 typedef enum archive_phase {
     ARCHIVE_SCAN,
@@ -42,456 +37,53 @@ typedef enum archive_phase {
     ARCHIVE_END,
 } archive_phase;
 
-/* What a tag, or a series of replies, has in the range. */
-struct volume {
-    uint32_t samples, text, replies;
-    int64_t newest_due; /* of the series, so far in this reading of the range */
-};
-
 struct weir_archive {
     archive_phase phase;
-    uint64_t first_seq, last_seq; /* of the range */
-    uint64_t at;                  /* read up to here */
-    uint64_t until;               /* the log's end when it began, or the range's that is resumed */
-    bool resumed;                 /* the parts are there already */
-    uint64_t count;
-
+    weir_log_range range;
+    uint64_t last_seq; /* of the range, once it is known */
+    weir_census census;
     size_t group_bytes;
-    size_t n_tags;
-    struct volume *volumes; /* by uid */
-    uint64_t *purged;       /* by uid */
-
-    weir_part *parts;
-    size_t n_parts, parts_capacity;
-    size_t part; /* being built */
-
-    /* The group: [first, first + n) of uids or series, gathered or being written. */
-    uint32_t first, n;
-    uint32_t written; /* of n */
-    bool replies;
-    weir_run all;     /* the memory of all of them */
-    uint32_t *starts; /* [n + 1] in `all` */
-    uint32_t *filled; /* [n] */
-    weir_arena *texts;
+    size_t part;      /* of the census, being built */
+    weir_group group; /* gathered, or being written */
+    uint32_t written; /* of it */
     weir_segments out;
 };
-
-static void group_free(weir_archive *a)
-{
-    weir_free(a->all.samples);
-    weir_free(a->all.refs);
-    weir_free(a->all.replies);
-    weir_free(a->starts);
-    weir_free(a->filled);
-    weir_arena_free(a->texts);
-    a->all = (weir_run){0};
-    a->starts = a->filled = NULL;
-    a->texts = NULL;
-}
 
 void weir_archive_free(weir_archive *a)
 {
     if (!a)
         return;
-    group_free(a);
+    weir_group_free(&a->group);
+    weir_census_deinit(&a->census);
+    weir_log_range_deinit(&a->range);
     weir_segments_deinit(&a->out);
-    weir_free(a->volumes);
-    weir_free(a->purged);
-    weir_free(a->parts);
     weir_free(a);
 }
 
-/* --- reading the range -------------------------------------------------------------------- */
+/* --- building ----------------------------------------------------------------------------- */
 
-typedef weir_err (*archive_on_row)(weir_archive *a, const weir_row *row,
-                                   const weir_block_head *head, const weir_block *block,
-                                   bool *ret_end, weir_error *error);
-
-/* Sets a row of the log aside that cannot be read. */
-static weir_err row_set_aside(weir_store *store, const weir_row *row, int64_t count, weir_wall now,
-                              const weir_error *why, weir_error *error)
+static weir_part *part_at(weir_archive *a)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *drop = NULL;
-    const weir_damaged damaged = {
-        .origin = "log", .key = (int64_t)row->first_seq, .count = count, .row = *row};
-    weir_err err = weir_db_prepare(store->db, "DELETE FROM log WHERE first_seq=?", &drop, error);
-    if (err == WEIR_OK)
-        err = weir_db_run(store->begin, error);
-    if (err == WEIR_OK)
-        err = weir_quarantine_add(store, &damaged, now, why, error);
-    if (err != WEIR_OK)
-        return err;
-    (void)sqlite3_bind_int64(drop, 1, (int64_t)row->first_seq);
-    err = weir_db_run(drop, error);
-    return err == WEIR_OK ? weir_db_run(store->commit, error) : err;
+    return &a->census.parts[a->part];
 }
-
-/* Samples of tags that the store never gave out: a row that is not ours. */
-static bool block_has_foreign(const weir_archive *a, const weir_block *block)
-{
-    bool foreign = false;
-    for (size_t i = 0; i < block->count; i++)
-        foreign |= block->samples[i].tag >= a->n_tags || block->samples[i].tag == 0;
-    return foreign;
-}
-
-/* Hands the next rows to on_row, as many as a piece may read. *ret_end: the range's end was
- * reached. */
-static weir_err range_read(weir_store *store, weir_wall now, archive_on_row on_row, bool *ret_end,
-                           weir_error *error)
-{
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
-    weir_archive *a = store->history->archive;
-    bool row = true, end = false;
-    weir_err err =
-        weir_db_prepare(store->db,
-                        "SELECT first_seq, ifnull(last_seq, first_seq+count-1), count, head, body"
-                        " FROM log WHERE first_seq>?1 AND first_seq<=?2 ORDER BY first_seq",
-                        &rows, error);
-    if (err != WEIR_OK)
-        return err;
-    (void)sqlite3_bind_int64(rows, 1, (int64_t)a->at);
-    (void)sqlite3_bind_int64(rows, 2, (int64_t)a->until);
-    for (int64_t n = 0; n < READ_SAMPLES && !end;) {
-        WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
-        weir_error why = WEIR_ERROR_INIT;
-        weir_block_head head;
-        err = weir_db_step(rows, &row, error);
-        if (err != WEIR_OK)
-            return err;
-        if (!row)
-            break;
-        const weir_row r = weir_row_of(rows, 0, 3, 4);
-        weir_err reading = weir_row_decode(r, &head, &block, &why);
-        if (reading == WEIR_OK && block_has_foreign(a, block))
-            reading = weir_fail(&why, WEIR_EDAMAGED, "a sample of a tag that does not exist");
-        if (reading == WEIR_EDAMAGED)
-            return row_set_aside(store, &r, sqlite3_column_int64(rows, 2), now, &why, error);
-        if (reading != WEIR_OK)
-            return weir_fail(error, reading, "%s", why.text);
-        err = on_row(a, &r, &head, block, &end, error);
-        if (err != WEIR_OK)
-            return err;
-        if (!end)
-            a->at = (uint64_t)sqlite3_column_int64(rows, 1);
-        n += head.count;
-    }
-    *ret_end = end || !row;
-    return WEIR_OK;
-}
-
-static bool sample_is_purged(const weir_archive *a, const weir_sample *s, uint64_t seq)
-{
-    return seq <= a->purged[s->tag];
-}
-
-static weir_tag_uid batch_lowest(const weir_batch *batch)
-{
-    weir_tag_uid lowest = batch->samples[0].tag;
-    for (uint32_t i = 1; i < batch->n_samples; i++)
-        lowest = batch->samples[i].tag < lowest ? batch->samples[i].tag : lowest;
-    return lowest;
-}
-
-/* --- scan --------------------------------------------------------------------------------- */
-
-/* The part that a sample belongs to: of its epoch, and its day within. */
-static weir_part *part_find(weir_archive *a, uint32_t epoch, int64_t ts)
-{
-    weir_part *of_epoch = NULL;
-    size_t n = 0;
-    for (size_t i = 0; i < a->n_parts; i++) {
-        weir_part *p = &a->parts[i];
-        if (p->epoch != epoch)
-            continue;
-        n++;
-        if ((ts >= p->min_ts && ts <= p->max_ts) ||
-            weir_floor_multiple(ts, WEIR_DAY) == weir_floor_multiple(p->min_ts, WEIR_DAY))
-            return p;
-        /* The one to widen, should there be too many: what is furthest back. */
-        if (!of_epoch || p->min_ts < of_epoch->min_ts)
-            of_epoch = p;
-    }
-    return n >= PARTS_MAX ? of_epoch : NULL;
-}
-
-/* Joins parts of one epoch that a widened one has come to overlap. */
-static void parts_join(weir_archive *a, weir_part *wide)
-{
-    for (size_t i = 0; i < a->n_parts; i++) {
-        weir_part *p = &a->parts[i];
-        if (p == wide || p->epoch != wide->epoch || p->min_ts > wide->max_ts ||
-            p->max_ts < wide->min_ts)
-            continue;
-        wide->min_ts = p->min_ts < wide->min_ts ? p->min_ts : wide->min_ts;
-        wide->max_ts = p->max_ts > wide->max_ts ? p->max_ts : wide->max_ts;
-        *p = a->parts[--a->n_parts];
-        if (wide == &a->parts[a->n_parts])
-            wide = p;
-        i = SIZE_MAX; /* from the start: it is wider now */
-    }
-}
-
-static weir_err part_note(weir_archive *a, uint32_t epoch, int64_t ts, weir_error *error)
-{
-    weir_part *p = part_find(a, epoch, ts);
-    if (!p) {
-        if (a->n_parts == a->parts_capacity) {
-            size_t capacity = a->parts_capacity ? a->parts_capacity * 2 : PARTS_MAX;
-            weir_part *parts = weir_realloc_array(a->parts, capacity, sizeof *parts);
-            if (!parts)
-                return weir_fail(error, WEIR_ENOMEM, "no memory for parts");
-            a->parts = parts;
-            a->parts_capacity = capacity;
-        }
-        a->parts[a->n_parts++] =
-            (weir_part){.epoch = epoch, .state = PART_BUILDING, .min_ts = ts, .max_ts = ts};
-        return WEIR_OK;
-    }
-    const bool wider = ts < p->min_ts || ts > p->max_ts;
-    p->min_ts = ts < p->min_ts ? ts : p->min_ts;
-    p->max_ts = ts > p->max_ts ? ts : p->max_ts;
-    if (wider)
-        parts_join(a, p);
-    return WEIR_OK;
-}
-
-/* Counts the row, or takes it off again (add false); whether some tag has more than fits. */
-static bool volumes_add(weir_archive *a, const weir_row *row, const weir_block_head *head,
-                        const weir_block *block, bool add)
-{
-    const uint32_t one = add ? 1 : UINT32_MAX; /* wraps: minus one */
-    bool over = false;
-    for (size_t i = 0, before = 0; i < block->n_batches; i++) {
-        const weir_batch *b = &block->batches[i];
-        const uint64_t seq = weir_row_seq(row, head, block, i, before);
-        a->volumes[batch_lowest(b)].replies += one;
-        for (uint32_t j = 0; j < b->n_samples; j++) {
-            const weir_sample *s = &b->samples[j];
-            struct volume *v = &a->volumes[s->tag];
-            if (sample_is_purged(a, s, seq + j))
-                continue;
-            v->samples += one;
-            if (s->value.kind >= WEIR_KIND_STRING)
-                v->text += add ? s->value.length : 0u - s->value.length;
-            over |= v->samples > WEIR_SEGMENT_COUNT_MAX || v->text > WEIR_SEGMENT_TEXT;
-        }
-        before += b->n_samples;
-    }
-    return over;
-}
-
-static weir_err scan_on_row(weir_archive *a, const weir_row *row, const weir_block_head *head,
-                            const weir_block *block, bool *ret_end, weir_error *error)
-{
-    weir_err err = WEIR_OK;
-    bool over = volumes_add(a, row, head, block, true);
-    if (!a->resumed && a->count > 0 && (over || a->count + block->count > RANGE_SAMPLES)) {
-        (void)volumes_add(a, row, head, block, false);
-        *ret_end = true;
-        return WEIR_OK;
-    }
-    a->count += block->count;
-    for (size_t i = 0, before = 0; !a->resumed && err == WEIR_OK && i < block->n_batches; i++) {
-        const weir_batch *b = &block->batches[i];
-        const uint64_t seq = weir_row_seq(row, head, block, i, before);
-        for (uint32_t j = 0; err == WEIR_OK && j < b->n_samples; j++)
-            if ((j == 0 || b->samples[j].ts.us != b->samples[j - 1].ts.us ||
-                 a->purged[b->samples[j - 1].tag] != 0) &&
-                !sample_is_purged(a, &b->samples[j], seq + j))
-                err = part_note(a, b->epoch, b->samples[j].ts.us, error);
-        before += b->n_samples;
-    }
-    return err;
-}
-
-/* --- the group ---------------------------------------------------------------------------- */
-
-static size_t volume_bytes(const struct volume *v, bool replies)
-{
-    return replies ? v->replies * sizeof(weir_reply)
-                   : v->samples * (sizeof(weir_sample) + sizeof(weir_reply_ref)) + v->text;
-}
-
-/* As many uids from `first` on as fit into memory, one at least. False: none is left. */
-static bool group_choose(weir_archive *a, uint32_t first)
-{
-    size_t bytes = 0;
-    uint32_t uid = first;
-    while (uid < a->n_tags && volume_bytes(&a->volumes[uid], a->replies) == 0)
-        uid++;
-    a->first = uid;
-    for (; uid < a->n_tags; uid++) {
-        bytes += volume_bytes(&a->volumes[uid], a->replies);
-        if (uid > a->first && bytes > a->group_bytes)
-            break;
-    }
-    a->n = uid - a->first;
-    a->written = 0;
-    return a->n > 0;
-}
-
-static weir_err group_alloc(weir_archive *a, weir_error *error)
-{
-    size_t n = 0;
-    group_free(a);
-    a->starts = weir_alloc(((size_t)a->n + 1) * sizeof *a->starts);
-    a->filled = weir_alloc_zero(a->n, sizeof *a->filled);
-    if (a->starts && a->filled) {
-        for (uint32_t i = 0; i < a->n; i++) {
-            const struct volume *v = &a->volumes[a->first + i];
-            a->starts[i] = (uint32_t)n;
-            n += a->replies ? v->replies : v->samples;
-        }
-        a->starts[a->n] = (uint32_t)n;
-        if (a->replies)
-            a->all.replies = weir_realloc_array(NULL, n, sizeof *a->all.replies);
-        else
-            a->all.samples = weir_realloc_array(NULL, n, sizeof *a->all.samples);
-        if (!a->replies)
-            a->all.refs = weir_realloc_array(NULL, n, sizeof *a->all.refs);
-    }
-    for (size_t i = 0; i < a->n_tags; i++)
-        a->volumes[i].newest_due = INT64_MIN;
-    a->texts = weir_arena_new();
-    a->at = a->first_seq - 1;
-    if (!a->texts || (a->replies ? !a->all.replies : !a->all.samples || !a->all.refs))
-        return weir_fail(error, WEIR_ENOMEM, "no memory to sort %zu samples by tag", n);
-    return WEIR_OK;
-}
-
-/* Where the next one of uid goes; SIZE_MAX: it is not of the group. */
-static size_t group_next(weir_archive *a, weir_tag_uid uid)
-{
-    const uint32_t i = uid - a->first;
-    if (uid < a->first || i >= a->n || a->starts[i] + a->filled[i] >= a->starts[i + 1])
-        return SIZE_MAX;
-    return a->starts[i] + a->filled[i]++;
-}
-
-/* A batch behind all of its series is the first with its due; any other is marked. */
-static uint16_t batch_mark(weir_archive *a, const weir_batch *b, weir_tag_uid lowest, uint64_t seq)
-{
-    struct volume *v = &a->volumes[lowest];
-    if (b->due.us <= v->newest_due)
-        return weir_reply_mark(seq);
-    v->newest_due = b->due.us;
-    return 0;
-}
-
-static weir_err gather_samples(weir_archive *a, const weir_batch *b, uint64_t seq,
-                               weir_error *error)
-{
-    const weir_part *part = &a->parts[a->part];
-    const weir_tag_uid lowest = batch_lowest(b);
-    const uint16_t mark = batch_mark(a, b, lowest, seq);
-    for (uint32_t j = 0; j < b->n_samples; j++) {
-        const weir_sample *s = &b->samples[j];
-        if (s->tag - a->first >= a->n || s->ts.us < part->min_ts || s->ts.us > part->max_ts ||
-            sample_is_purged(a, s, seq + j))
-            continue;
-        const size_t at = group_next(a, s->tag);
-        if (at == SIZE_MAX)
-            continue;
-        weir_sample *to = &a->all.samples[at];
-        *to = *s;
-        a->all.refs[at] = (weir_reply_ref){b->due, lowest, (uint16_t)j, mark};
-        if (s->value.kind < WEIR_KIND_STRING)
-            continue;
-        to->value.as.bytes = (const uint8_t *)weir_arena_text_n(
-            a->texts, (const char *)s->value.as.bytes, s->value.length);
-        if (!to->value.as.bytes)
-            return weir_fail(error, WEIR_ENOMEM, "no memory to sort texts by tag");
-    }
-    return WEIR_OK;
-}
-
-/* Of batches with a sample in the part. */
-static void gather_reply(weir_archive *a, const weir_batch *b, uint64_t seq)
-{
-    const weir_part *part = &a->parts[a->part];
-    const weir_tag_uid lowest = batch_lowest(b);
-    bool inside = false;
-    for (uint32_t j = 0; j < b->n_samples && !inside; j++)
-        inside = b->samples[j].ts.us >= part->min_ts && b->samples[j].ts.us <= part->max_ts &&
-                 !sample_is_purged(a, &b->samples[j], seq + j);
-    const size_t at = inside ? group_next(a, lowest) : SIZE_MAX;
-    if (at != SIZE_MAX)
-        a->all.replies[at] = (weir_reply){.due = b->due,
-                                          .received = b->received,
-                                          .seq = seq,
-                                          .plans = b->plans,
-                                          .flags = b->flags,
-                                          .connection = b->connection,
-                                          .device = b->device,
-                                          .catalog_revision = b->catalog_revision};
-}
-
-static weir_err gather_on_row(weir_archive *a, const weir_row *row, const weir_block_head *head,
-                              const weir_block *block, bool *ret_end, weir_error *error)
-{
-    weir_err err = WEIR_OK;
-    (void)ret_end;
-    for (size_t i = 0, before = 0; err == WEIR_OK && i < block->n_batches; i++) {
-        const weir_batch *b = &block->batches[i];
-        const uint64_t seq = weir_row_seq(row, head, block, i, before);
-        before += b->n_samples;
-        if (b->epoch != a->parts[a->part].epoch)
-            continue;
-        if (a->replies)
-            gather_reply(a, b, seq);
-        else
-            err = gather_samples(a, b, seq, error);
-    }
-    return err;
-}
-
-static weir_run group_run(const weir_archive *a, uint32_t i)
-{
-    const size_t at = a->starts[i];
-    return (weir_run){.samples = a->replies ? NULL : a->all.samples + at,
-                      .refs = a->replies ? NULL : a->all.refs + at,
-                      .replies = a->replies ? a->all.replies + at : NULL,
-                      .n = a->filled[i]};
-}
-
-static weir_err group_write_one(weir_archive *a, uint32_t i, weir_error *error)
-{
-    const uint32_t uid = (a->first + i) | (a->replies ? SEGMENT_REPLIES : 0);
-    weir_run run = group_run(a, i);
-    weir_err err = weir_run_order(&run, error);
-    for (unsigned number = 0; err == WEIR_OK && run.n > 0; number++) {
-        weir_run segment = run;
-        segment.n = weir_run_segment(&run);
-        err = weir_segments_put(&a->out, &a->parts[a->part], uid, number, &segment,
-                                WEIR_EFFORT_FAST, error);
-        run.n -= segment.n;
-        if (run.replies) {
-            run.replies += segment.n;
-        } else {
-            run.samples += segment.n;
-            run.refs += segment.n;
-        }
-    }
-    return err;
-}
-
-/* --- phases ------------------------------------------------------------------------------- */
 
 /* What comes behind the uids up to `uid` of the part being built: the next group, the replies, the
  * next part, the end. */
-static weir_err archive_next_group(weir_archive *a, uint32_t uid, weir_error *error)
+static weir_err archive_next_group(weir_archive *a, bool replies, uint32_t uid, weir_error *error)
 {
-    for (; a->part < a->n_parts; a->part++, a->replies = false, uid = 1) {
-        if (a->parts[a->part].state != PART_BUILDING)
+    for (; a->part < a->census.n_parts; a->part++, replies = false, uid = 1) {
+        if (part_at(a)->state != PART_BUILDING)
             continue;
-        if (group_choose(a, uid) || (!a->replies && (a->replies = true, group_choose(a, 1)))) {
+        if (weir_group_choose(&a->group, &a->census, replies, uid, a->group_bytes) ||
+            (!replies && weir_group_choose(&a->group, &a->census, true, 1, a->group_bytes))) {
             a->phase = ARCHIVE_GATHER;
-            return group_alloc(a, error);
+            a->written = 0;
+            weir_log_range_rewind(&a->range);
+            return weir_group_begin(&a->group, part_at(a), error);
         }
-        a->parts[a->part].state = PART_BUILT;
+        part_at(a)->state = PART_BUILT;
     }
-    group_free(a);
+    weir_group_free(&a->group);
     a->phase = ARCHIVE_END;
     return WEIR_OK;
 }
@@ -500,17 +92,18 @@ static weir_err archive_next_group(weir_archive *a, uint32_t uid, weir_error *er
 static weir_err archive_begin_parts(weir_store *store, weir_error *error)
 {
     weir_archive *a = store->history->archive;
-    a->last_seq = a->at;
+    a->last_seq = a->range.at;
     weir_err err = weir_db_run(store->begin, error);
-    for (size_t i = 0; err == WEIR_OK && i < a->n_parts; i++) {
-        a->parts[i].first_seq = a->first_seq;
-        a->parts[i].last_seq = a->last_seq;
-        err = weir_part_write(store->db, &a->parts[i], error);
+    for (size_t i = 0; err == WEIR_OK && i < a->census.n_parts; i++) {
+        weir_part *part = &a->census.parts[i];
+        part->first_seq = a->range.first_seq;
+        part->last_seq = a->last_seq;
+        err = weir_part_write(store->db, part, error);
     }
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
-    a->until = a->last_seq;
-    return err == WEIR_OK ? archive_next_group(a, 1, error) : err;
+    a->range.until = a->last_seq;
+    return err == WEIR_OK ? archive_next_group(a, false, 1, error) : err;
 }
 
 /* The parts were there: what the last one may have in part is written again. */
@@ -518,11 +111,11 @@ static weir_err archive_resume_parts(weir_store *store, weir_error *error)
 {
     weir_archive *a = store->history->archive;
     uint32_t last = 0;
-    while (a->part < a->n_parts && a->parts[a->part].state != PART_BUILDING)
+    while (a->part < a->census.n_parts && part_at(a)->state != PART_BUILDING)
         a->part++;
-    if (a->part == a->n_parts)
-        return archive_next_group(a, 1, error);
-    weir_part *part = &a->parts[a->part];
+    if (a->part == a->census.n_parts)
+        return archive_next_group(a, false, 1, error);
+    weir_part *part = part_at(a);
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
         err = weir_segments_last(store->db, part, &last, error);
@@ -530,42 +123,64 @@ static weir_err archive_resume_parts(weir_store *store, weir_error *error)
         err = weir_segments_remove(store->db, part, last, error);
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
-    a->replies = (last & SEGMENT_REPLIES) != 0;
+    const bool replies = (last & SEGMENT_REPLIES) != 0;
     last &= ~SEGMENT_REPLIES;
-    return err == WEIR_OK ? archive_next_group(a, last ? last : 1, error) : err;
+    return err == WEIR_OK ? archive_next_group(a, replies, last ? last : 1, error) : err;
 }
+
+/* --- phases ------------------------------------------------------------------------------- */
 
 static weir_err archive_scan(weir_store *store, weir_wall now, weir_error *error)
 {
+    weir_archive *a = store->history->archive;
     bool end = false;
-    weir_err err = range_read(store, now, scan_on_row, &end, error);
+    weir_err err =
+        weir_log_range_read(&a->range, store, now, weir_census_on_row, &a->census, &end, error);
     if (err != WEIR_OK || !end)
         return err;
-    return store->history->archive->resumed ? archive_resume_parts(store, error)
-                                            : archive_begin_parts(store, error);
+    return a->census.resumed ? archive_resume_parts(store, error)
+                             : archive_begin_parts(store, error);
 }
 
 static weir_err archive_gather(weir_store *store, weir_wall now, weir_error *error)
 {
+    weir_archive *a = store->history->archive;
     bool end = false;
-    weir_err err = range_read(store, now, gather_on_row, &end, error);
+    weir_err err =
+        weir_log_range_read(&a->range, store, now, weir_group_on_row, &a->group, &end, error);
     if (err == WEIR_OK && end)
-        store->history->archive->phase = ARCHIVE_WRITE;
+        a->phase = ARCHIVE_WRITE;
+    return err;
+}
+
+/* Writes what the group has of its i-th uid. */
+static weir_err archive_write_uid(weir_archive *a, uint32_t i, weir_error *error)
+{
+    const uint32_t uid = (a->group.first + i) | (a->group.replies ? SEGMENT_REPLIES : 0);
+    weir_run run = weir_group_run(&a->group, i);
+    weir_err err = weir_run_order(&run, error);
+    for (unsigned number = 0; err == WEIR_OK && run.n > 0; number++) {
+        const weir_run segment = weir_run_part(&run, 0, weir_run_segment(&run));
+        err =
+            weir_segments_put(&a->out, part_at(a), uid, number, &segment, WEIR_EFFORT_FAST, error);
+        run = weir_run_part(&run, segment.n, run.n - segment.n);
+    }
     return err;
 }
 
 static weir_err archive_write(weir_store *store, weir_error *error)
 {
     weir_archive *a = store->history->archive;
-    weir_part *part = &a->parts[a->part];
+    weir_part *part = part_at(a);
     a->out.samples = a->out.bytes = 0;
     weir_err err = weir_db_run(store->begin, error);
-    while (err == WEIR_OK && a->written < a->n && a->out.samples < store->options.piece_samples &&
-           a->out.bytes < WEIR_PIECE_BYTES)
-        err = group_write_one(a, a->written++, error);
-    const bool all = a->written == a->n;
+    while (err == WEIR_OK && a->written < a->group.n &&
+           a->out.samples < store->options.piece_samples && a->out.bytes < WEIR_PIECE_BYTES)
+        err = archive_write_uid(a, a->written++, error);
+    const bool all = a->written == a->group.n;
     if (err == WEIR_OK && all)
-        err = archive_next_group(a, a->first + a->n, error); /* may end the part */
+        err = archive_next_group(a, a->group.replies, a->group.first + a->group.n,
+                                 error); /* may end the part */
     if (err == WEIR_OK)
         err = weir_part_write(store->db, part, error);
     return err == WEIR_OK ? weir_db_run(store->commit, error) : err;
@@ -577,9 +192,9 @@ static weir_err archive_end(weir_store *store, weir_wall now, weir_error *error)
     weir_archive *a = store->history->archive;
     const bool current = store->current.written < a->last_seq;
     weir_err err = weir_db_run(store->begin, error);
-    for (size_t i = 0; err == WEIR_OK && i < a->n_parts; i++) {
-        a->parts[i].state = a->parts[i].segments > 0 ? PART_LIVE : PART_DROPPING;
-        err = weir_part_write(store->db, &a->parts[i], error);
+    for (size_t i = 0; err == WEIR_OK && i < a->census.n_parts; i++) {
+        a->census.parts[i].state = a->census.parts[i].segments > 0 ? PART_LIVE : PART_DROPPING;
+        err = weir_part_write(store->db, &a->census.parts[i], error);
     }
     if (err == WEIR_OK)
         err = weir_store_set_meta(store, "history_seq", a->last_seq, error);
@@ -608,15 +223,10 @@ static weir_err archive_new(weir_store *store, uint64_t first_seq, uint64_t unti
     WEIR_CLEANUP(weir_archive_free) weir_archive *a = weir_alloc_zero(1, sizeof *a);
     if (!a)
         return weir_fail(error, WEIR_ENOMEM, "no memory to sort the log");
-    a->first_seq = first_seq;
-    a->at = first_seq - 1;
-    a->until = until;
     a->group_bytes = store->options.group_bytes;
-    a->n_tags = store->pending.n_tags;
-    a->volumes = weir_alloc_zero(a->n_tags, sizeof *a->volumes);
-    if (!a->volumes)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to sort the log");
-    weir_err err = weir_part_purged(store->db, a->n_tags, &a->purged, error);
+    weir_err err = weir_log_range_init(&a->range, store, first_seq, until, error);
+    if (err == WEIR_OK)
+        err = weir_census_init(&a->census, &a->range, error);
     if (err == WEIR_OK)
         err = weir_segments_init(&a->out, store->db, error);
     if (err != WEIR_OK)
@@ -641,10 +251,11 @@ static weir_err archive_resume(weir_store *store, weir_error *error)
         archive_new(store, parts[0].first_seq, parts[0].last_seq, &store->history->archive, error);
     if (err != WEIR_OK)
         return err;
-    store->history->archive->resumed = true;
     store->history->archive->last_seq = parts[0].last_seq;
-    store->history->archive->parts = parts;
-    store->history->archive->n_parts = store->history->archive->parts_capacity = n;
+    weir_census *census = &store->history->archive->census;
+    census->resumed = true;
+    census->parts = parts;
+    census->n_parts = census->parts_capacity = n;
     owner = NULL;
     return WEIR_OK;
 }
@@ -678,7 +289,8 @@ static bool log_holds_enough(weir_store *store, weir_wall now)
     const int64_t span = store->options.archive_us;
     if (now.us < store->history->archive_began.us)
         store->history->archive_began = now;
-    return store->log.samples >= RANGE_SAMPLES || store->log.bytes >= weir_limits_piece(store) ||
+    return store->log.samples >= WEIR_RANGE_SAMPLES ||
+           store->log.bytes >= weir_limits_piece(store) ||
            now.us - store->history->archive_began.us >= span ||
            (store->log.newest_ts > store->log.first_ts &&
             (uint64_t)store->log.newest_ts - (uint64_t)store->log.first_ts >= (uint64_t)span);

@@ -9,6 +9,7 @@
 #include "store/history/compact.h"
 #include "store/history/expire.h"
 #include "store/history/purge.h"
+#include "store/history/scrub.h"
 #include "store/store_priv.h"
 
 struct weir_history {
@@ -32,6 +33,7 @@ struct weir_history {
     } vacuum;
 
     weir_purge purge;
+    weir_scrub scrub;
     weir_expire *expire; /* NULL: nothing is known of the rules yet */
 };
 

@@ -21,6 +21,7 @@
 #include "store/history/merge.h"
 #include "store/history/part.h"
 #include "store/history/purge.h"
+#include "store/history/scrub.h"
 #include "store/history/segments.h"
 
 enum {
@@ -77,7 +78,7 @@ static const duty duties[] = {
     weir_part_delete,        /* gives room to all that follows, also on a full disk */
     weir_limits_look,        weir_cap_run,        weir_merge_fresh, weir_merge_write_current,
     weir_archive_run,        weir_merge_trim_log, weir_expire_run,  weir_compact_run,
-    weir_purge_run,          weir_merge_shrink,   duty_vacuum,
+    weir_purge_run,          weir_merge_shrink,   duty_vacuum,      weir_scrub_run,
 };
 
 static void history_free(weir_store *store)
@@ -134,9 +135,9 @@ static void maintain_forget(weir_store *store)
 weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, weir_error *error)
 {
     *ret_more = false;
-    if (!store->db)
-        return weir_fail(error, WEIR_EIO, "the store could not be opened again");
-    weir_err err = weir_store_wal_room(store, error);
+    weir_err err = weir_store_usable(store, error);
+    if (err == WEIR_OK)
+        err = weir_store_wal_room(store, error);
     if (err == WEIR_OK)
         err = weir_history_make(store, error);
     if (err != WEIR_OK)
@@ -155,7 +156,7 @@ weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, w
         err = duties[i](store, now, &did, error);
         if (err != WEIR_OK) {
             maintain_forget(store);
-            return err;
+            return weir_store_note_failure(store, err, error ? error->text : "a merge failed");
         }
         if (did) {
             weir_store_checkpoint(store);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "blocks/segment.h"
 #include "store/file/database.h"
 #include "store/file/schema.h"
 #include "store/store_priv.h"
@@ -14,6 +15,14 @@ enum {
     DELETE_SEGMENTS = 256,  /* in one piece ... */
     DELETE_BYTES = 1 << 20, /* ... or so many bytes */
 };
+
+int64_t weir_tier_period(int tier)
+{
+    int64_t days = 1;
+    for (int k = 1; k < tier; k++)
+        days *= WEIR_TIER_RATIO;
+    return days * WEIR_DAY;
+}
 
 static weir_part part_of(sqlite3_stmt *s)
 {
@@ -97,6 +106,34 @@ weir_err weir_part_write(sqlite3 *db, weir_part *part, weir_error *error)
     for (int i = 0; i < 11; i++)
         (void)sqlite3_bind_int64(put, i + 1, numbers[i]);
     return weir_db_run(put, error);
+}
+
+weir_err weir_part_count(sqlite3 *db, weir_part *part, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(db,
+                                   "SELECT key, head, length(head)+length(marks)+length(body)"
+                                   " FROM segment WHERE key>=? AND key<?",
+                                   &rows, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)sqlite3_bind_int64(rows, 1, SEGMENT_KEY(part->id, 0, 0));
+    (void)sqlite3_bind_int64(rows, 2, SEGMENT_KEY(part->id + 1, 0, 0));
+    part->segments = part->samples = part->bytes = 0;
+    while ((err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
+        weir_segment_head head;
+        const bool replies = (uint32_t)(sqlite3_column_int64(rows, 0) >> 8) & SEGMENT_REPLIES;
+        /* Another damaged one counts with nothing until it is set aside too. */
+        if (weir_segment_head_parse(sqlite3_column_blob(rows, 1),
+                                    (size_t)sqlite3_column_bytes(rows, 1), &head,
+                                    NULL) == WEIR_OK &&
+            !replies)
+            part->samples += head.count;
+        part->segments++;
+        part->bytes += (uint64_t)sqlite3_column_int64(rows, 2);
+    }
+    return err;
 }
 
 weir_err weir_part_drop(sqlite3 *db, int64_t id, weir_error *error)

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "store/store.h"
 
+enum { WEIR_TIER_RATIO = 8 }; /* between the periods of two tiers */
+
 /* A row of the table; schema.h. */
 typedef struct weir_part {
     int64_t id;
@@ -23,6 +25,9 @@ typedef struct weir_part {
     uint64_t segments, samples, bytes;
 } weir_part;
 
+/* How long the periods of a tier are; tier 0 has days as well. */
+int64_t weir_tier_period(int tier);
+
 /* Reads the rows that `where` names ("WHERE state=1 ORDER BY id"). Release with weir_free. */
 weir_err weir_parts_read(sqlite3 *db, const char *where, weir_part **ret, size_t *ret_n,
                          weir_error *error) WEIR_MUST_CHECK;
@@ -33,6 +38,9 @@ weir_err weir_part_offset(sqlite3 *db, const weir_part *part, int64_t *ret,
 
 /* Writes it, with an id above all others if it has none; in the open transaction. */
 weir_err weir_part_write(sqlite3 *db, weir_part *part, weir_error *error) WEIR_MUST_CHECK;
+
+/* Sets its numbers to those of the segments that are there. */
+weir_err weir_part_count(sqlite3 *db, weir_part *part, weir_error *error) WEIR_MUST_CHECK;
 
 /*
  * From now on nobody reads the part, and its segments are deleted in pieces. A part that is being

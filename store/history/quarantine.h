@@ -18,3 +18,8 @@ typedef struct weir_damaged {
  * what reading it said. The caller takes it away from where it was. */
 weir_err weir_quarantine_add(weir_store *store, const weir_damaged *damaged, weir_wall now,
                              const weir_error *why, weir_error *error) WEIR_MUST_CHECK;
+
+/* Moves a row of the log there, in a transaction of its own. count: its samples. */
+weir_err weir_quarantine_log_row(weir_store *store, const weir_row *row, int64_t count,
+                                 weir_wall now, const weir_error *why,
+                                 weir_error *error) WEIR_MUST_CHECK;

@@ -1,108 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing the segments of a part: puts samples in order, encodes and inserts them. */
+/* Writing the segments of a part. */
 
 #include "store/history/segments.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/alloc.h"
 #include "store/file/database.h"
 #include "store/file/schema.h"
-
-/* --- order -------------------------------------------------------------------------------- */
-
-struct order_key {
-    int64_t ts;
-    uint64_t seq; /* of replies */
-    uint32_t at;  /* what came later is later */
-};
-
-static struct order_key key_of(const weir_run *run, size_t i)
-{
-    return run->replies
-               ? (struct order_key){run->replies[i].due.us, run->replies[i].seq, (uint32_t)i}
-               : (struct order_key){run->samples[i].ts.us, 0, (uint32_t)i};
-}
-
-static int key_compare_identity(const struct order_key *a, const struct order_key *b)
-{
-    if (a->ts != b->ts)
-        return a->ts < b->ts ? -1 : 1;
-    return (a->seq > b->seq) - (a->seq < b->seq);
-}
-
-static int key_compare(const void *a, const void *b)
-{
-    const struct order_key *x = a, *y = b;
-    int c = key_compare_identity(x, y);
-    return c ? c : (x->at > y->at) - (x->at < y->at);
-}
-
-static bool run_in_order(const weir_run *run)
-{
-    for (size_t i = 1; i < run->n; i++) {
-        struct order_key a = key_of(run, i - 1), b = key_of(run, i);
-        if (key_compare_identity(&a, &b) >= 0)
-            return false;
-    }
-    return true;
-}
-
-/* Moves items[keys[i].at] to items[i]; scratch has room for as many. */
-static void items_permute(void *items, size_t size, const struct order_key *keys, size_t n,
-                          void *scratch)
-{
-    for (size_t i = 0; i < n; i++)
-        memcpy((char *)scratch + i * size, (const char *)items + keys[i].at * size, size);
-    memcpy(items, scratch, n * size);
-}
-
-weir_err weir_run_order(weir_run *run, weir_error *error)
-{
-    if (run_in_order(run))
-        return WEIR_OK;
-    const size_t size = run->replies ? sizeof *run->replies : sizeof *run->samples;
-    WEIR_CLEANUP(weir_free) void *owner = weir_alloc(run->n * sizeof(struct order_key));
-    WEIR_CLEANUP(weir_free) void *scratch = weir_alloc(run->n * size);
-    struct order_key *keys = owner;
-    if (!keys || !scratch)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to sort %zu samples", run->n);
-    for (size_t i = 0; i < run->n; i++)
-        keys[i] = key_of(run, i);
-    qsort(keys, run->n, sizeof *keys, key_compare);
-    size_t n = 0;
-    for (size_t i = 0; i < run->n; i++)
-        if (i + 1 == run->n || key_compare_identity(&keys[i], &keys[i + 1]) != 0)
-            keys[n++] = keys[i];
-    if (run->replies) {
-        items_permute(run->replies, size, keys, n, scratch);
-    } else {
-        items_permute(run->samples, size, keys, n, scratch);
-        items_permute(run->refs, sizeof *run->refs, keys, n, scratch);
-    }
-    run->n = n;
-    return WEIR_OK;
-}
-
-size_t weir_run_segment(const weir_run *run)
-{
-    size_t n = run->n < WEIR_SEGMENT_COUNT_MAX ? run->n : WEIR_SEGMENT_COUNT_MAX, text = 0;
-    for (size_t i = 0; !run->replies && i < n; i++) {
-        const weir_value *v = &run->samples[i].value;
-        text += v->kind >= WEIR_KIND_STRING ? v->length : 0;
-        if (text >= WEIR_SEGMENT_TEXT)
-            return i + 1;
-    }
-    /* Replies with one due stay together: who looks for one looks into one segment. */
-    while (run->replies && n > 1 && n < run->n &&
-           run->replies[n].due.us == run->replies[n - 1].due.us)
-        n--;
-    return n;
-}
-
-/* --- writing ------------------------------------------------------------------------------ */
 
 weir_err weir_segments_init(weir_segments *s, sqlite3 *db, weir_error *error)
 {

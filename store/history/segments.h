@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing the segments of a part: puts samples in order, encodes and inserts them. */
+/* Writing the segments of a part. */
 
 #pragma once
 #include <stdbool.h>
@@ -8,32 +8,13 @@
 
 #include <sqlite3.h>
 
-#include "blocks/replies.h"
 #include "blocks/segment.h"
 #include "store/history/part.h"
+#include "store/history/run.h"
 
 enum {
-    WEIR_PIECE_BYTES = 1 << 20,  /* written in one transaction, or options.piece_samples */
-    WEIR_SEGMENT_TEXT = 8 << 20, /* bytes of strings after which a segment ends */
+    WEIR_PIECE_BYTES = 1 << 20, /* written in one transaction, or options.piece_samples */
 };
-
-/* Samples and refs, or replies, of one tag or series side by side. Whoever fills it sees to the
- * memory. */
-typedef struct weir_run {
-    weir_sample *samples;
-    weir_reply_ref *refs;
-    weir_reply *replies; /* or these; NULL: samples */
-    size_t n;
-} weir_run;
-
-/*
- * Sorts by (ts), replies by (due, seq), and of those equal in that keeps the last one: what was
- * appended later counts. n shrinks. Costs nothing for what is in order. WEIR_ENOMEM.
- */
-weir_err weir_run_order(weir_run *run, weir_error *error) WEIR_MUST_CHECK;
-
-/* How many of the first ones make a segment. */
-size_t weir_run_segment(const weir_run *run);
 
 typedef struct weir_segments {
     sqlite3 *db;

@@ -71,7 +71,7 @@ static void read_rows(sqlite3 *db, const char *sql, struct contents *c)
 
 /* The replies that a series has in a part. */
 struct series {
-    weir_reply *replies;
+    weir_reply_record *replies;
     size_t n;
 };
 
@@ -146,7 +146,8 @@ static void read_parts(sqlite3 *db, struct contents *c, bool with_replies)
                     of_part = part;
                     read_series(db, part, of, &series);
                 }
-                const weir_reply *reply = weir_reply_find(series.replies, series.n, &refs[i]);
+                const weir_reply_record *reply =
+                    weir_reply_find(series.replies, series.n, &refs[i]);
                 if (!reply)
                     fail_msg("tag %u at %lld: no reply", tag, (long long)f.ts);
                 f.seq = reply->seq + refs[i].index;
@@ -790,6 +791,15 @@ static struct faulty faulty_new(void)
 }
 
 /* Poll, commit and maintain; false: something failed. */
+/* As the worker does. */
+static void faulty_recover(struct faulty *f, weir_err err)
+{
+    weir_recovery recovery;
+    if (err == WEIR_EIO)
+        err = weir_store_recover(f->store, false, (weir_wall){f->plant.next}, &recovery, NULL);
+    (void)err; /* the next step tries again */
+}
+
 static bool faulty_step(struct faulty *f, bool poll)
 {
     const weir_wall now = {f->plant.next};
@@ -801,12 +811,12 @@ static bool faulty_step(struct faulty *f, bool poll)
                 weir_store_event(f->store, &(weir_event){now, WEIR_EVENT_STORE, "", "x"}, NULL),
                 WEIR_OK);
     }
-    if (weir_store_commit(f->store, now, NULL) != WEIR_OK)
-        return false;
-    while (more)
-        if (weir_store_maintain(f->store, now, &more, NULL) != WEIR_OK)
-            return false;
-    return true;
+    weir_err err = weir_store_commit(f->store, now, NULL);
+    while (err == WEIR_OK && more)
+        err = weir_store_maintain(f->store, now, &more, NULL);
+    if (err != WEIR_OK)
+        faulty_recover(f, err);
+    return err == WEIR_OK;
 }
 
 static void faulty_check(struct faulty *f)

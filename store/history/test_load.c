@@ -30,15 +30,15 @@ static weir_segment_bytes make_segment(weir_segment_encoder *encoder, weir_tag_u
 static weir_segment_bytes make_replies(weir_segment_encoder *encoder, int64_t ts, size_t n,
                                        uint64_t first_seq, uint32_t n_tags)
 {
-    static weir_reply replies[SAMPLES];
+    static weir_reply_record replies[SAMPLES];
     weir_segment_bytes bytes;
     for (size_t i = 0; i < n; i++) {
         const weir_wall due = {ts + (int64_t)i * WEIR_S};
-        replies[i] = (weir_reply){.due = due,
-                                  .received = due,
-                                  .seq = first_seq + i * n_tags,
-                                  .plans = WEIR_PLAN_DEFAULT,
-                                  .catalog_revision = 1};
+        replies[i] = (weir_reply_record){.due = due,
+                                         .received = due,
+                                         .seq = first_seq + i * n_tags,
+                                         .plans = WEIR_PLAN_DEFAULT,
+                                         .catalog_revision = 1};
     }
     assert_int_equal(weir_replies_encode(encoder, replies, n, WEIR_EFFORT_FAST, &bytes, NULL),
                      WEIR_OK);

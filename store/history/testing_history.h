@@ -21,7 +21,7 @@ struct testing_mover {
     struct testing_moved *samples;
     size_t n, capacity;
     struct testing_reply {
-        weir_reply reply;
+        weir_reply_record reply;
         uint32_t series, epoch;
     } * replies;
     size_t n_replies, replies_capacity;
@@ -175,7 +175,7 @@ static inline int64_t testing_write_tag(struct testing_mover *m, int64_t part, s
 static inline int64_t testing_write_replies(struct testing_mover *m, int64_t part, uint32_t epoch,
                                             weir_segment_encoder *encoder)
 {
-    weir_reply *replies = weir_alloc((m->n_replies + 1) * sizeof *replies);
+    weir_reply_record *replies = weir_alloc((m->n_replies + 1) * sizeof *replies);
     int64_t segments = 0;
     assert_non_null(replies);
     for (size_t i = 0; i < m->n_replies;) {

@@ -117,7 +117,7 @@ weir_err weir_view_segment_load(weir_view *view, int64_t key, weir_segment *segm
 /* In which reply a sample of the part came. Lives until the next call. WEIR_EDAMAGED: there is
  * none. */
 weir_err weir_view_reply(weir_view *view, int64_t part, const weir_reply_ref *ref,
-                         const weir_reply **ret, weir_error *error) WEIR_MUST_CHECK;
+                         const weir_reply_record **ret, weir_error *error) WEIR_MUST_CHECK;
 
 /* Puts "part 3, tag uid 7, segment 0: " in front of the error. */
 weir_err weir_view_segment_fail(int64_t key, weir_error *error);

@@ -69,29 +69,43 @@ static bool finding_is_failure(const char *text)
     return code == SQLITE_IOERR || code == SQLITE_NOMEM || strstr(text, "failed to get page");
 }
 
-/* What an opening and each commit read. log and segment may be large; they are checked when they
- * are read. */
-static weir_err tables_check(sqlite3 *db, char why[300], weir_error *error)
+enum { WHOLE_PAGES = 16384 }; /* 64 MB: some 100 ms */
+
+static weir_err structure_check(sqlite3 *db, const char *sql, const char *what, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(db, sql, &stmt, error);
+    if (err == WEIR_OK)
+        err = weir_db_step(stmt, &row, error);
+    const char *text = err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (text && strcmp(text, "ok") != 0)
+        err = weir_fail(error, finding_is_failure(text) ? WEIR_EIO : WEIR_EDAMAGED, "%s: %.200s",
+                        what, text);
+    return err;
+}
+
+/* How the pages hang together: of a small file all of it; else, and when a failing disk is tried
+ * again and again, of what an opening and each commit read. What is in the rows is checked when
+ * they are read, or by the store's own look (history/scrub.c). */
+static weir_err tables_check(sqlite3 *db, bool whole, char why[300], weir_error *error)
 {
     static const char *const names[] = {"meta",        "fresh",  "event", "tag",
                                         "tag_version", "cursor", "part",  "epoch"};
-    int64_t vacuum;
+    int64_t vacuum, pages = 0;
     weir_err err = weir_db_int(db, "PRAGMA auto_vacuum", 0, &vacuum, error);
     if (err == WEIR_OK && vacuum != 2)
         err = weir_fail(error, WEIR_EDAMAGED, "the head of the file is damaged");
-    for (size_t i = 0; err == WEIR_OK && i < sizeof names / sizeof *names; i++) {
-        WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-        char sql[80];
-        bool row;
+    if (err == WEIR_OK)
+        err = weir_db_int(db, "PRAGMA page_count", 0, &pages, error);
+    whole = whole && pages <= WHOLE_PAGES;
+    if (err == WEIR_OK && whole)
+        err = structure_check(db, "PRAGMA quick_check(1)", "the file", error);
+    for (size_t i = 0; err == WEIR_OK && !whole && i < sizeof names / sizeof *names; i++) {
+        char sql[80], what[40];
         (void)snprintf(sql, sizeof sql, "PRAGMA quick_check('%s')", names[i]);
-        err = weir_db_prepare(db, sql, &stmt, error);
-        if (err == WEIR_OK)
-            err = weir_db_step(stmt, &row, error);
-        const char *text =
-            err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-        if (text && strcmp(text, "ok") != 0)
-            err = weir_fail(error, finding_is_failure(text) ? WEIR_EIO : WEIR_EDAMAGED,
-                            "table %s: %.200s", names[i], text);
+        (void)snprintf(what, sizeof what, "table %s", names[i]);
+        err = structure_check(db, sql, what, error);
     }
     if (err == WEIR_EDAMAGED && error)
         (void)snprintf(why, 300, "%.299s", error->text);
@@ -100,7 +114,7 @@ static weir_err tables_check(sqlite3 *db, char why[300], weir_error *error)
 
 /* *ret_named: the head says that it is ours, of this or an older version; *ret_database: it is
  * somebody's. */
-static weir_err database_look(const char *path, const char *vfs, bool *ret_named,
+static weir_err database_look(const char *path, const char *vfs, bool whole, bool *ret_named,
                               bool *ret_database, char why[300], weir_error *error)
 {
     WEIR_CLEANUP(weir_db_close) sqlite3 *db = NULL;
@@ -123,7 +137,7 @@ static weir_err database_look(const char *path, const char *vfs, bool *ret_named
     *ret_named = err == WEIR_OK;
     /* An older version has fewer tables; opening it will bring them. */
     if (err == WEIR_OK && version == SCHEMA_VERSION)
-        err = tables_check(db, why, error);
+        err = tables_check(db, whole, why, error);
     else if (err == WEIR_OK && version < 1)
         err = weir_fail(error, WEIR_EDAMAGED, "the head of the file is damaged");
     return err;
@@ -185,7 +199,7 @@ static weir_err names_check(const paths *p, const char *vfs, weir_error *error)
     return err;
 }
 
-static weir_err look_once(const char *data_dir, const char *vfs, bool *ret_damaged,
+static weir_err look_once(const char *data_dir, const char *vfs, bool whole, bool *ret_damaged,
                           char ret_why[300], weir_error *error)
 {
     WEIR_CLEANUP(paths_free) paths *p = weir_alloc(sizeof *p);
@@ -216,7 +230,7 @@ static weir_err look_once(const char *data_dir, const char *vfs, bool *ret_damag
         if (*ret_damaged)
             return WEIR_OK;
     }
-    err = database_look(p->at[DATA], vfs, &named, &database, ret_why, &local);
+    err = database_look(p->at[DATA], vfs, whole, &named, &database, ret_why, &local);
     if (err == WEIR_EDAMAGED && (named || file_is_ours(p, vfs))) {
         if (!ret_why[0])
             (void)snprintf(ret_why, 300, "data.db is cut short, or damaged at its start");
@@ -235,12 +249,13 @@ static weir_err look_once(const char *data_dir, const char *vfs, bool *ret_damag
 }
 
 /* A read that failed once may look like damage. What is damaged still is at the second look. */
-weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged,
+weir_err weir_repair_look(const char *data_dir, const char *vfs, bool whole, bool *ret_damaged,
                           char ret_why[300], weir_error *error)
 {
-    weir_err err = look_once(data_dir, vfs, ret_damaged, ret_why, error);
-    return err == WEIR_OK && *ret_damaged ? look_once(data_dir, vfs, ret_damaged, ret_why, error)
-                                          : err;
+    weir_err err = look_once(data_dir, vfs, whole, ret_damaged, ret_why, error);
+    return err == WEIR_OK && *ret_damaged
+               ? look_once(data_dir, vfs, whole, ret_damaged, ret_why, error)
+               : err;
 }
 
 /* What is known beside the file. */
@@ -438,7 +453,7 @@ static weir_err repair_locked(const char *data_dir, const char *vfs, int lock_fd
     bool damaged;
     weir_err err = weir_repair_resume(data_dir, vfs, error);
     if (err == WEIR_OK)
-        err = weir_repair_look(data_dir, vfs, &damaged, ret->why, error);
+        err = weir_repair_look(data_dir, vfs, true, &damaged, ret->why, error);
     if (err == WEIR_OK && !damaged)
         err = store_verify(data_dir, vfs, &damaged, ret->why, error);
     if (err == WEIR_OK && damaged)

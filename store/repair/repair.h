@@ -38,12 +38,12 @@ weir_err weir_store_repair(const char *data_dir, const char *vfs, weir_wall now,
  */
 
 /*
- * Whether the store is damaged, as far as a few megabytes of reading tell. Up to 16 MB it is
- * verified; of a larger one the head, the WAL and the tables an opening needs are looked at. Damage
- * of history is found when that is read.
+ * Whether the store is damaged, as far as a few megabytes of reading tell: the head, the WAL and how
+ * the pages of the tables that an opening needs hang together; with `whole`, those of all tables of
+ * a file up to 64 MB. Damage of the rest is found when that is read.
  * Errors as above; WEIR_OK also when there is no file.
  */
-weir_err weir_repair_look(const char *data_dir, const char *vfs, bool *ret_damaged,
+weir_err weir_repair_look(const char *data_dir, const char *vfs, bool whole, bool *ret_damaged,
                           char ret_why[300], weir_error *error) WEIR_MUST_CHECK;
 
 /* Ends an exchange of files that was interrupted. */

@@ -21,271 +21,16 @@
 
 #include <string.h>
 
+#include "store/repair/salvage.h"
+
+#include <string.h>
+
 #include "base/alloc.h"
-#include "base/crc.h"
-#include "blocks/block.h"
-#include "blocks/segment.h"
 #include "store/file/database.h"
-#include "store/file/schema.h"
 #include "store/repair/salvage_priv.h"
+#include "store/repair/salvage_tables.h"
 
 enum { LOOK_PAGES = 4096 }; /* 16 MB: a store of ours has a row of ours in them */
-
-/* --- tables ------------------------------------------------------------------------------- */
-
-/* What a check makes of a row. */
-typedef enum verdict {
-    DROP,
-    KEEP,
-    HOMELESS, /* a block whose number cannot be told */
-} verdict;
-
-typedef verdict (*check)(const weir_salvage *s, weir_cell *cell);
-
-/*
- * columns: one letter each. k the key (null in the record), i integer, r real (stored as an integer
- * when it is whole), t text, b blob; in capitals when it may be null, * anything. The last ones may
- * be missing in older stores: those behind `least`.
- */
-struct table {
-    const char *name;
-    const char *columns;
-    unsigned least;
-    bool sweeps; /* has checksums: believed wherever it is found */
-    check check;
-};
-
-static bool text_good(const weir_field *f)
-{
-    return f->n == 0 || weir_utf8_valid((const char *)f->bytes, f->n);
-}
-
-static bool texts_good(const weir_cell *cell)
-{
-    bool good = true;
-    for (unsigned i = 0; i < cell->n_fields; i++)
-        good &= cell->fields[i].kind != WEIR_FIELD_TEXT || text_good(&cell->fields[i]);
-    return good;
-}
-
-static bool seq_good(int64_t seq)
-{
-    return seq > 0 && seq < SALVAGE_SEQ_MAX;
-}
-
-static verdict check_texts(const weir_salvage *s, weir_cell *cell)
-{
-    (void)s;
-    return texts_good(cell) && !cell->out_of_order ? KEEP : DROP;
-}
-
-/* A key of ours: "merged_seq". Names of tags, in their index, have a slash. */
-static verdict check_meta(const weir_salvage *s, weir_cell *cell)
-{
-    const weir_field *key = &cell->fields[0], *value = &cell->fields[1];
-    (void)s;
-    if (key->n == 0 || key->n > 64 || !texts_good(cell))
-        return DROP;
-    for (uint32_t i = 0; i < key->n; i++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_:.-", key->bytes[i]))
-            return DROP;
-    const char *name = (const char *)key->bytes;
-    const bool seq = key->n > 4 && memcmp(name + key->n - 4, "_seq", 4) == 0;
-    if (seq && (value->kind != WEIR_FIELD_INTEGER || value->integer < 0 ||
-                value->integer >= SALVAGE_SEQ_MAX))
-        return DROP;
-    if (key->n == 4 && memcmp(name, "uuid", 4) == 0)
-        return value->kind == WEIR_FIELD_TEXT && value->n == 36 ? KEEP : DROP;
-    return KEEP;
-}
-
-static verdict check_tag(const weir_salvage *s, weir_cell *cell)
-{
-    if (cell->rowid <= 0 || cell->rowid >= UINT32_MAX || cell->fields[1].n == 0)
-        return DROP;
-    return check_texts(s, cell);
-}
-
-static verdict check_tag_version(const weir_salvage *s, weir_cell *cell)
-{
-    const int64_t uid = cell->fields[0].integer, seq = cell->fields[1].integer;
-    if (uid <= 0 || uid >= UINT32_MAX || seq < 0 || seq >= SALVAGE_SEQ_MAX)
-        return DROP;
-    return check_texts(s, cell);
-}
-
-static verdict check_cursor(const weir_salvage *s, weir_cell *cell)
-{
-    const int64_t seq = cell->fields[1].integer;
-    return seq >= 0 && seq < SALVAGE_SEQ_MAX ? check_texts(s, cell) : DROP;
-}
-
-static verdict check_event(const weir_salvage *s, weir_cell *cell)
-{
-    const int64_t kind = cell->fields[2].integer;
-    if (!seq_good(cell->rowid) || kind < WEIR_EVENT_GAP || kind > 255)
-        return DROP;
-    return check_texts(s, cell);
-}
-
-/* Of the others the source is still there: parts that live, or the log. */
-static verdict check_part(const weir_salvage *s, weir_cell *cell)
-{
-    const weir_field *f = cell->fields;
-    (void)s;
-    const bool good = cell->rowid > 0 && cell->rowid < 1 << 23 && f[1].integer >= 0 &&
-                      f[1].integer < 2 * PART_STAYS && f[2].integer >= 0 &&
-                      f[2].integer <= UINT32_MAX && f[3].integer == PART_LIVE &&
-                      f[4].integer <= f[5].integer && f[6].integer >= 0 &&
-                      f[6].integer <= f[7].integer && f[7].integer < SALVAGE_SEQ_MAX;
-    return good && !cell->out_of_order ? KEEP : DROP;
-}
-
-static verdict check_segment(const weir_salvage *s, weir_cell *cell)
-{
-    weir_segment_head head;
-    const weir_field *h = &cell->fields[1], *marks = &cell->fields[2], *body = &cell->fields[3];
-    (void)s;
-    if (cell->rowid >> 40 <= 0 || cell->out_of_order ||
-        weir_segment_head_parse(h->bytes, h->n, &head, NULL) != WEIR_OK)
-        return DROP;
-    return marks->n == head.marks_size && body->n == head.body_size &&
-                   weir_crc32c(0, marks->bytes, marks->n) == head.marks_crc &&
-                   weir_crc32c(0, body->bytes, body->n) == head.body_crc
-               ? KEEP
-               : DROP;
-}
-
-/* --- blocks ------------------------------------------------------------------------------- */
-
-/* Where a row with a block has what; the numbers are in the order of the log's. */
-struct block_columns {
-    unsigned first_number; /* count, min_ts, max_ts, newest_ts, trusted_ts, epoch, epoch_ts */
-    unsigned head, body;
-};
-
-/* How many numbers the block's rows take, and what the columns beside it repeat. */
-static bool block_check(weir_cell *cell, struct block_columns at, int64_t *ret_span)
-{
-    weir_block_head head;
-    WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
-    const weir_field *h = &cell->fields[at.head];
-    weir_field *body = &cell->fields[at.body], *numbers = &cell->fields[at.first_number];
-    if (weir_block_head_parse(h->bytes, h->n, &head, NULL) != WEIR_OK || body->n < head.body_size ||
-        weir_crc32c(0, body->bytes, head.body_size) != head.body_crc ||
-        weir_block_decode(&head, body->bytes, head.body_size, &block, NULL) != WEIR_OK)
-        return false;
-    body->n = head.body_size; /* zeros behind it */
-    *ret_span = head.count;
-    if (head.codec != WEIR_BLOCK_CODEC)
-        *ret_span = (int64_t)block->offsets[block->n_batches - 1] +
-                    block->batches[block->n_batches - 1].n_samples;
-    numbers[0].integer = head.count;
-    numbers[1].integer = head.min_ts.us;
-    numbers[2].integer = head.max_ts.us;
-    if (numbers[3].integer < head.max_ts.us)
-        numbers[3].integer = head.max_ts.us;
-    return true;
-}
-
-static verdict check_log(const weir_salvage *s, weir_cell *cell)
-{
-    int64_t span;
-    weir_field *last = &cell->fields[11];
-    (void)s;
-    if (!block_check(cell, (struct block_columns){1, 9, 10}, &span))
-        return DROP;
-    cell->n_fields = 12;
-    last->kind = WEIR_FIELD_INTEGER;
-    last->integer = cell->rowid + span - 1;
-    return seq_good(cell->rowid) && seq_good(last->integer) && !cell->out_of_order ? KEEP
-                                                                                   : HOMELESS;
-}
-
-static verdict check_fresh(const weir_salvage *s, weir_cell *cell)
-{
-    int64_t span;
-    (void)s;
-    if (!block_check(cell, (struct block_columns){2, 10, 11}, &span))
-        return DROP;
-    return seq_good(cell->fields[1].integer) && seq_good(cell->fields[1].integer + span) ? KEEP
-                                                                                         : HOMELESS;
-}
-
-static verdict check_snapshot(const weir_salvage *s, weir_cell *cell)
-{
-    weir_block_head head;
-    const weir_field *h = &cell->fields[3], *body = &cell->fields[4];
-    (void)s;
-    return cell->rowid > 0 && weir_block_head_parse(h->bytes, h->n, &head, NULL) == WEIR_OK &&
-                   body->n == head.body_size &&
-                   weir_crc32c(0, body->bytes, body->n) == head.body_crc
-               ? KEEP
-               : DROP;
-}
-
-enum { TABLE_LOG, TABLE_FRESH, TABLE_TAG_INDEX, TABLE_EVENT, TABLE_TAG, TABLE_SEGMENT };
-
-/* The first that a row's columns fit is its table. The index of tag names is no table: what it
- * repeats makes up for a lost row of `tag`. */
-static const struct table tables[] = {
-    [TABLE_LOG] = {"log", "kiiiiiiiibbI", 11, true, check_log},
-    [TABLE_FRESH] = {"fresh", "kiiiiiiiibbb", 12, true, check_fresh},
-    [TABLE_TAG_INDEX] = {"tag", "ti", 2, false, check_texts},
-    [TABLE_EVENT] = {"event", "kiitt", 5, false, check_event},
-    [TABLE_TAG] = {"tag", "ktii", 3, false, check_tag},
-    [TABLE_SEGMENT] = {"segment", "kbbb", 4, true, check_segment},
-    {"meta", "t*", 2, false, check_meta},
-    {"part", "kiiiiiiiiii", 11, false, check_part},
-    {"tag_version", "iittttrrttti", 11, false, check_tag_version},
-    {"device", "tttiItiiiRRi", 12, false, check_texts},
-    {"cursor", "tiiI", 4, false, check_cursor},
-    {"replacement", "iirr", 4, false, check_texts},
-    {"epoch", "kii", 3, false, check_texts},
-    {"gap", "kitIiiit", 8, false, check_texts},
-    {"snapshot", "kiibb", 5, false, check_snapshot},
-    {"quarantine", "kitiItBBB", 9, false, check_texts},
-};
-enum { TABLES = sizeof tables / sizeof *tables };
-
-static bool field_fits(const weir_field *f, char c)
-{
-    switch (c) {
-    case 'k':
-        return f->kind == WEIR_FIELD_NULL;
-    case 'i':
-        return f->kind == WEIR_FIELD_INTEGER;
-    case 'r':
-        return f->kind == WEIR_FIELD_INTEGER || f->kind == WEIR_FIELD_REAL;
-    case 't':
-        return f->kind == WEIR_FIELD_TEXT;
-    case 'b':
-        return f->kind == WEIR_FIELD_BLOB;
-    case 'I':
-    case 'R':
-    case 'B':
-        return f->kind == WEIR_FIELD_NULL || field_fits(f, (char)(c - 'A' + 'a'));
-    default:
-        return true;
-    }
-}
-
-static bool table_fits(const struct table *t, const weir_cell *cell)
-{
-    const size_t columns = strlen(t->columns);
-    bool fits = (t->columns[0] == 'k') == cell->has_rowid && cell->n_fields >= t->least &&
-                cell->n_fields <= columns;
-    for (unsigned i = 0; fits && i < cell->n_fields; i++)
-        fits = field_fits(&cell->fields[i], t->columns[i]);
-    return fits;
-}
-
-/* A tag's name has a slash, a key of meta none. */
-static bool cell_is_tag_index(const weir_cell *cell)
-{
-    return memchr(cell->fields[0].bytes ? cell->fields[0].bytes : (const uint8_t *)"", '/',
-                  cell->fields[0].n) != NULL;
-}
 
 /* --- writing ------------------------------------------------------------------------------ */
 
@@ -318,12 +63,12 @@ static weir_err field_bind(sqlite3_stmt *put, int at, const weir_field *f, weir_
 static weir_err put_prepare(weir_salvage *s, unsigned table, weir_error *error)
 {
     char sql[160] = "INSERT OR IGNORE INTO ";
-    if (table == TABLE_TAG_INDEX) {
+    if (table == SALVAGE_TAG_INDEX) {
         (void)strncat(sql, "tag(name, uid, active) VALUES(?,?,0)", sizeof sql - 40);
     } else {
-        (void)strncat(sql, tables[table].name, sizeof sql / 2);
+        (void)strncat(sql, weir_salvage_tables[table].name, sizeof sql / 2);
         (void)strncat(sql, " VALUES(?", 10);
-        for (size_t i = 1; i < strlen(tables[table].columns); i++)
+        for (size_t i = 1; i < strlen(weir_salvage_tables[table].columns); i++)
             (void)strncat(sql, ",?", 3);
         (void)strncat(sql, ")", 2);
     }
@@ -334,14 +79,14 @@ static weir_err row_put(weir_salvage *s, unsigned table, const weir_cell *cell, 
                         weir_error *error)
 {
     sqlite3_stmt *put = s->put[table];
-    const size_t columns = strlen(tables[table].columns);
+    const size_t columns = strlen(weir_salvage_tables[table].columns);
     const weir_field zero = {.kind = WEIR_FIELD_INTEGER};
     const weir_field key = {.kind = WEIR_FIELD_INTEGER, .integer = cell->rowid};
-    const bool staged = table == TABLE_FRESH; /* under a slot of its own */
+    const bool staged = table == SALVAGE_FRESH; /* under a slot of its own */
     weir_err err = WEIR_OK;
     for (unsigned i = 0; i < columns && err == WEIR_OK; i++) {
         const weir_field *f = i < cell->n_fields ? &cell->fields[i] : &zero;
-        if (i == 0 && tables[table].columns[0] == 'k' && !staged)
+        if (i == 0 && weir_salvage_tables[table].columns[0] == 'k' && !staged)
             f = &key;
         err = field_bind(put, (int)i + 1, f, error);
     }
@@ -358,7 +103,7 @@ static weir_err row_put_homeless(weir_salvage *s, unsigned table, weir_cell *cel
 {
     bool added;
     weir_cell row = *cell;
-    if (table == TABLE_LOG) {
+    if (table == SALVAGE_LOG) {
         memmove(&row.fields[2], &cell->fields[1], 7 * sizeof row.fields[0]);
         row.fields[9] = (weir_field){.kind = WEIR_FIELD_BLOB};
         row.fields[10] = cell->fields[9];
@@ -367,7 +112,7 @@ static weir_err row_put_homeless(weir_salvage *s, unsigned table, weir_cell *cel
     row.n_fields = 12;
     row.fields[1] = (weir_field){.kind = WEIR_FIELD_INTEGER, .integer = SALVAGE_HOMELESS};
     s->counts.moved += (uint64_t)row.fields[2].integer;
-    return row_put(s, TABLE_FRESH, &row, &added, error);
+    return row_put(s, SALVAGE_FRESH, &row, &added, error);
 }
 
 weir_err weir_salvage_overlaps(weir_salvage *s, int64_t first, int64_t last, bool *ret,
@@ -389,7 +134,7 @@ static weir_err log_put(weir_salvage *s, weir_cell *cell, weir_error *error)
     weir_err err =
         weir_salvage_overlaps(s, cell->rowid, cell->fields[11].integer, &overlaps, error);
     if (err == WEIR_OK && !overlaps)
-        err = row_put(s, TABLE_LOG, cell, &added, error);
+        err = row_put(s, SALVAGE_LOG, cell, &added, error);
     return err;
 }
 
@@ -404,27 +149,27 @@ static weir_err part_lives(weir_salvage *s, int64_t key, bool *ret, weir_error *
 
 static void count_row(weir_salvage *s, unsigned table)
 {
-    s->counts.events += table == TABLE_EVENT;
-    s->counts.segments += table == TABLE_SEGMENT;
+    s->counts.events += table == SALVAGE_EVENT;
+    s->counts.segments += table == SALVAGE_SEGMENT;
 }
 
 static weir_err cell_take(weir_salvage *s, unsigned table, weir_cell *cell, weir_error *error)
 {
-    const struct table *t = &tables[table];
+    const weir_salvage_table *t = &weir_salvage_tables[table];
     const bool twice = s->leftovers || s->next > weir_pages_count(s->pages);
     bool added = false, lives = true;
-    const verdict v = t->check(s, cell);
+    const weir_verdict v = t->check(cell);
     /* A new number is only for what is certainly not there under another one. */
-    if (v == DROP || (v == HOMELESS && twice))
+    if (v == WEIR_VERDICT_DROP || (v == WEIR_VERDICT_HOMELESS && twice))
         return WEIR_OK;
-    if (table == TABLE_SEGMENT && s->leftovers) {
+    if (table == SALVAGE_SEGMENT && s->leftovers) {
         weir_err err = part_lives(s, cell->rowid, &lives, error);
         if (err != WEIR_OK || !lives)
             return err;
     }
-    if (v == HOMELESS)
+    if (v == WEIR_VERDICT_HOMELESS)
         return row_put_homeless(s, table, cell, error);
-    if (table == TABLE_LOG)
+    if (table == SALVAGE_LOG)
         return log_put(s, cell, error);
     weir_err err = row_put(s, table, cell, &added, error);
     if (added)
@@ -444,12 +189,13 @@ static bool cell_load(weir_salvage *s, weir_cell *cell)
 
 static weir_err page_cell(weir_salvage *s, weir_cell *cell, weir_error *error)
 {
-    for (unsigned t = 0; t < TABLES; t++) {
-        if (!table_fits(&tables[t], cell) || (s->leftovers && !tables[t].sweeps))
+    for (unsigned t = 0; t < SALVAGE_TABLES; t++) {
+        if (!weir_salvage_table_fits(&weir_salvage_tables[t], cell) ||
+            (s->leftovers && !weir_salvage_tables[t].sweeps))
             continue;
         if (!cell_load(s, cell))
             return WEIR_OK;
-        if (t == TABLE_TAG_INDEX && !cell_is_tag_index(cell))
+        if (t == SALVAGE_TAG_INDEX && !weir_salvage_is_tag_index(cell))
             continue;
         return cell_take(s, t, cell, error);
     }
@@ -467,14 +213,10 @@ static weir_err page_cells(weir_salvage *s, weir_error *error)
 
 static weir_err page_look_again(weir_salvage *s, uint32_t page, weir_error *error)
 {
-    if (s->n_again == s->again_capacity) {
-        const uint32_t capacity = s->again_capacity ? s->again_capacity * 2 : 64;
-        uint32_t *again = weir_realloc_array(s->again, capacity, sizeof *again);
-        if (!again)
-            return weir_fail(error, WEIR_ENOMEM, "no memory for the list of damaged pages");
-        s->again = again;
-        s->again_capacity = capacity;
-    }
+    uint32_t *again = weir_array_room(s->again, s->n_again, &s->again_capacity, sizeof *again);
+    if (!again)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for the list of damaged pages");
+    s->again = again;
     s->again[s->n_again++] = page;
     return WEIR_OK;
 }
@@ -542,7 +284,6 @@ weir_err weir_salvage_step(weir_salvage *salvage, uint32_t pages, bool *ret_done
 
 weir_err weir_salvage_new(weir_pages *pages, sqlite3 *db, weir_salvage **ret, weir_error *error)
 {
-    _Static_assert((int)TABLES <= (int)SALVAGE_TABLES_MAX, "a statement each");
     WEIR_CLEANUP(weir_salvage_free) weir_salvage *s = weir_alloc_zero(1, sizeof *s);
     if (!s)
         return weir_fail(error, WEIR_ENOMEM, "no memory to salvage");
@@ -554,7 +295,7 @@ weir_err weir_salvage_new(weir_pages *pages, sqlite3 *db, weir_salvage **ret, we
                                    &s->overlap, error);
     if (err == WEIR_OK)
         err = weir_db_prepare(db, "SELECT 1 FROM part WHERE id=?", &s->part, error);
-    for (unsigned i = 0; i < TABLES && err == WEIR_OK; i++)
+    for (unsigned i = 0; i < SALVAGE_TABLES && err == WEIR_OK; i++)
         err = put_prepare(s, i, error);
     if (err != WEIR_OK)
         return err;
@@ -567,7 +308,7 @@ void weir_salvage_free(weir_salvage *salvage)
 {
     if (!salvage)
         return;
-    for (unsigned i = 0; i < TABLES; i++)
+    for (unsigned i = 0; i < SALVAGE_TABLES; i++)
         (void)sqlite3_finalize(salvage->put[i]);
     (void)sqlite3_finalize(salvage->part);
     (void)sqlite3_finalize(salvage->overlap);
@@ -588,9 +329,11 @@ bool weir_salvage_is_ours(weir_pages *pages)
         const bool rows = weir_cells_start(&cells, pages, page);
         ours = memmem(cells.page, sizeof cells.page, definition, sizeof definition - 1) != NULL;
         while (rows && !ours && weir_cells_next(&cells, &cell))
-            for (unsigned t = 0; t < TABLES && !ours; t++)
-                ours = tables[t].sweeps && table_fits(&tables[t], &cell) &&
-                       weir_cells_load(&cells, &cell) && tables[t].check(NULL, &cell) != DROP;
+            for (unsigned t = 0; t < SALVAGE_TABLES && !ours; t++)
+                ours = weir_salvage_tables[t].sweeps &&
+                       weir_salvage_table_fits(&weir_salvage_tables[t], &cell) &&
+                       weir_cells_load(&cells, &cell) &&
+                       weir_salvage_tables[t].check(&cell) != WEIR_VERDICT_DROP;
     }
     weir_cells_deinit(&cells);
     return ours;

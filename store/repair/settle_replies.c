@@ -54,19 +54,6 @@ static void work_deinit(struct work *w)
     weir_segment_encoder_free(w->encoder);
 }
 
-static bool array_room(void **at, size_t *capacity, size_t n, size_t size)
-{
-    if (n < *capacity)
-        return true;
-    const size_t more = *capacity ? *capacity * 2 : 64;
-    void *grown = weir_realloc_array(*at, more, size);
-    if (!grown)
-        return false;
-    *at = grown;
-    *capacity = more;
-    return true;
-}
-
 /* --- what is missing ---------------------------------------------------------------------- */
 
 static int missing_compare(const void *a, const void *b)
@@ -99,14 +86,15 @@ static bool is_there(const struct work *w, const weir_reply_ref *ref)
 
 static weir_err missing_add(struct work *w, const weir_reply_ref *ref, weir_error *error)
 {
-    void *at = w->missing;
     if (is_there(w, ref))
         return WEIR_OK;
     if (w->n_missing >= MISSING_MAX && w->n_missing == w->missing_capacity)
         missing_unite(w);
-    if (!array_room(&at, &w->missing_capacity, w->n_missing, sizeof *w->missing))
+    struct missing *missing =
+        weir_array_room(w->missing, w->n_missing, &w->missing_capacity, sizeof *missing);
+    if (!missing)
         return weir_fail(error, WEIR_ENOMEM, "no memory for lost replies");
-    w->missing = at;
+    w->missing = missing;
     w->missing[w->n_missing++] = (struct missing){ref->reply, ref->due.us};
     return WEIR_OK;
 }
@@ -126,14 +114,15 @@ static weir_err ranges_read(struct work *w, weir_error *error)
     (void)sqlite3_bind_int64(rows, 2, SEGMENT_KEY(w->part, UINT32_MAX, 0xff));
     while ((err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
         weir_segment_head head;
-        void *at = w->ranges;
         err = weir_segment_head_parse(sqlite3_column_blob(rows, 1),
                                       (size_t)sqlite3_column_bytes(rows, 1), &head, error);
         if (err != WEIR_OK)
             break;
-        if (!array_room(&at, &w->ranges_capacity, w->n_ranges, sizeof *w->ranges))
+        struct range *ranges =
+            weir_array_room(w->ranges, w->n_ranges, &w->ranges_capacity, sizeof *ranges);
+        if (!ranges)
             return weir_fail(error, WEIR_ENOMEM, "no memory for lost replies");
-        w->ranges = at;
+        w->ranges = ranges;
         w->ranges[w->n_ranges++] =
             (struct range){(uint32_t)(sqlite3_column_int64(rows, 0) >> 8) & ~SEGMENT_REPLIES,
                            head.min_ts.us, head.max_ts.us};
@@ -195,8 +184,8 @@ static weir_err missing_read(struct work *w, weir_error *error)
 /* --- making them -------------------------------------------------------------------------- */
 
 /* Behind all others of its series: put in order with the rest. */
-static weir_err replies_write(struct work *w, uint32_t series, const weir_reply *replies, size_t n,
-                              weir_error *error)
+static weir_err replies_write(struct work *w, uint32_t series, const weir_reply_record *replies,
+                              size_t n, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *put = NULL;
     weir_segment_bytes bytes;
@@ -229,15 +218,15 @@ static bool range_between(const struct work *w, uint32_t series, int64_t first, 
 
 static weir_err replies_make(struct work *w, weir_error *error)
 {
-    weir_reply *replies = weir_alloc_zero(WEIR_SEGMENT_COUNT_MAX, sizeof *replies);
+    weir_reply_record *replies = weir_alloc_zero(WEIR_SEGMENT_COUNT_MAX, sizeof *replies);
     weir_err err = replies ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "no memory for lost replies");
     for (size_t i = 0; err == WEIR_OK && i < w->n_missing;) {
         const uint32_t series = w->missing[i].series;
         size_t n = 0;
         do {
-            replies[n++] = (weir_reply){.due = {w->missing[i].due},
-                                        .received = {w->missing[i].due},
-                                        .seq = (uint64_t)w->first_seq};
+            replies[n++] = (weir_reply_record){.due = {w->missing[i].due},
+                                               .received = {w->missing[i].due},
+                                               .seq = (uint64_t)w->first_seq};
             i++;
         } while (n < WEIR_SEGMENT_COUNT_MAX && i < w->n_missing && w->missing[i].series == series &&
                  !range_between(w, series, replies[n - 1].due.us, w->missing[i].due));

@@ -538,6 +538,16 @@ static void a_salvage_of_a_sound_file_loses_nothing(void **state)
     dir_remove(dir);
 }
 
+/* Bytes of the frames since its last beginning: they have the salts of the header. */
+static size_t wal_used(struct bytes wal)
+{
+    const size_t frame = 24 + WEIR_PAGE_SIZE;
+    size_t n = 32;
+    while (n + frame <= wal.n && memcmp(wal.at + n + 8, wal.at + 16, 8) == 0)
+        n += frame;
+    return n;
+}
+
 static void a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond(void **state)
 {
     (void)state;
@@ -545,8 +555,8 @@ static void a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyo
     struct contents *all = calloc(1, sizeof *all), *got = calloc(1, sizeof *got);
     struct bytes wal = {NULL, 0};
     const struct bytes db = plant_file(dir, &wal);
-    const size_t frames = (wal.n - 32) / (24 + WEIR_PAGE_SIZE);
-    assert_true(frames > 10);
+    const size_t used = wal_used(wal);
+    assert_true(used > 10 * WEIR_PAGE_SIZE);
     contents_read(all, dir);
     assert_int_equal(all->samples, TAGS * POLLS);
     size_t told = 0;
@@ -556,7 +566,7 @@ static void a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyo
         weir_error error = WEIR_ERROR_INIT;
         struct bytes w = {malloc(wal.n), wal.n};
         memcpy(w.at, wal.at, wal.n);
-        const size_t at = seed % 7 == 0 ? random_below(&r, 32) : random_below(&r, wal.n);
+        const size_t at = seed % 7 == 0 ? random_below(&r, 32) : random_below(&r, used);
         w.at[at] ^= (uint8_t)(1u << random_below(&r, 8));
         dir_clear(dir);
         file_put(dir, "data.db", db);

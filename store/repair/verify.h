@@ -4,6 +4,8 @@
 #pragma once
 #include <stdint.h>
 
+#include <sqlite3.h>
+
 #include "base/error.h"
 
 typedef struct weir_verify_counts {
@@ -28,3 +30,12 @@ typedef void weir_verify_report(void *data, const char *finding);
  */
 weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_report *report,
                            void *data, weir_verify_counts *ret, weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * Reads one segment from a row of (key, head, marks, body): checksums, samples and summaries, or
+ * replies. *ret_count: samples or replies, as its head says; 0 when that cannot be read.
+ *
+ * WEIR_EDAMAGED, WEIR_EUNSUPPORTED: error names the segment and what is wrong with it.
+ */
+weir_err weir_verify_segment(sqlite3_stmt *row, uint64_t *ret_count,
+                             weir_error *error) WEIR_MUST_CHECK;

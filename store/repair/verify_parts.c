@@ -25,7 +25,7 @@ struct part_check {
 struct room {
     weir_sample *samples;
     weir_reply_ref *refs;
-    weir_reply *replies;
+    weir_reply_record *replies;
 };
 
 static void room_deinit(struct room *room)
@@ -110,7 +110,7 @@ static weir_err refs_check(struct part_check *p, int64_t key, const weir_reply_r
                            weir_error *error)
 {
     for (size_t i = 0; i < n; i++) {
-        const weir_reply *reply;
+        const weir_reply_record *reply;
         weir_err err = weir_view_reply(p->v->view, p->id, &refs[i], &reply, error);
         if (err != WEIR_OK)
             return err;
@@ -177,13 +177,13 @@ static weir_err segment_check(struct part_check *p, int64_t key, const weir_segm
 static weir_err replies_check(struct part_check *p, int64_t key, const weir_segment_head *head,
                               sqlite3_stmt *row, weir_error *error)
 {
-    struct room room = {.replies = weir_alloc(head->count * sizeof(weir_reply))};
+    struct room room = {.replies = weir_alloc(head->count * sizeof(weir_reply_record))};
     if (!room.replies)
         return weir_fail(error, WEIR_ENOMEM, "no memory to verify a segment");
     weir_err err = weir_replies_decode(head, sqlite3_column_blob(row, 3),
                                        (size_t)sqlite3_column_bytes(row, 3), room.replies, error);
     for (size_t i = 0; err == WEIR_OK && i < head->count; i++) {
-        const weir_reply *r = &room.replies[i];
+        const weir_reply_record *r = &room.replies[i];
         if (i > 0 &&
             (r->due.us < r[-1].due.us || (r->due.us == r[-1].due.us && r->seq <= r[-1].seq))) {
             part_finding(p, key, "replies are not in order");
@@ -192,6 +192,48 @@ static weir_err replies_check(struct part_check *p, int64_t key, const weir_segm
     }
     room_deinit(&room);
     return err == WEIR_OK ? err : weir_view_segment_fail(key, error);
+}
+
+static weir_err samples_verify(int64_t key, const weir_segment_head *head, sqlite3_stmt *row,
+                               weir_error *error)
+{
+    WEIR_CLEANUP(weir_segment_free) weir_segment *segment = NULL;
+    struct room room = {0};
+    size_t n;
+    weir_err err = segment_read(key, head, row, &segment, &room, error);
+    if (err == WEIR_OK) {
+        const weir_slice *slices = weir_segment_slices(segment, &n);
+        const char *wrong = samples_check(head, room.samples);
+        if (!wrong)
+            wrong = slices_check(head, slices, n, room.samples);
+        if (wrong) {
+            (void)weir_fail(error, WEIR_EDAMAGED, "%s", wrong);
+            err = weir_view_segment_fail(key, error);
+        }
+    }
+    room_deinit(&room);
+    return err;
+}
+
+weir_err weir_verify_segment(sqlite3_stmt *row, uint64_t *ret_count, weir_error *error)
+{
+    const int64_t key = sqlite3_column_int64(row, 0);
+    weir_segment_head head;
+    *ret_count = 0;
+    weir_err err = weir_segment_head_parse(sqlite3_column_blob(row, 1),
+                                           (size_t)sqlite3_column_bytes(row, 1), &head, error);
+    if (err != WEIR_OK)
+        return weir_view_segment_fail(key, error);
+    *ret_count = head.count;
+    if (!((uint32_t)(key >> 8) & SEGMENT_REPLIES))
+        return samples_verify(key, &head, row, error);
+    struct room room = {.replies = weir_alloc(head.count * sizeof(weir_reply_record))};
+    if (!room.replies)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to verify a segment");
+    err = weir_replies_decode(&head, sqlite3_column_blob(row, 3),
+                              (size_t)sqlite3_column_bytes(row, 3), room.replies, error);
+    room_deinit(&room);
+    return err == WEIR_OK ? WEIR_OK : weir_view_segment_fail(key, error);
 }
 
 /* Where it lies among the others, and in its part. */

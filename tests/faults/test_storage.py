@@ -158,7 +158,7 @@ def test_row_36_a_damaged_store_is_set_aside_salvaged_and_never_stops_the_start(
     sound = p.weir.tmp_path / "sound"
     shutil.copytree(p.data_dir, sound, ignore=shutil.ignore_patterns("*.sock"))
     n_sound = p.daemon.sql("select count(*) as n from samples")[0]["n"]
-    for _ in range(scaled(15, 500)):
+    for _ in range(scaled(15, 100)):  # 500 files of every kind: script/soak damage
         shutil.rmtree(p.data_dir)
         shutil.copytree(sound, p.data_dir)
         number = dice.randrange(2**32)
@@ -171,6 +171,7 @@ def test_row_36_a_damaged_store_is_set_aside_salvaged_and_never_stops_the_start(
             p.daemon.wait_ready(RECOVERY_LIMIT)
             seq = p.committed()
             wait_until("commits go on", lambda: p.committed() > seq, RECOVERY_LIMIT)
+            wait_until("all is looked over", lambda: p.daemon.status()["store"]["checked"], RECOVERY_LIMIT)
         except AssertionError as error:
             raise AssertionError(f"{what} (seed {number}): {error}\n{p.daemon.log()}") from error
         p.recovery = max(p.recovery, time.monotonic() - began)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The store looks itself over for damage, before somebody asks for what is damaged. */
+
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/store.h"
+
+/* How far the look has come; all zero: it begins. */
+typedef struct weir_scrub {
+    bool fresh;    /* commits that wait are being merged */
+    bool segments; /* the log is done */
+    int64_t key;   /* of log or segment: rows up to it are done */
+    bool finished; /* for now: store->checked says when */
+} weir_scrub;
+
+/*
+ * A duty (maintain.c), the last: once after each start and then each week it reads all of the log
+ * and of history, a small piece a second. What is damaged is set aside, with an event.
+ *
+ * WEIR_EDAMAGED  the database itself is, or replies, which many samples need: a repair is called
+ *                for.
+ */
+weir_err weir_scrub_run(weir_store *store, weir_wall now, bool *ret_did,
+                        weir_error *error) WEIR_MUST_CHECK;
