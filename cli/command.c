@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -247,6 +248,8 @@ static int command_help(int argc, char **argv)
         weir_help_overview(stdout);
         return WEIR_EXIT_OK;
     }
+    if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
+        return command_help(0, NULL);
     const weir_command *command = weir_command_find(argv[0]);
     if (!command)
         return command_unknown(argv[0]);
@@ -271,6 +274,15 @@ static int dispatch(int argc, char **argv)
     return command ? command_run(command, argc - 2, argv + 2) : command_unknown(word);
 }
 
+/* A full disk is the usual reason; what else it was, nobody knows any more. */
+static const char *stdout_fault(void)
+{
+    struct statvfs disk;
+    return fstatvfs(STDOUT_FILENO, &disk) == 0 && disk.f_blocks > 0 && disk.f_bavail == 0
+               ? "the disk is full: the output is incomplete"
+               : "cannot write the output: it is incomplete";
+}
+
 /* Writing to a pipe or socket fails when its reader has gone; anywhere else data is missing. errno
  * cannot tell: the write that failed may be long ago. */
 static bool stdout_has_reader_gone(void)
@@ -284,7 +296,7 @@ int weir_cli_main(int argc, char **argv)
 {
     int code = dispatch(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && !stdout_has_reader_gone()) {
-        (void)fprintf(stderr, "weir: cannot write the output: it is incomplete\n");
+        (void)fprintf(stderr, "weir: %s\n", stdout_fault());
         return code ? code : WEIR_EXIT_FAILURE;
     }
     return code;

@@ -3,11 +3,16 @@
 
 #include <string.h>
 
+#include <sqlite3.h>
+
 #include "base/number.h"
+#include "base/text.h"
 #include "cli/commands.h"
+#include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/moment.h"
 #include "runtime/clock.h"
+#include "store/query/query.h"
 
 struct device_options {
     struct weir_edit_options place;
@@ -58,6 +63,57 @@ static weir_err edit_parse(const struct device_options *options, weir_edit *edit
     return err;
 }
 
+/* The counter that was meant, and its last reading before that moment. */
+#define COUNTER_SQL                                                                      \
+    "SELECT t.name FROM main.replacement r JOIN main.tag t ON t.uid=r.uid WHERE r.ts=?1" \
+    " AND (t.name=?2 OR t.name GLOB ?2||'/*') LIMIT 1"
+#define READING_SQL                                                                    \
+    "SELECT value, time FROM samples WHERE tag=?2 AND ts<=?1 AND ts>?1-31*86400000000" \
+    " AND typeof(value) IN ('integer', 'real') ORDER BY ts DESC LIMIT 1"
+
+static sqlite3_stmt *ask(sqlite3 *db, const char *sql, int64_t at, const char *name)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return NULL;
+    (void)sqlite3_bind_int64(stmt, 1, at);
+    (void)sqlite3_bind_text(stmt, 2, name, -1, SQLITE_TRANSIENT);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        return stmt;
+    (void)sqlite3_finalize(stmt);
+    return NULL;
+}
+
+/* A meter that ended below what it had shown would count backwards: most likely a typing error. It
+ * is only a hint, so what cannot be read is no failure. */
+static void warn_of_reading(const weir_invocation *in, const char *data_dir, const weir_edit *edit)
+{
+    weir_query *query = NULL;
+    if (!data_dir || weir_query_open(data_dir, NULL, &query, NULL) != WEIR_OK)
+        return;
+    sqlite3 *db = weir_query_db(query);
+    sqlite3_stmt *counter = ask(db, COUNTER_SQL, edit->at.us, edit->subject);
+    sqlite3_stmt *reading =
+        counter ? ask(db, READING_SQL, edit->at.us, (const char *)sqlite3_column_text(counter, 0))
+                : NULL;
+    if (reading && sqlite3_column_double(reading, 0) > edit->final) {
+        const struct device_options *options = in->options;
+        WEIR_TEXT_AUTO had = WEIR_TEXT_INIT;
+        const weir_value value = weir_value_f64(sqlite3_column_double(reading, 0));
+        char at[28];
+        weir_wall_format(edit->at, at);
+        weir_value_format(&value, &had);
+        weir_command_note(in,
+                          "but the old one had shown %s already (%s), so delta goes back to %s: if "
+                          "that is not meant, say it again with --at %s and the right --final",
+                          weir_text_get(&had), (const char *)sqlite3_column_text(reading, 1),
+                          options->final, at);
+    }
+    (void)sqlite3_finalize(reading);
+    (void)sqlite3_finalize(counter);
+    weir_query_close(query);
+}
+
 static int device_run(const weir_invocation *in)
 {
     const struct device_options *options = in->options;
@@ -71,6 +127,9 @@ static int device_run(const weir_invocation *in)
     if (weir_edit_make(in, &options->place, &edit, &n, &error))
         return weir_command_fail(in, &error);
     weir_command_note(in, "noted: %s goes on from %s", edit.subject, options->first);
+    warn_of_reading(
+        in, weir_data_dir(in->arena, options->place.config, options->place.data_dir, &error),
+        &edit);
     return WEIR_EXIT_OK;
 }
 

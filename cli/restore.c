@@ -127,7 +127,8 @@ static weir_err check(const weir_invocation *in, weir_error *error)
     if (err)
         return err;
     say_manifest(in, &manifest);
-    weir_command_note(in, "%s is whole: %zu files", in->args[0], manifest.n_members);
+    weir_command_note(in, "%s is whole: %zu file%s", in->args[0], manifest.n_members,
+                      manifest.n_members == 1 ? "" : "s");
     return WEIR_OK;
 }
 

@@ -108,10 +108,12 @@ weir_err weir_store_current_load(weir_store_current *c, sqlite3 *db, weir_error 
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
         c->seq = c->written = (uint64_t)sqlite3_column_int64(rows, 0);
         err = weir_row_each(weir_row_of(rows, 1, 2, 3), c, current_on_batch, error);
-        /* What is damaged here comes back with the tag's next sample. */
-        if (err == WEIR_EDAMAGED)
+        if (err == WEIR_EDAMAGED) {
+            c->partial = true;
             err = WEIR_OK;
+        }
     }
+    c->partial |= c->seq == 0;
     c->since = 0;
     return err;
 }

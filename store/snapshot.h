@@ -23,11 +23,14 @@ typedef struct weir_store_current {
     uint64_t seq;     /* all up to here was noted */
     uint64_t written; /* the seq of what is in the table */
     uint64_t since;   /* samples noted since then */
+    int64_t searched; /* tags up to this were looked for elsewhere */
+    bool partial;     /* the table has not all: damaged, made by a repair, or never written */
 } weir_store_current;
 
 void weir_store_current_deinit(weir_store_current *c);
 
-/* Reads the table. Behind it come the rows above c->seq. */
+/* Reads the table. Behind it come the rows above c->seq; if it is partial, all that are in no part,
+ * and the newest of each tag in parts. */
 weir_err weir_store_current_load(weir_store_current *c, sqlite3 *db,
                                  weir_error *error) WEIR_MUST_CHECK;
 

@@ -131,11 +131,15 @@ weir_err weir_package_open(weir_package *a, const char *path, weir_arena *arena,
 {
     struct stat st;
     *a = (weir_package){.path = path, .arena = arena};
-    a->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (a->fd < 0)
+    /* A FIFO would keep it waiting for a writer. */
+    a->fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (a->fd < 0 && strcmp(path, "-") != 0)
         return weir_transfer_fail(error, "read", path);
-    if (fstat(a->fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return weir_fail(error, WEIR_EINVAL, "%s is not a file", path);
+    if (a->fd < 0 || fstat(a->fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return weir_fail(error, WEIR_EINVAL,
+                         "%s is not a file: a backup is checked before it is restored, so it is "
+                         "read twice; save it to a file first",
+                         path);
     a->size = (uint64_t)st.st_size;
     a->entries = weir_arena_alloc(arena, WEIR_MANIFEST_MEMBERS_MAX, sizeof *a->entries);
     if (!a->entries)

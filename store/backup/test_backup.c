@@ -354,6 +354,7 @@ static void what_is_no_backup_is_called_so(void **state)
          "'../x'"},
         {"ln -s /etc/passwd $D/data.db; tar -C $D --format=ustar -cf $F data.db", WEIR_EPERM,
          "a link"},
+        {"rm -f $F; mkfifo $F", WEIR_EINVAL, "is not a file"}, /* must not wait for a writer */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct bench b;

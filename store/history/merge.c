@@ -20,12 +20,14 @@
 #include "store/file/row.h"
 #include "store/history/history.h"
 #include "store/history/quarantine.h"
+#include "store/query/newest.h"
 
 enum {
     ROW_SAMPLES = 65536,
     ROW_RAW = WEIR_BLOCK_FULL_BYTES, /* bytes of bodies before compression in one row */
     ROUND_BYTES = 4 << 20,           /* of fresh rows: a round begins before its time */
     LOAD_SAMPLES = 400 * 1000,       /* decoded in one piece: about 10 ms */
+    SEARCH_TAGS = 32,                /* of which parts are searched in one piece */
     TRIM_ROWS = 64,                  /* deleted in one piece ... */
     TRIM_BYTES = 1 << 20,            /* ... or so many bytes */
     CURRENT_RATIO = 4,               /* samples for each tag, before the values are written again */
@@ -274,6 +276,60 @@ static weir_err load_on_batch(void *data, const weir_batch *batch, uint64_t seq,
     return weir_store_current_note(data, batch, seq, error);
 }
 
+static weir_err search_on_item(void *data, const weir_item *item, weir_error *error)
+{
+    const weir_batch batch = {.plans = item->plans,
+                              .epoch = item->epoch,
+                              .due = item->sample.ts,
+                              .sent = item->received,
+                              .received = item->received,
+                              .n_samples = 1,
+                              .samples = &item->sample};
+    return weir_store_current_note(data, &batch, item->seq, error);
+}
+
+/* The newest of some tags in parts, where the table had not all. *ret_more: tags are left. */
+static weir_err current_search(weir_store *store, weir_view *view, bool *ret_more,
+                               weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
+    weir_store_current *c = &store->current;
+    bool row = true;
+    int n = 0;
+    weir_err err = weir_db_prepare(store->db,
+                                   "SELECT uid, purged_seq FROM tag WHERE active AND uid>?"
+                                   " AND uid<=2147483647 ORDER BY uid",
+                                   &rows, error);
+    if (err == WEIR_OK)
+        err = weir_view_update(view, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)sqlite3_bind_int64(rows, 1, c->searched);
+    for (; n < SEARCH_TAGS && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row; n++) {
+        const weir_tag_uid tag = (weir_tag_uid)sqlite3_column_int64(rows, 0);
+        err = weir_newest_in_parts(view, tag, (uint64_t)sqlite3_column_int64(rows, 1),
+                                   search_on_item, c, error);
+        if (err != WEIR_OK && err != WEIR_EDAMAGED) /* who reads that finds it */
+            return err;
+        c->searched = tag;
+    }
+    *ret_more = row;
+    return err;
+}
+
+static weir_err search_piece(weir_store *store, bool *ret_more, weir_error *error)
+{
+    WEIR_CLEANUP(weir_view_free) weir_view *view = NULL;
+    weir_err err = weir_view_new(store->db, &view, error);
+    if (err == WEIR_OK)
+        err = weir_db_run(store->begin, error);
+    if (err != WEIR_OK)
+        return err;
+    err = current_search(store, view, ret_more, error);
+    weir_store_rollback(store); /* nothing was written */
+    return err;
+}
+
 /* After a start: what the table has, and the log behind it. */
 weir_err weir_merge_load_current(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
 {
@@ -284,8 +340,11 @@ weir_err weir_merge_load_current(weir_store *store, weir_wall now, bool *ret_did
     (void)now;
     if (store->current_loaded)
         return WEIR_OK;
-    if (c->seq == 0)
+    if (c->seq == 0 && !c->partial) {
         err = weir_store_current_load(c, store->db, error);
+        if (err == WEIR_OK && c->partial && c->seq > store->history_seq)
+            c->seq = store->history_seq;
+    }
     if (err == WEIR_OK)
         err = weir_db_prepare(store->db,
                               "SELECT first_seq, head, body, count,"
@@ -305,8 +364,12 @@ weir_err weir_merge_load_current(weir_store *store, weir_wall now, bool *ret_did
         n += sqlite3_column_int64(rows, 3);
         c->seq = (uint64_t)sqlite3_column_int64(rows, 4);
     }
-    if (err == WEIR_OK && !row) {
+    bool more = false;
+    if (err == WEIR_OK && !row && c->partial && store->history_seq > 0)
+        err = search_piece(store, &more, error);
+    if (err == WEIR_OK && !row && !more) {
         c->seq = store->merged_seq;
+        c->partial = false;
         store->current_loaded = true;
     }
     *ret_did = err == WEIR_OK;

@@ -9,6 +9,7 @@
 #include "store/file/database.h"
 #include "store/file/row.h"
 #include "store/file/schema.h"
+#include "store/query/query.h"
 #include "store/store_priv.h"
 #include "store/testing.h"
 #include "tests/support/fault_vfs.h"
@@ -684,6 +685,60 @@ static void the_snapshot_has_the_newest_of_each_tag_with_its_number(void **state
     testing_remove(dir);
 }
 
+static const char *newest_of_all(const char *dir)
+{
+    weir_query *query = NULL;
+    assert_int_equal(weir_query_open(dir, NULL, &query, NULL), WEIR_OK);
+    const char *answer = testing_sql(weir_query_db(query), "SELECT tag, value, seq FROM current");
+    weir_query_close(query);
+    return answer;
+}
+
+/* Two tags are silent since they are in history; only the snapshot has them at hand. */
+static void what_a_snapshot_lost_is_found_in_history(void **state)
+{
+    (void)state;
+    static const char *const damages[] = {
+        "UPDATE snapshot SET body=zeroblob(length(body))", "UPDATE snapshot SET head=x'00'",
+        "DELETE FROM snapshot", "UPDATE snapshot SET seq=0", /* of a repair */
+    };
+    static const char want[] = "d0/p0|99|103\nd0/p1|silent|2\nd0/p2|7|3";
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char *dir = testing_dir();
+        weir_store *store = open_at(dir, NULL, T0);
+        weir_catalog *catalog = testing_catalog(1, 4);
+        int64_t now = T0 + WEIR_MINUTE;
+        testing_register(store, catalog);
+        testing_append(store, 1, T0, 0, weir_value_i64(0));
+        testing_append(store, 2, T0, 0, weir_value_string("silent", 6));
+        testing_append(store, 3, T0, 1, weir_value_i64(7));
+        testing_commit(store);
+        testing_maintain(store, now);
+        testing_append(store, 1, T0 + 1, 0,
+                       weir_value_i64(0)); /* the log's last row, which stays */
+        testing_commit(store);
+        testing_maintain(store, now += WEIR_MINUTE);
+        testing_maintain(store, now += 2 * WEIR_HOUR);
+        assert_string_equal(testing_file_sql(dir, "SELECT value FROM meta WHERE key='history_seq'"),
+                            "4");
+        weir_store_close(store);
+        (void)testing_file_sql(dir, damages[i]);
+        store = open_at(dir, NULL, now);
+        testing_register(store, catalog);
+        for (int64_t k = 1; k < 100; k++)
+            testing_append(store, 1, T0 + k, 0, weir_value_i64(k));
+        testing_commit(store);
+        assert_string_equal(newest_of_all(dir), want);
+        testing_maintain(store, now += WEIR_MINUTE);
+        testing_maintain(store, now += WEIR_MINUTE);
+        assert_string_equal(testing_file_sql(dir, "SELECT DISTINCT seq>=103 FROM snapshot"), "1");
+        assert_string_equal(newest_of_all(dir), want);
+        weir_store_close(store);
+        weir_catalog_free(catalog);
+        testing_remove(dir);
+    }
+}
+
 /* --- flash -------------------------------------------------------------------------------- */
 
 static int frames;
@@ -1000,6 +1055,7 @@ int main(void)
         cmocka_unit_test(the_log_waits_for_every_cursor_that_counts),
         cmocka_unit_test(a_cursor_rides_with_a_commit_and_survives_it),
         cmocka_unit_test(the_snapshot_has_the_newest_of_each_tag_with_its_number),
+        cmocka_unit_test(what_a_snapshot_lost_is_found_in_history),
         cmocka_unit_test(a_commit_of_a_small_plant_dirties_one_page),
         cmocka_unit_test(a_reader_that_pins_the_wal_stops_merges_and_no_more),
         cmocka_unit_test(a_power_cut_at_any_change_loses_and_doubles_nothing),

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "store/file/database.h"
 #include "store/file/schema.h"
+#include "store/query/newest.h"
 #include "store/query/series.h"
 
 /* One tag and its newest sample so far. */
@@ -264,6 +265,21 @@ static weir_err parts_take(struct entry *e, weir_view *view, weir_error *error)
     if (!newest.any || (before.any && newest.epoch == before.epoch && newest.ts == before.ts))
         return WEIR_OK;
     return newest_take(e, view, &newest, error);
+}
+
+weir_err weir_newest_in_parts(weir_view *view, weir_tag_uid tag, uint64_t purged,
+                              weir_newest_on_item *call, void *data, weir_error *error)
+{
+    struct entry e = {.uid = tag, .purged = purged};
+    weir_err err = parts_take(&e, view, error);
+    if (err == WEIR_OK && e.found) {
+        const int64_t offset = weir_view_offset(view, e.item.epoch);
+        e.item.sample.ts.us = weir_view_shift(e.item.sample.ts.us, -offset);
+        e.item.received.us = weir_view_shift(e.item.received.us, -offset);
+        err = call(data, &e.item, error);
+    }
+    weir_free(e.content);
+    return err;
 }
 
 static weir_err current_search(current_cursor *c, weir_query *q, weir_error *error)

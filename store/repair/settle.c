@@ -129,7 +129,6 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
 {
     weir_salvage *s = salvage;
     int64_t history_seq = 0, last = 0;
-    char sql[120];
     weir_err err = weir_salvage_settle_parts(s, error);
     if (err == WEIR_OK)
         err = settle_meta(s, now, error);
@@ -159,10 +158,9 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
     /* Behind the last one that is known: lost, or never given. */
     if (err == WEIR_OK)
         err = weir_salvage_note_hole(s, last + 1, jump - 1, now, error);
-    (void)snprintf(sql, sizeof sql,
-                   "DELETE FROM fresh; UPDATE snapshot SET seq=min(seq,%" PRId64 ");", history_seq);
+    /* Rows of the snapshot may be lost: with no number it does not pass for whole. */
     if (err == WEIR_OK)
-        err = weir_db_exec(s->db, sql, error);
+        err = weir_db_exec(s->db, "DELETE FROM fresh; UPDATE snapshot SET seq=0", error);
     if (err != WEIR_OK)
         return err;
     s->counts.next_seq = (uint64_t)at;

@@ -269,3 +269,9 @@ def test_a_simulated_profile_can_be_polled(weir, scheme):
         simulator.terminate()
         assert simulator.wait(5) == 0
         simulator.stdout.close()
+
+
+@pytest.mark.parametrize("arguments", [["help"], ["help", "help"], ["help", "--help"], ["--help"], ["-h"]])
+def test_help_about_help_is_the_overview(weir, arguments):
+    done = weir.run(*arguments)
+    assert done.returncode == 0 and done.stdout.startswith("weir collects data") and done.stderr == ""

@@ -380,6 +380,16 @@ def test_edits_do_and_say_the_same_with_a_daemon_and_without(weir, history, runn
     verify(weir, history)
 
 
+def test_a_last_reading_below_what_was_shown_is_doubted(weir, history):
+    had = weir.sql(history, "SELECT value FROM samples WHERE tag='m2/energy' AND ts<=1767700000000000 ORDER BY ts DESC LIMIT 1")[0]["value"]
+    at = ["--at", "2026-01-06T11:46:40Z", "--data-dir", history]
+    for subject in ("m2", "m2/energy"):
+        done = weir.run("device", "replace", subject, "--final", str(had - 1), *at)
+        assert done.returncode == 0 and f"the old one had shown {had:.0f} already" in done.stderr, done.stderr
+        done = weir.run("device", "replace", subject, "--final", str(had + 1), *at)
+        assert done.returncode == 0 and "already" not in done.stderr, done.stderr
+
+
 def test_edits_where_there_is_no_store(weir):
     (weir.tmp_path / "none").mkdir()
     for arguments in (["tag", "purge", "*", "--yes"], ["device", "replace", "m", "--final", "1"]):
