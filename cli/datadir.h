@@ -13,7 +13,7 @@
 const char *weir_data_dir(weir_arena *arena, const char *config, const char *data_dir,
                           weir_error *error) WEIR_MUST_CHECK;
 
-/* The same for a command that reads what was kept; also NULL when nothing is kept, that could be
- * `verb` ("exported"). */
+/* The same for a command that reads what was kept. NULL also when nothing is: then `verb`
+ * ("exported") is what cannot be done with it. */
 const char *weir_kept_data_dir(weir_arena *arena, const char *config, const char *data_dir,
                                const char *verb, weir_error *error) WEIR_MUST_CHECK;
