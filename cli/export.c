@@ -249,7 +249,7 @@ static weir_err stretch_export(struct job *job, sqlite3_stmt *stmt, const weir_l
     (void)sqlite3_bind_int64(stmt, 3, to);
     while (err == WEIR_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
         weir_sample sample;
-        uint32_t epoch;
+        uint32_t epoch = 0;
         err = row_read(job, stmt, &sample, &epoch, error);
         if (err == WEIR_OK && job->options->good && weir_quality_class(sample.quality) != WEIR_GOOD)
             continue;

@@ -111,7 +111,7 @@ static weir_err series_measure(const weir_sources *s, uint32_t uid,
 static weir_err series_get(weir_sources *s, uint32_t uid, const struct weir_sources_series **ret,
                            weir_error *error)
 {
-    struct weir_sources_series *found;
+    struct weir_sources_series *found = NULL;
     for (size_t i = 0; i < WEIR_SOURCES_SERIES; i++) {
         if (s->series[i] && s->series[i]->uid == uid) {
             *ret = s->series[i];
