@@ -471,16 +471,13 @@ static bool name_expand(struct entry *e, unsigned unit_id, weir_text *t, bool *r
 
 static bool list_add(weir_loader *l, weir_device_list *devices, const weir_device *device)
 {
-    if (devices->n == devices->capacity) {
-        const size_t capacity = devices->capacity ? devices->capacity * 2 : 16;
-        weir_device *items = weir_realloc_array(devices->items, capacity, sizeof *items);
-        if (!items) {
-            l->failed = true;
-            return false;
-        }
-        devices->items = items;
-        devices->capacity = capacity;
+    weir_device *items =
+        weir_array_room(devices->items, devices->n, &devices->capacity, sizeof *items);
+    if (!items) {
+        l->failed = true;
+        return false;
     }
+    devices->items = items;
     devices->items[devices->n++] = *device;
     return true;
 }

@@ -170,16 +170,12 @@ static void composer_no_memory(struct composer *c)
 static uint32_t composer_add_node(struct composer *c, weir_node_kind kind, const yaml_mark_t *mark)
 {
     weir_document *d = c->document;
-    if (d->n_nodes == d->capacity) {
-        size_t capacity = d->capacity ? d->capacity * 2 : 256;
-        struct node *nodes = weir_realloc_array(d->nodes, capacity, sizeof *nodes);
-        if (!nodes) {
-            composer_no_memory(c);
-            return 0;
-        }
-        d->nodes = nodes;
-        d->capacity = capacity;
+    struct node *nodes = weir_array_room(d->nodes, d->n_nodes, &d->capacity, sizeof *nodes);
+    if (!nodes) {
+        composer_no_memory(c);
+        return 0;
     }
+    d->nodes = nodes;
     d->nodes[d->n_nodes] = (struct node){
         .as.text = "",
         .line = (uint32_t)(mark->line + 1),
@@ -198,16 +194,13 @@ static void composer_place(struct composer *c, uint32_t id)
         c->document->root = id;
         return;
     }
-    if (c->n_children == c->children_capacity) {
-        size_t capacity = c->children_capacity ? c->children_capacity * 2 : 256;
-        uint32_t *children = weir_realloc_array(c->children, capacity, sizeof *children);
-        if (!children) {
-            composer_no_memory(c);
-            return;
-        }
-        c->children = children;
-        c->children_capacity = capacity;
+    uint32_t *children =
+        weir_array_room(c->children, c->n_children, &c->children_capacity, sizeof *children);
+    if (!children) {
+        composer_no_memory(c);
+        return;
     }
+    c->children = children;
     c->children[c->n_children++] = id;
 }
 

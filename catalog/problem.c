@@ -19,15 +19,10 @@ void weir_problems_deinit(weir_problems *problems)
 
 static bool problems_grow(weir_problems *problems)
 {
-    if (problems->n < problems->capacity)
-        return true;
-    size_t capacity = problems->capacity ? problems->capacity * 2 : 8;
-    weir_problem *items = weir_realloc_array(problems->items, capacity, sizeof *items);
-    if (!items)
-        return false;
-    problems->items = items;
-    problems->capacity = capacity;
-    return true;
+    weir_problem *items =
+        weir_array_room(problems->items, problems->n, &problems->capacity, sizeof *items);
+    problems->items = items ? items : problems->items;
+    return items != NULL;
 }
 
 /* The text and, behind its NUL, the name of the file: one allocation, one release. */

@@ -22,7 +22,7 @@ void weir_data_dir_advise(const weir_invocation *in, const char *data_dir);
 struct weir_store;
 void weir_data_dir_tell(const weir_invocation *in, struct weir_store *store);
 
-/* The same for a command that reads what was kept; also NULL when nothing is kept, that could be
- * `verb` ("exported"). */
+/* The same for a command that reads what was kept. NULL also when nothing is: then `verb`
+ * ("exported") is what cannot be done with it. */
 const char *weir_kept_data_dir(weir_arena *arena, const char *config, const char *data_dir,
                                const char *verb, weir_error *error) WEIR_MUST_CHECK;

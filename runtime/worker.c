@@ -42,7 +42,8 @@ enum {
 #define MAINTAIN_RETRY     (10 * WEIR_S)  /* after a failure */
 #define MAINTAIN_AHEAD     (50 * WEIR_MS) /* of a commit: it shall begin in time */
 #define CHECK_INTERVAL     (3 * WEIR_S)
-#define RECOVER_INTERVAL   (2 * WEIR_S) /* between tries */
+#define RECOVER_MIN        (2 * WEIR_S) /* between tries: each that fails doubles it ... */
+#define RECOVER_MAX        (8 * WEIR_S) /* ... up to this: each reads some megabytes */
 #define REPAIR_INTERVAL                                                      \
     (10 * WEIR_MINUTE) /* between repairs: damage that comes back at once is \
                           no reason to copy the store without end */
@@ -65,6 +66,7 @@ struct weir_worker {
 
     weir_mono check_due, hint_due;
     weir_mono recover_next, repair_next; /* not before */
+    int64_t recover_pause;               /* 0: the last try succeeded */
     char obstacle[512];                  /* why the last recovery failed; "": it did not */
     int64_t slowest[2];                  /* commits of this minute and the one before, us */
     weir_mono minute_due;
@@ -342,7 +344,10 @@ static bool worker_recover(weir_worker *w, weir_err *err, weir_error *error)
         !weir_mono_reached(now, w->recover_next))
         return false;
     const bool repair = *err == WEIR_EDAMAGED && weir_mono_reached(now, w->repair_next);
-    w->recover_next = weir_mono_add(now, RECOVER_INTERVAL);
+    w->recover_pause = w->recover_pause == 0                ? RECOVER_MIN
+                       : 2 * w->recover_pause < RECOVER_MAX ? 2 * w->recover_pause
+                                                            : RECOVER_MAX;
+    w->recover_next = weir_mono_add(now, w->recover_pause);
     if (repair)
         w->repair_next = weir_mono_add(now, REPAIR_INTERVAL);
     const weir_err tried = weir_store_recover(
@@ -352,6 +357,7 @@ static bool worker_recover(weir_worker *w, weir_err *err, weir_error *error)
         worker_tell_obstacle(w, error);
         return false;
     }
+    w->recover_pause = 0;
     w->obstacle[0] = '\0';
     worker_tell_recovery(w, &recovery);
     return true;

@@ -70,14 +70,11 @@ void weir_trust_moved(weir_trust *trust, uint32_t epoch, int64_t step_us)
     trust->doubted_from.us += step_us;
     for (size_t i = 0; i < trust->n_wrong; i++)
         trust->wrong[i].offset_us += step_us;
-    if (trust->n_wrong == trust->wrong_capacity) {
-        const size_t n = trust->wrong_capacity ? 2 * trust->wrong_capacity : 4;
-        weir_epoch_offset *grown = weir_realloc_array(trust->wrong, n, sizeof *grown);
-        if (!grown)
-            return;
-        trust->wrong = grown;
-        trust->wrong_capacity = n;
-    }
+    weir_epoch_offset *wrong =
+        weir_array_room(trust->wrong, trust->n_wrong, &trust->wrong_capacity, sizeof *wrong);
+    if (!wrong)
+        return;
+    trust->wrong = wrong;
     trust->wrong[trust->n_wrong++] = (weir_epoch_offset){epoch, step_us};
 }
 

@@ -26,20 +26,6 @@ void weir_learnt_deinit(weir_learnt *learnt)
     *learnt = (weir_learnt){0};
 }
 
-/* Room for one more; false when memory is short. */
-static bool array_grow(void **array, size_t n, size_t *capacity, size_t size)
-{
-    if (n < *capacity)
-        return true;
-    size_t more = *capacity ? 2 * *capacity : 8;
-    void *grown = weir_realloc_array(*array, more, size);
-    if (!grown)
-        return false;
-    *array = grown;
-    *capacity = more;
-    return true;
-}
-
 /* The first refusal of this point or a later one. */
 static size_t refusals_position(const weir_learnt *learnt, uint32_t point)
 {
@@ -68,8 +54,9 @@ bool weir_learnt_refuse(weir_learnt *learnt, uint32_t point, uint8_t code, weir_
         *known = (weir_refusal){point, code, again_at};
         return false;
     }
-    void *refusals = learnt->refusals;
-    if (!array_grow(&refusals, learnt->n_refusals, &learnt->refusals_capacity, sizeof *known))
+    weir_refusal *refusals = weir_array_room(learnt->refusals, learnt->n_refusals,
+                                             &learnt->refusals_capacity, sizeof *refusals);
+    if (!refusals)
         return false;
     learnt->refusals = refusals;
     weir_refusal *at = &learnt->refusals[refusals_position(learnt, point)];
@@ -136,8 +123,9 @@ bool weir_learnt_cut(weir_learnt *learnt, weir_register table, uint32_t first, u
         if (r->table == table && r->first >= first && r->last <= last)
             return false;
     }
-    void *cuts = learnt->cuts;
-    if (!array_grow(&cuts, learnt->n_cuts, &learnt->cuts_capacity, sizeof *learnt->cuts))
+    weir_range *cuts =
+        weir_array_room(learnt->cuts, learnt->n_cuts, &learnt->cuts_capacity, sizeof *cuts);
+    if (!cuts)
         return false;
     learnt->cuts = cuts;
     learnt->cuts[learnt->n_cuts++] = (weir_range){first, last, table};

@@ -284,14 +284,11 @@ static void modbus_deinit(void *state)
 
 static bool modbus_keep_waiting(struct modbus *m, const weir_read *read)
 {
-    if (m->n_waiting == m->waiting_capacity) {
-        size_t capacity = m->waiting_capacity ? m->waiting_capacity * 2 : 4;
-        weir_read *waiting = weir_realloc_array(m->waiting, capacity, sizeof *waiting);
-        if (!waiting)
-            return false;
-        m->waiting = waiting;
-        m->waiting_capacity = capacity;
-    }
+    weir_read *waiting =
+        weir_array_room(m->waiting, m->n_waiting, &m->waiting_capacity, sizeof *waiting);
+    if (!waiting)
+        return false;
+    m->waiting = waiting;
     m->waiting[m->n_waiting++] = *read;
     return true;
 }

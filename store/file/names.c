@@ -19,14 +19,10 @@ void weir_names_deinit(weir_names *names)
 
 static weir_err names_add(weir_names *names, weir_tag_uid uid, const char *name, weir_error *error)
 {
-    if (names->n == names->capacity) {
-        const size_t n = names->capacity ? names->capacity * 2 : 256;
-        weir_name *at = weir_realloc_array(names->at, n, sizeof *at);
-        if (!at)
-            return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
-        names->at = at;
-        names->capacity = n;
-    }
+    weir_name *at = weir_array_room(names->at, names->n, &names->capacity, sizeof *at);
+    if (!at)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
+    names->at = at;
     const char *copy = weir_arena_text(names->arena, name);
     if (!copy)
         return weir_fail(error, WEIR_ENOMEM, "no memory for the names of tags");
@@ -100,14 +96,10 @@ static weir_err uids_add(weir_uids *uids, sqlite3 *db, const char *sql, const ch
         return err;
     (void)sqlite3_bind_text(stmt, 1, text, -1, SQLITE_STATIC);
     while ((err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
-        if (uids->n == uids->capacity) {
-            size_t n = uids->capacity ? uids->capacity * 2 : 16;
-            weir_tag_uid *at = weir_realloc_array(uids->at, n, sizeof *at);
-            if (!at)
-                return weir_fail(error, WEIR_ENOMEM, "no memory for a set of tags");
-            uids->at = at;
-            uids->capacity = n;
-        }
+        weir_tag_uid *at = weir_array_room(uids->at, uids->n, &uids->capacity, sizeof *at);
+        if (!at)
+            return weir_fail(error, WEIR_ENOMEM, "no memory for a set of tags");
+        uids->at = at;
         uids->at[uids->n++] = (weir_tag_uid)sqlite3_column_int64(stmt, 0);
     }
     return err;

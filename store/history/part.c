@@ -53,15 +53,12 @@ weir_err weir_parts_read(sqlite3 *db, const char *where, weir_part **ret, size_t
                    where);
     weir_err err = weir_db_prepare(db, sql, &rows, error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
-        if (n == capacity) {
-            capacity = capacity ? capacity * 2 : 32;
-            weir_part *grown = weir_realloc_array(parts, capacity, sizeof *parts);
-            if (!grown) {
-                err = weir_fail(error, WEIR_ENOMEM, "no memory for the list of parts");
-                break;
-            }
-            parts = grown;
+        weir_part *room = weir_array_room(parts, n, &capacity, sizeof *parts);
+        if (!room) {
+            err = weir_fail(error, WEIR_ENOMEM, "no memory for the list of parts");
+            break;
         }
+        parts = room;
         parts[n++] = part_of(rows);
     }
     if (err != WEIR_OK) {

@@ -51,10 +51,7 @@ static inline void testing_run(sqlite3 *db, const char *format, ...)
 
 static inline void *testing_room(void *at, size_t n, size_t *capacity, size_t size)
 {
-    if (n < *capacity)
-        return at;
-    *capacity = *capacity ? 2 * *capacity : 256;
-    at = weir_realloc_array(at, *capacity, size);
+    at = weir_array_room(at, n, capacity, size);
     assert_non_null(at);
     return at;
 }

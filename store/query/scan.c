@@ -30,13 +30,10 @@ weir_err weir_scan_all_tags(sqlite3 *db, weir_tag_uid **ret, size_t *ret_n, weir
                                    " ORDER BY uid",
                                    &stmt, error);
     while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
-        if (n == capacity) {
-            capacity = capacity ? 2 * capacity : 256;
-            void *more = weir_realloc_array(owner, capacity, sizeof **ret);
-            if (!more)
-                return weir_fail(error, WEIR_ENOMEM, "no memory for a list of tags");
-            owner = more;
-        }
+        void *room = weir_array_room(owner, n, &capacity, sizeof **ret);
+        if (!room)
+            return weir_fail(error, WEIR_ENOMEM, "no memory for a list of tags");
+        owner = room;
         ((weir_tag_uid *)owner)[n++] = (weir_tag_uid)sqlite3_column_int64(stmt, 0);
     }
     if (err != WEIR_OK)

@@ -122,14 +122,10 @@ static weir_err item_room(weir_tail *tail, weir_error *error)
         if (err != WEIR_OK)
             return err;
     }
-    if (tail->n < tail->capacity)
-        return WEIR_OK;
-    size_t capacity = tail->capacity ? tail->capacity * 2 : 1024;
-    weir_item *items = weir_realloc_array(tail->items, capacity, sizeof *items);
+    weir_item *items = weir_array_room(tail->items, tail->n, &tail->capacity, sizeof *items);
     if (!items)
         return weir_fail(error, WEIR_ENOMEM, "no memory to read the log");
     tail->items = items;
-    tail->capacity = capacity;
     return WEIR_OK;
 }
 

@@ -85,14 +85,10 @@ static int item_descending(const void *a, const void *b)
 
 static weir_err item_add(weir_timeline *t, const weir_item *item, weir_error *error)
 {
-    if (t->n == t->capacity) {
-        size_t capacity = t->capacity ? 2 * t->capacity : 1024;
-        weir_item *items = weir_realloc_array(t->items, capacity, sizeof *items);
-        if (!items)
-            return weir_fail(error, WEIR_ENOMEM, "no memory to sort samples");
-        t->items = items;
-        t->capacity = capacity;
-    }
+    weir_item *items = weir_array_room(t->items, t->n, &t->capacity, sizeof *items);
+    if (!items)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to sort samples");
+    t->items = items;
     weir_value *v = &t->items[t->n].sample.value;
     t->items[t->n] = *item;
     if (v->kind >= WEIR_KIND_STRING) {

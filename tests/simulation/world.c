@@ -20,6 +20,8 @@ static const int64_t start_mono_us = 1000 * WEIR_S;
 
 /* A commit is begun max_loss after the last; what it costs on a simulated disk is no time. */
 static const int64_t loss_slack_us = 100 * WEIR_MS;
+static const int64_t recovery_us =
+    8 * WEIR_S; /* until a disk that failed for long is tried again */
 
 /* Breaks of our own set-up end the program at once. */
 static void must(bool holds, const char *what)
@@ -393,7 +395,8 @@ static void judge_loss(sim_world *w)
         return;
     const int64_t age = w->now.us - l->entries[l->n_committed].produced;
     w->longest_loss_us = age > w->longest_loss_us ? age : w->longest_loss_us;
-    if (w->is_disk_faulty || w->disk_well_since.us + 2 * w->config.max_loss_us > w->now.us)
+    if (w->is_disk_faulty ||
+        w->disk_well_since.us + 2 * w->config.max_loss_us + recovery_us > w->now.us)
         return;
     if (age > w->config.max_loss_us + loss_slack_us)
         sim_world_violation(w, "an end cost samples of the last %" PRId64 " us", age);
