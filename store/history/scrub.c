@@ -51,6 +51,11 @@ static weir_err log_row_look(weir_store *store, sqlite3_stmt *row, weir_wall now
     if (is_damage(err))
         return weir_quarantine_log_row(store, &found, count, now, &why, error);
     *samples += (uint64_t)count;
+    /* What readers choose rows by. */
+    if (err == WEIR_OK && (count != head.count || head.min_ts.us != sqlite3_column_int64(row, 4) ||
+                           head.max_ts.us != sqlite3_column_int64(row, 5)))
+        err = weir_fail(&why, WEIR_EDAMAGED, "log row %lld: its numbers are not those of its block",
+                        (long long)found.first_seq);
     return err == WEIR_OK ? WEIR_OK : weir_fail(error, err, "%s", why.text);
 }
 
@@ -123,9 +128,10 @@ static weir_err piece(weir_store *store, weir_scrub *s, weir_wall now, bool *ret
     uint64_t samples = 0, bytes = 0;
     weir_err err = weir_db_prepare(
         store->db,
-        s->segments ? "SELECT key, head, marks, body FROM segment WHERE key>? ORDER BY key"
-                    : "SELECT first_seq, head, body, count FROM log WHERE first_seq>?"
-                      " ORDER BY first_seq",
+        s->segments
+            ? "SELECT key, head, marks, body FROM segment WHERE key>? ORDER BY key"
+            : "SELECT first_seq, head, body, count, min_ts, max_ts FROM log WHERE first_seq>?"
+              " ORDER BY first_seq",
         &rows, error);
     if (err != WEIR_OK)
         return err;

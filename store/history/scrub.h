@@ -19,8 +19,8 @@ typedef struct weir_scrub {
  * A duty (maintain.c), the last: once after each start and then each week it reads all of the log
  * and of history, a small piece a second. What is damaged is set aside, with an event.
  *
- * WEIR_EDAMAGED  the database itself is, or replies, which many samples need: a repair is called
- *                for.
+ * WEIR_EDAMAGED  the database itself is, the numbers beside a block, or replies, which many samples
+ *                need: a repair is called for.
  */
 weir_err weir_scrub_run(weir_store *store, weir_wall now, bool *ret_did,
                         weir_error *error) WEIR_MUST_CHECK;

@@ -138,12 +138,10 @@ static void what_is_damaged_is_set_aside_before_anybody_reads_it(void **state)
     }
 }
 
-/* Samples without their replies have no numbers: that is a repair's work. */
-static void lost_replies_call_for_a_repair(void **state)
+/* Samples without their replies have no numbers, and rows with wrong times are not found. */
+static void check_repair(const char *damage)
 {
-    (void)state;
-    struct plant p = plant_damaged("UPDATE segment SET body=zeroblob(length(body)) WHERE key="
-                                   "(SELECT max(key) FROM segment WHERE key>>40=" OLDEST_PART ")");
+    struct plant p = plant_damaged(damage);
     weir_recovery recovery;
     assert_int_equal(look(&p, 10), WEIR_EDAMAGED);
     assert_int_equal(
@@ -158,6 +156,15 @@ static void lost_replies_call_for_a_repair(void **state)
     assert_string_equal(testing_sql(weir_query_db(query), "SELECT count(*) FROM samples"), want);
     weir_query_close(query);
     plant_free(&p);
+}
+
+static void lost_replies_and_wrong_numbers_call_for_a_repair(void **state)
+{
+    (void)state;
+    check_repair("UPDATE segment SET body=zeroblob(length(body)) WHERE key="
+                 "(SELECT max(key) FROM segment WHERE key>>40=" OLDEST_PART ")");
+    check_repair("UPDATE log SET min_ts=min_ts+1 WHERE first_seq=(SELECT max(first_seq) FROM log)");
+    check_repair("UPDATE log SET max_ts=0 WHERE first_seq=(SELECT max(first_seq) FROM log)");
 }
 
 static void a_sound_store_is_looked_over_once_and_again_after_a_week(void **state)
@@ -180,7 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_damaged_is_set_aside_before_anybody_reads_it),
-        cmocka_unit_test(lost_replies_call_for_a_repair),
+        cmocka_unit_test(lost_replies_and_wrong_numbers_call_for_a_repair),
         cmocka_unit_test(a_sound_store_is_looked_over_once_and_again_after_a_week),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

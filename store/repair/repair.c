@@ -100,10 +100,10 @@ static weir_err tables_check(sqlite3 *db, bool whole, char why[300], weir_error 
         err = weir_db_int(db, "PRAGMA page_count", 0, &pages, error);
     whole = whole && pages <= WHOLE_PAGES;
     if (err == WEIR_OK && whole)
-        err = structure_check(db, "PRAGMA quick_check(1)", "the file", error);
+        err = structure_check(db, "PRAGMA integrity_check(1)", "the file", error);
     for (size_t i = 0; err == WEIR_OK && !whole && i < sizeof names / sizeof *names; i++) {
         char sql[80], what[40];
-        (void)snprintf(sql, sizeof sql, "PRAGMA quick_check('%s')", names[i]);
+        (void)snprintf(sql, sizeof sql, "PRAGMA integrity_check('%s')", names[i]);
         (void)snprintf(what, sizeof what, "table %s", names[i]);
         err = structure_check(db, sql, what, error);
     }
