@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "cli/output.h"
@@ -43,6 +44,19 @@ static void count_format(double n, char ret[32])
     (void)snprintf(ret, 32, u ? "%.1f%s" : "%.0f%s", n, units[u]);
 }
 
+/* "[####....] ", or nothing where there is no room for one that tells anything. */
+static void bar_format(double fraction, size_t room, char ret[BAR + 4])
+{
+    enum { BAR_MIN = 6 };
+    const int n = room < BAR ? (int)room : BAR;
+    if (n < BAR_MIN)
+        return;
+    ret[0] = '[';
+    for (int i = 0; i < n; i++)
+        ret[i + 1] = (double)i < fraction * n ? '#' : '.';
+    memcpy(ret + n + 1, "] ", 3);
+}
+
 void weir_progress_set(weir_progress *progress, uint64_t done, double fraction)
 {
     if (!progress->shows)
@@ -51,16 +65,20 @@ void weir_progress_set(weir_progress *progress, uint64_t done, double fraction)
     if (now - progress->started_us < appear_us || now - progress->drawn_us < redraw_us)
         return;
     const double elapsed = (double)(now - progress->started_us) / 1e6;
-    char bar[BAR + 1], count[32], rate[32], left[32];
+    char bar[BAR + 4] = "", text[200], count[32], rate[32], left[32];
     fraction = fraction < 0 ? 0 : fraction > 1 ? 1 : fraction;
-    for (int i = 0; i < BAR; i++)
-        bar[i] = (double)i < fraction * BAR ? '#' : '.';
-    bar[BAR] = '\0';
     count_format((double)done, count);
     count_format((double)done / elapsed, rate);
     duration_format(fraction > 0 ? elapsed / fraction - elapsed : 0, left);
-    (void)fprintf(stderr, "\r\033[K%s [%s] %3.0f %%  %s %s, %s/s, %s left", progress->doing, bar,
-                  fraction * 100, count, progress->unit, rate, fraction > 0 ? left : "?");
+    (void)snprintf(text, sizeof text, "%3.0f %%  %s %s, %s/s, %s left", fraction * 100, count,
+                   progress->unit, rate, fraction > 0 ? left : "?");
+    /* A line that fills the terminal goes on in the next one, where nothing clears it. */
+    const size_t width = weir_terminal_width(stderr) - 1;
+    const size_t rest = strlen(progress->doing) + strlen(text) + 4;
+    bar_format(fraction, width > rest ? width - rest : 0, bar);
+    char line[300];
+    const int n = snprintf(line, sizeof line, "%s %s%s", progress->doing, bar, text);
+    (void)fprintf(stderr, "\r\033[K%.*s", n < (int)width ? n : (int)width, line);
     (void)fflush(stderr);
     progress->drawn = true;
     progress->drawn_us = now;

@@ -10,6 +10,7 @@
 #include "cli/datadir.h"
 #include "cli/facts.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "runtime/clock.h"
 #include "store/repair/repair.h"
 #include "store/repair/verify.h"
@@ -201,6 +202,7 @@ static weir_err store_stats(const weir_invocation *in, const char *data_dir, wei
 /* The output begins with the first one. */
 struct findings {
     weir_format format;
+    weir_progress progress;
     weir_output *output;
 };
 
@@ -220,12 +222,21 @@ static void on_finding(void *data, const char *finding)
         (void)weir_output_row(f->output, row);
 }
 
+static void on_verified(void *data, uint64_t done, uint64_t total)
+{
+    struct findings *f = data;
+    weir_progress_set(&f->progress, done, total ? (double)done / (double)total : 0);
+}
+
 static weir_err store_verify(const weir_invocation *in, const char *data_dir, weir_error *error)
 {
     const struct store_options *options = in->options;
     weir_verify_counts counts = {0};
     struct findings findings = {.format = (weir_format)options->format};
-    weir_err err = weir_store_verify(data_dir, NULL, on_finding, &findings, &counts, error);
+    weir_progress_start(&findings.progress, "verifying", "samples");
+    weir_err err = weir_store_verify_watched(data_dir, NULL, on_finding, on_verified, &findings,
+                                             &counts, error);
+    weir_progress_end(&findings.progress);
     if (err && counts.findings == 0)
         return err; /* nothing could be read at all */
     /* A head without a line below would look like a finding to people. */

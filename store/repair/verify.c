@@ -99,9 +99,16 @@ void weir_verify_end(struct verification *v)
 weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_report *report,
                            void *data, weir_verify_counts *ret, weir_error *error)
 {
+    return weir_store_verify_watched(data_dir, vfs, report, NULL, data, ret, error);
+}
+
+weir_err weir_store_verify_watched(const char *data_dir, const char *vfs,
+                                   weir_verify_report *report, weir_verify_progress *progress,
+                                   void *data, weir_verify_counts *ret, weir_error *error)
+{
     WEIR_CLEANUP(weir_query_close) weir_query *query = NULL;
     weir_error local = WEIR_ERROR_INIT; /* findings need its words, whatever the caller wants */
-    struct verification v = {.report = report, .data = data};
+    struct verification v = {.report = report, .progress = progress, .data = data};
     weir_err err = weir_query_open(data_dir, vfs, &query, &local);
     if (err == WEIR_OK) {
         v.db = weir_query_db(query);

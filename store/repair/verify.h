@@ -31,6 +31,13 @@ typedef void weir_verify_report(void *data, const char *finding);
 weir_err weir_store_verify(const char *data_dir, const char *vfs, weir_verify_report *report,
                            void *data, weir_verify_counts *ret, weir_error *error) WEIR_MUST_CHECK;
 
+/* The same, and tells how far it is: so many samples of about so many. */
+typedef void weir_verify_progress(void *data, uint64_t done, uint64_t total);
+weir_err weir_store_verify_watched(const char *data_dir, const char *vfs,
+                                   weir_verify_report *report, weir_verify_progress *progress,
+                                   void *data, weir_verify_counts *ret,
+                                   weir_error *error) WEIR_MUST_CHECK;
+
 /*
  * Reads one segment from a row of (key, head, marks, body): checksums, samples and summaries, or
  * replies. *ret_count: samples or replies, as its head says; 0 when that cannot be read.

@@ -276,6 +276,8 @@ static weir_err row_check(struct part_check *p, sqlite3_stmt *row, weir_error *e
         if (!((uint32_t)(key >> 8) & SEGMENT_REPLIES))
             p->v->counts.samples += head.count;
     }
+    if (p->v->progress)
+        p->v->progress(p->v->data, p->v->counts.samples, p->v->total);
     return err;
 }
 
@@ -350,8 +352,14 @@ weir_err weir_verify_parts(struct verification *v, weir_error *error)
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *rows = NULL;
     struct part_check p = {.v = v, .id = -1};
     bool row;
-    weir_err err = weir_db_prepare(
-        v->db, "SELECT key, head, marks, body FROM main.segment ORDER BY key", &rows, error);
+    int64_t total = 0;
+    weir_err err = v->progress
+                       ? weir_db_int(v->db, "SELECT sum(samples) FROM main.part", 0, &total, error)
+                       : WEIR_OK;
+    v->total = total > 0 ? (uint64_t)total : 0;
+    if (err == WEIR_OK)
+        err = weir_db_prepare(v->db, "SELECT key, head, marks, body FROM main.segment ORDER BY key",
+                              &rows, error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
         int64_t id = sqlite3_column_int64(rows, 0) >> 40;
         if (id != p.id) {

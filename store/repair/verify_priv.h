@@ -10,7 +10,9 @@ struct verification {
     sqlite3 *db;
     weir_view *view;
     weir_verify_report *report;
+    weir_verify_progress *progress; /* NULL: nobody looks */
     void *data;
+    uint64_t total; /* samples in history */
     weir_verify_counts counts;
     weir_names names;
 };

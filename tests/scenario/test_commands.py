@@ -313,6 +313,9 @@ def test_progress_is_shown_on_a_terminal_and_goes_away(weir, history):
     assert "samples, " in export.said and "left" in export.said and "%" in export.said
     last = export.said.replace("\r\n", "\n").split("\r\033[K")[-1]
     assert last.startswith("weir export: ") and last.count("\n") == 1
+    # A line as wide as the terminal (80) would leave a copy of itself at each redrawing.
+    drawn = [line for line in export.said.split("\r\033[K") if line.startswith("exporting [")]
+    assert drawn and max(map(len, drawn)) < 80
 
 
 def test_who_interrupts_an_export_finds_nothing_of_it(weir, history):
