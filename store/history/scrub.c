@@ -5,7 +5,8 @@
  * Merges find what is damaged in young data, as they read it. Old parts are read by nobody for
  * months, and a backup that is made of them meanwhile may be the last good one. So everything is
  * decoded in turn: a piece of some milliseconds, and then no other until the next second, since
- * nothing waits for it. Where it has come to is not stored: a start begins anew.
+ * nothing waits for it. meta has when history was last read to its end, and now and then how far
+ * it is read: a start goes on from there. The log is short, and read at each start.
  *
  * A damaged row goes to the table quarantine in one transaction with its part's new numbers. Only
  * parts that count are looked at, and never while a merge or a sweep has a list of them.
@@ -30,6 +31,7 @@ enum {
     PIECE_SAMPLES = 128 * 1024, /* decoded */
     PIECE_BYTES = 1 << 20,      /* read */
     PIECE_ROWS = 1024,
+    SAVE_PIECES = 256, /* some minutes */
 };
 
 /* --- a row -------------------------------------------------------------------------------- */
@@ -128,7 +130,7 @@ static weir_err piece(weir_store *store, weir_scrub *s, weir_wall now, bool *ret
     uint64_t samples = 0, bytes = 0;
     weir_err err = weir_db_prepare(
         store->db,
-        s->segments
+        s->stage == SCRUB_SEGMENTS
             ? "SELECT key, head, marks, body FROM segment WHERE key>? ORDER BY key"
             : "SELECT first_seq, head, body, count, min_ts, max_ts FROM log WHERE first_seq>?"
               " ORDER BY first_seq",
@@ -145,8 +147,8 @@ static weir_err piece(weir_store *store, weir_scrub *s, weir_wall now, bool *ret
         const int64_t key = sqlite3_column_int64(rows, 0);
         bytes += (uint64_t)(sqlite3_column_bytes(rows, 1) + sqlite3_column_bytes(rows, 2) +
                             sqlite3_column_bytes(rows, 3));
-        err = s->segments ? segment_look(store, rows, now, &samples, error)
-                          : log_row_look(store, rows, now, &samples, error);
+        err = s->stage == SCRUB_SEGMENTS ? segment_look(store, rows, now, &samples, error)
+                                         : log_row_look(store, rows, now, &samples, error);
         if (err != WEIR_OK)
             return err;
         s->key = key;
@@ -156,30 +158,82 @@ static weir_err piece(weir_store *store, weir_scrub *s, weir_wall now, bool *ret
     return WEIR_OK;
 }
 
+static weir_err meta_read(weir_store *store, int64_t *ret_ended, int64_t *ret_key,
+                          weir_error *error)
+{
+    weir_err err =
+        weir_db_int(store->db, "SELECT value FROM meta WHERE key='scrubbed'", 0, ret_ended, error);
+    return err == WEIR_OK ? weir_db_int(store->db, "SELECT value FROM meta WHERE key='scrub_key'",
+                                        0, ret_key, error)
+                          : err;
+}
+
+static weir_err meta_write(weir_store *store, int64_t key, weir_wall now, weir_error *error)
+{
+    weir_err err = weir_db_run(store->begin, error);
+    if (err == WEIR_OK)
+        err = weir_store_set_meta(store, "scrub_key", (uint64_t)key, error);
+    if (err == WEIR_OK && key == 0)
+        err = weir_store_set_meta(store, "scrubbed", (uint64_t)now.us, error);
+    return err == WEIR_OK ? weir_db_run(store->commit, error) : err;
+}
+
+static void done(weir_store *store, weir_scrub *s, int64_t ended, weir_wall now)
+{
+    *s = (weir_scrub){.stage = SCRUB_DONE, .again = {ended + SCRUB_INTERVAL}};
+    store->checked = now;
+}
+
+/* Behind the log: history, if it is time, from where the last look at it was ended by a stop. */
+static weir_err segments_begin(weir_store *store, weir_scrub *s, weir_wall now, weir_error *error)
+{
+    int64_t ended, key;
+    weir_err err = meta_read(store, &ended, &key, error);
+    if (err != WEIR_OK)
+        return err;
+    if (key == 0 && now.us >= ended && now.us - ended < SCRUB_INTERVAL)
+        done(store, s, ended, now);
+    else
+        *s = (weir_scrub){.stage = SCRUB_SEGMENTS, .key = key};
+    return WEIR_OK;
+}
+
+static weir_err segments_go_on(weir_store *store, weir_scrub *s, bool row, weir_wall now,
+                               weir_error *error)
+{
+    weir_err err = WEIR_OK;
+    if (!row) {
+        err = meta_write(store, 0, now, error);
+        if (err == WEIR_OK)
+            done(store, s, now.us, now);
+    } else if (++s->unsaved >= SAVE_PIECES) {
+        s->unsaved = 0;
+        err = meta_write(store, s->key, now, error);
+    }
+    return err;
+}
+
 weir_err weir_scrub_run(weir_store *store, weir_wall now, bool *ret_did, weir_error *error)
 {
     struct weir_history *h = store->history;
     weir_scrub *s = &h->scrub;
-    const int64_t age = now.us - store->checked.us;
     bool row;
     (void)ret_did; /* nothing waits for the next piece */
-    if (s->finished && age >= 0 && age < SCRUB_INTERVAL)
+    if (s->stage == SCRUB_DONE && now.us < s->again.us && now.us >= s->again.us - SCRUB_INTERVAL)
         return WEIR_OK;
     if (store->memory || h->archive || h->compact || !h->compact_looked ||
         !weir_expire_is_idle(store))
         return WEIR_OK;
-    s->finished = false;
-    if (!s->fresh) {
+    if (s->stage == SCRUB_FRESH || s->stage == SCRUB_DONE) {
         /* A merge reads the commits; without new ones it would come to them in a minute. */
         h->merge_until = store->position.committed_seq;
-        s->fresh = true;
+        *s = (weir_scrub){.stage = SCRUB_LOG};
         return WEIR_OK;
     }
     weir_err err = piece(store, s, now, &row, error);
-    if (err != WEIR_OK || row)
+    if (err != WEIR_OK)
         return err;
-    if (s->segments)
-        store->checked = now;
-    *s = (weir_scrub){.fresh = !s->segments, .segments = !s->segments, .finished = s->segments};
-    return WEIR_OK;
+    if (s->stage == SCRUB_SEGMENTS)
+        return segments_go_on(store, s, row, now, error);
+    return row ? WEIR_OK : segments_begin(store, s, now, error);
 }

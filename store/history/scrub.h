@@ -9,15 +9,15 @@
 
 /* How far the look has come; all zero: it begins. */
 typedef struct weir_scrub {
-    bool fresh;    /* commits that wait are being merged */
-    bool segments; /* the log is done */
-    int64_t key;   /* of log or segment: rows up to it are done */
-    bool finished; /* for now: store->checked says when */
+    enum { SCRUB_FRESH, SCRUB_LOG, SCRUB_SEGMENTS, SCRUB_DONE } stage;
+    int64_t key;     /* of log or segment: rows up to it are done */
+    int unsaved;     /* pieces since that was written down */
+    weir_wall again; /* SCRUB_DONE: until then */
 } weir_scrub;
 
 /*
- * A duty (maintain.c), the last: once after each start and then each week it reads all of the log
- * and of history, a small piece a second. What is damaged is set aside, with an event.
+ * A duty (maintain.c), the last: after each start it reads the commits and the log, and each week
+ * all of history, a small piece a second. What is damaged is set aside, with an event.
  *
  * WEIR_EDAMAGED  the database itself is, the numbers beside a block, or replies, which many samples
  *                need: a repair is called for.

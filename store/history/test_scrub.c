@@ -97,6 +97,7 @@ static void assert_verified(const char *dir)
 }
 
 #define OLDEST_PART "(SELECT min(id) FROM part WHERE state=1 AND tier>0)"
+#define WEEK_OVER   "DELETE FROM meta WHERE key='scrubbed';"
 
 static void what_is_damaged_is_set_aside_before_anybody_reads_it(void **state)
 {
@@ -104,14 +105,16 @@ static void what_is_damaged_is_set_aside_before_anybody_reads_it(void **state)
     static const struct {
         const char *damage, *origin;
     } cases[] = {
-        {"UPDATE segment SET body=zeroblob(length(body)) WHERE key=(SELECT min(key) FROM segment"
+        {WEEK_OVER
+         "UPDATE segment SET body=zeroblob(length(body)) WHERE key=(SELECT min(key) FROM segment"
          " WHERE key>>40=" OLDEST_PART ")",
          "segment"},
-        {"UPDATE segment SET head=zeroblob(length(head)) WHERE key=(SELECT min(key) FROM segment"
+        {WEEK_OVER
+         "UPDATE segment SET head=zeroblob(length(head)) WHERE key=(SELECT min(key) FROM segment"
          " WHERE key>>40=" OLDEST_PART ")",
          "segment"},
-        {"UPDATE segment SET marks=x'ff' WHERE key=(SELECT min(key) FROM segment"
-         " WHERE key>>40=" OLDEST_PART ")",
+        {WEEK_OVER "UPDATE segment SET marks=x'ff' WHERE key=(SELECT min(key) FROM segment"
+                   " WHERE key>>40=" OLDEST_PART ")",
          "segment"},
         {"UPDATE log SET body=zeroblob(length(body)) WHERE first_seq=(SELECT max(first_seq) FROM"
          " log)",
@@ -161,8 +164,8 @@ static void check_repair(const char *damage)
 static void lost_replies_and_wrong_numbers_call_for_a_repair(void **state)
 {
     (void)state;
-    check_repair("UPDATE segment SET body=zeroblob(length(body)) WHERE key="
-                 "(SELECT max(key) FROM segment WHERE key>>40=" OLDEST_PART ")");
+    check_repair(WEEK_OVER "UPDATE segment SET body=zeroblob(length(body)) WHERE key="
+                           "(SELECT max(key) FROM segment WHERE key>>40=" OLDEST_PART ")");
     check_repair("UPDATE log SET min_ts=min_ts+1 WHERE first_seq=(SELECT max(first_seq) FROM log)");
     check_repair("UPDATE log SET max_ts=0 WHERE first_seq=(SELECT max(first_seq) FROM log)");
 }
@@ -176,9 +179,13 @@ static void a_sound_store_is_looked_over_once_and_again_after_a_week(void **stat
     assert_true(first > 0);
     assert_int_equal(look(&p, 60), WEIR_OK);
     assert_int_equal(weir_store_get_usage(p.store).checked.us, first);
+    const char *read = testing_file_sql(p.dir, "SELECT value FROM meta WHERE key='scrubbed'");
+    assert_in_range(atoll(read), DAY0, DAY0 + HOURS * WEIR_HOUR); /* history: by the one before */
     for (int64_t s = 0; s < 10; s++)
         testing_maintain(p.store, DAY0 + HOURS * WEIR_HOUR + 8 * WEIR_DAY + s * WEIR_S);
     assert_true(weir_store_get_usage(p.store).checked.us > first + 7 * WEIR_DAY);
+    read = testing_file_sql(p.dir, "SELECT value FROM meta WHERE key='scrubbed'");
+    assert_true(atoll(read) > DAY0 + 8 * WEIR_DAY);
     assert_string_equal(testing_file_sql(p.dir, "SELECT count(*) FROM quarantine"), "0");
     plant_free(&p);
 }
