@@ -457,6 +457,11 @@ static void worker_maintain(weir_worker *w)
         w->maintain_due = w->commit_due;
         return;
     }
+    /* The next commit or check opens the file anew; until then it would only fail too. */
+    if (w->view.state == WEIR_COMMIT_FAILING) {
+        w->maintain_due = weir_mono_add(began, MAINTAIN_IDLE);
+        return;
+    }
     weir_err err =
         weir_store_maintain(w->store, w->platform->wall(w->platform->data), &more, &error);
     const bool failed = err != WEIR_OK;

@@ -203,7 +203,8 @@ static weir_err segments_go_on(weir_store *store, weir_scrub *s, bool row, weir_
 {
     weir_err err = WEIR_OK;
     if (!row) {
-        err = meta_write(store, 0, now, error);
+        if (s->key > 0) /* else there is no history: nothing to write down */
+            err = meta_write(store, 0, now, error);
         if (err == WEIR_OK)
             done(store, s, now.us, now);
     } else if (++s->unsaved >= SAVE_PIECES) {
