@@ -271,8 +271,11 @@ static void note_range(const weir_invocation *in, const weir_lost_range *range)
 static void note_repair(const weir_invocation *in, const weir_repair_report *r)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    if (r->foreign_wal[0])
+        weir_command_note(in, "data.db-wal was of another store; it is now %s", r->foreign_wal);
     if (!r->repaired) {
-        weir_command_note(in, "nothing is wrong; nothing was changed");
+        weir_command_note(in, r->foreign_wal[0] ? "nothing else is wrong"
+                                                : "nothing is wrong; nothing was changed");
         return;
     }
     weir_salvage_say(&r->counts, &text);

@@ -34,6 +34,7 @@
 #include "store/file/database.h"
 #include "store/file/files.h"
 #include "store/file/lock.h"
+#include "store/repair/foreign_wal.h"
 #include "store/repair/repair.h"
 
 /* --- where the store is ------------------------------------------------------------------- */
@@ -83,6 +84,9 @@ void weir_store_note(const weir_store *store)
     weir_lock_hint_write(store->lock_fd, &hint);
 }
 
+static const char foreign_wal_words[] =
+    "the data.db-wal beside data.db was of another store, whose own data.db is gone from here";
+
 /* --- mending ------------------------------------------------------------------------------ */
 
 weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now, weir_error *error)
@@ -92,6 +96,14 @@ weir_err weir_store_mend(weir_store *store, bool damaged, weir_wall now, weir_er
     bool found = false;
     const bool opening = !store->catalog; /* else a failing disk may be tried each second */
     weir_err err = weir_repair_resume(store->data_dir, store->vfs, error);
+    if (err == WEIR_OK)
+        err =
+            weir_foreign_wal_put_aside(store->data_dir, store->vfs, now, report.quarantine, error);
+    if (err == WEIR_OK && report.quarantine[0]) {
+        weir_text_format(&text, "%s; it is now %s", foreign_wal_words, report.quarantine);
+        notice_set(store, weir_text_get(&text));
+        weir_text_clear(&text);
+    }
     if (err == WEIR_OK)
         err = weir_repair_look(store->data_dir, store->vfs, opening, &found, report.why, error);
     if (err != WEIR_OK || (!found && !damaged))

@@ -24,6 +24,7 @@
 #include "store/file/files.h"
 #include "store/file/lock.h"
 #include "store/file/schema.h"
+#include "store/repair/foreign_wal.h"
 #include "store/repair/verify.h"
 
 enum {
@@ -452,6 +453,8 @@ static weir_err repair_locked(const char *data_dir, const char *vfs, int lock_fd
 {
     bool damaged;
     weir_err err = weir_repair_resume(data_dir, vfs, error);
+    if (err == WEIR_OK)
+        err = weir_foreign_wal_put_aside(data_dir, vfs, now, ret->foreign_wal, error);
     if (err == WEIR_OK)
         err = weir_repair_look(data_dir, vfs, true, &damaged, ret->why, error);
     if (err == WEIR_OK && !damaged)

@@ -12,9 +12,10 @@
 #include "store/repair/salvage.h"
 
 typedef struct weir_repair_report {
-    bool repaired;        /* false: nothing was wrong */
-    char why[300];        /* what was found */
-    char quarantine[300]; /* where the damaged files are now */
+    bool repaired;         /* false: nothing was wrong */
+    char why[300];         /* what was found */
+    char quarantine[300];  /* where the damaged files are now */
+    char foreign_wal[300]; /* where a data.db-wal of another store is now; "": there was none */
     weir_salvage_counts counts;
 } weir_repair_report;
 
@@ -38,10 +39,10 @@ weir_err weir_store_repair(const char *data_dir, const char *vfs, weir_wall now,
  */
 
 /*
- * Whether the store is damaged, as far as a few megabytes of reading tell: the head, the WAL and how
- * the pages of the tables that an opening needs hang together; with `whole`, those of all tables of
- * a file up to 64 MB. Damage of the rest is found when that is read.
- * Errors as above; WEIR_OK also when there is no file.
+ * Whether the store is damaged, as far as a few megabytes of reading tell: the head, the WAL and
+ * how the pages of the tables that an opening needs hang together; with `whole`, those of all
+ * tables of a file up to 64 MB. Damage of the rest is found when that is read. Errors as above;
+ * WEIR_OK also when there is no file.
  */
 weir_err weir_repair_look(const char *data_dir, const char *vfs, bool whole, bool *ret_damaged,
                           char ret_why[300], weir_error *error) WEIR_MUST_CHECK;

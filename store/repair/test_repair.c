@@ -609,6 +609,45 @@ static void an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_on
     dir_remove(dir);
 }
 
+/* Else samples of one plant would carry the names of the other. */
+static void a_write_ahead_log_of_another_store_is_put_aside(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char *dir = testing_dir(), *other = testing_dir(), notice[400];
+        struct bytes wal = {NULL, 0}, own = {NULL, 0};
+        weir_repair_report report;
+        weir_error error = WEIR_ERROR_INIT;
+        const struct bytes db = plant_file(dir, &own), foreign = plant_file(other, &wal);
+        dir_clear(dir);
+        dir_clear(other);
+        file_put(dir, "data.db", db);
+        (void)testing_file_sql(dir, "UPDATE meta SET value=value-1 WHERE key='created'");
+        const int64_t count = strtoll(testing_file_sql(dir, "SELECT count(*) FROM log"), NULL, 10);
+        file_put(dir, "data.db-wal", wal);
+        if (i == 0) {
+            if (weir_store_repair(dir, NULL, (weir_wall){T0}, &report, &error) != WEIR_OK)
+                fail_msg("%s", error.text);
+            assert_false(report.repaired);
+            assert_non_null(strstr(report.foreign_wal, "/quarantine/foreign-"));
+        } else {
+            weir_store *store = testing_open(dir);
+            weir_store_take_notice(store, notice);
+            assert_non_null(strstr(notice, "was of another store"));
+            weir_store_close(store);
+        }
+        assert_int_equal(strtoll(testing_file_sql(dir, "SELECT count(*) FROM log"), NULL, 10),
+                         count);
+        assert_usable(dir);
+        free(wal.at);
+        free(own.at);
+        free(db.at);
+        free(foreign.at);
+        dir_remove(dir);
+        dir_remove(other);
+    }
+}
+
 static void what_is_not_ours_is_not_touched(void **state)
 {
     (void)state;
@@ -684,6 +723,7 @@ int main(void)
         cmocka_unit_test(whatever_is_damaged_the_rest_is_kept_and_nothing_is_invented),
         cmocka_unit_test(a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond),
         cmocka_unit_test(an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_one),
+        cmocka_unit_test(a_write_ahead_log_of_another_store_is_put_aside),
         cmocka_unit_test(what_is_not_ours_is_not_touched),
         cmocka_unit_test(a_name_with_no_file_behind_it_is_refused_at_once),
     };
