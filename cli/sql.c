@@ -33,7 +33,6 @@ struct sql_options {
 enum { PROGRESS_STEPS = 100 * 1000 }; /* of SQLite's machine, between two looks: some ms */
 
 /* Beside the daemon on a small computer, a query that would fill the memory is what has to go. */
-#define HEAP_MAX (256LL * 1024 * 1024)
 enum {
     HEAP_MAX_MB = 256,
     TEXT_MAX = 64 * 1024 * 1024, /* one value: more than the largest block, 48 MiB */
@@ -275,7 +274,7 @@ static int sql_run(const weir_invocation *in)
     if (!data_dir || weir_query_open(data_dir, NULL, &query, &error))
         return weir_command_fail(in, &error);
     struct watch watch = {0};
-    (void)sqlite3_hard_heap_limit64(HEAP_MAX);
+    (void)sqlite3_hard_heap_limit64(HEAP_MAX_MB * 1024LL * 1024);
     (void)sqlite3_limit(weir_query_db(query), SQLITE_LIMIT_LENGTH, TEXT_MAX);
     watch_start(&watch, weir_query_db(query), data_dir, !options->no_limit);
     weir_err err = answer(in, weir_query_db(query), &error);

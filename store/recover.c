@@ -276,9 +276,7 @@ static weir_err exchanged_keep(weir_store *store, weir_wall now, weir_error *err
     char path[4200], when[28];
     weir_err err = WEIR_OK;
     weir_store_rollback(store);
-    weir_wall_format(now, when);
-    for (char *c = when; *c; c++)
-        *c = *c == ':' ? '-' : *c;
+    weir_file_time(now, when);
     path_make(store, "quarantine", path);
     if (!store->vfs) { /* a simulated disk has no folders */
         (void)mkdir(path, 0750);

@@ -48,11 +48,12 @@ static void wal_tell(weir_store *store)
 
 static bool wal_moved(weir_store *store, int rc)
 {
-    char text[200];
-    (void)snprintf(text, sizeof text, "cannot move data.db-wal into data.db: %s",
-                   sqlite3_errstr(rc));
-    if ((rc & 0xff) == SQLITE_IOERR)
+    if ((rc & 0xff) == SQLITE_IOERR) {
+        char text[200];
+        (void)snprintf(text, sizeof text, "cannot move data.db-wal into data.db: %s",
+                       sqlite3_errstr(rc));
         (void)weir_store_note_failure(store, WEIR_EIO, text);
+    }
     return rc == SQLITE_OK;
 }
 

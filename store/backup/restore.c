@@ -27,6 +27,7 @@
 #include "store/backup/package.h"
 #include "store/backup/transfer.h"
 #include "store/file/database.h"
+#include "store/file/files.h"
 #include "store/file/lock.h"
 
 #define PART "restore.part"
@@ -173,9 +174,7 @@ static weir_err place_clear(const struct place *p, weir_wall now, char *ret, siz
 {
     char time[28], folder[64], from[PATH_MAX], to[PATH_MAX];
     bool made = false;
-    weir_wall_format(now, time);
-    for (char *c = time; *c; c++) /* FAT and scp do not like colons */
-        *c = *c == ':' ? '-' : *c;
+    weir_file_time(now, time);
     (void)snprintf(folder, sizeof folder, "replaced-%s", time);
     for (size_t i = 0; i < KEPT; i++) {
         struct stat st;

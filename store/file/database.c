@@ -106,20 +106,28 @@ weir_err weir_db_int(sqlite3 *db, const char *sql, int64_t fallback, int64_t *re
     return err == WEIR_OK ? weir_db_step_int(stmt, fallback, ret, error) : err;
 }
 
-weir_err weir_db_quick_check(sqlite3 *db, weir_error *error)
+weir_err weir_db_check(sqlite3 *db, const char *sql, char ret_finding[300], weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row = false;
-    weir_err err = weir_db_prepare(db, "PRAGMA quick_check(1)", &stmt, error);
+    weir_err err = weir_db_prepare(db, sql, &stmt, error);
     if (err == WEIR_OK)
         err = weir_db_step(stmt, &row, error);
     if (err != WEIR_OK)
         return err;
     const char *text = row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    if (text && strcmp(text, "ok") == 0)
-        return WEIR_OK;
-    return weir_fail(error, WEIR_EDAMAGED, "the database is damaged: %.200s",
-                     text ? text : "no answer");
+    text = text ? text : "no answer";
+    (void)snprintf(ret_finding, 300, "%.299s", strcmp(text, "ok") == 0 ? "" : text);
+    return WEIR_OK;
+}
+
+weir_err weir_db_quick_check(sqlite3 *db, weir_error *error)
+{
+    char finding[300];
+    weir_err err = weir_db_check(db, "PRAGMA quick_check(1)", finding, error);
+    return err == WEIR_OK && *finding
+               ? weir_fail(error, WEIR_EDAMAGED, "the database is damaged: %.200s", finding)
+               : err;
 }
 
 weir_err weir_db_identify(sqlite3 *db, const char *path, weir_db_content *ret, weir_error *error)

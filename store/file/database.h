@@ -48,6 +48,11 @@ typedef enum weir_db_content {
 weir_err weir_db_identify(sqlite3 *db, const char *path, weir_db_content *ret,
                           weir_error *error) WEIR_MUST_CHECK;
 
+/* Runs one of SQLite's checks ("PRAGMA quick_check(1)"); ret_finding: the first, "" when all is
+ * well. */
+weir_err weir_db_check(sqlite3 *db, const char *sql, char ret_finding[300],
+                       weir_error *error) WEIR_MUST_CHECK;
+
 /* SQLite's own quick look at every page. WEIR_EDAMAGED with its first finding. */
 weir_err weir_db_quick_check(sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;
 

@@ -139,3 +139,18 @@ weir_err weir_dir_sync(const char *path, weir_error *error)
     (void)close(fd);
     return err;
 }
+
+weir_err weir_dir_make(const char *path, weir_error *error)
+{
+    if (mkdir(path, 0750) == 0 || errno == EEXIST)
+        return WEIR_OK;
+    return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
+                     "cannot make %s: %s", path, strerror(errno));
+}
+
+void weir_file_time(weir_wall t, char ret[28])
+{
+    weir_wall_format(t, ret);
+    for (char *c = ret; *c; c++)
+        *c = *c == ':' ? '-' : *c;
+}

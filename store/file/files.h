@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 /* vfs: SQLite VFS name; NULL: the default, and then files are renamed. A simulated disk knows no
@@ -28,3 +29,9 @@ weir_err weir_file_remove(const char *path, const char *vfs, weir_error *error) 
 
 /* So that names survive a power cut. */
 weir_err weir_dir_sync(const char *path, weir_error *error) WEIR_MUST_CHECK;
+
+/* One folder, where there is none. WEIR_EIO, WEIR_EPERM. */
+weir_err weir_dir_make(const char *path, weir_error *error) WEIR_MUST_CHECK;
+
+/* A time as part of a name: with - for the colons, which FAT and scp do not like. */
+void weir_file_time(weir_wall t, char ret[28]);

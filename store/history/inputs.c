@@ -177,13 +177,11 @@ static weir_err input_set_aside(weir_store *store, weir_inputs *in, struct weir_
                                 const weir_damaged *damaged, weir_wall now, const weir_error *why,
                                 weir_error *error)
 {
-    char sql[80];
-    (void)snprintf(sql, sizeof sql, "DELETE FROM segment WHERE key=%lld", (long long)input->key);
-    weir_err err = weir_quarantine_add(store, damaged, now, why, error);
+    weir_err err = weir_quarantine_segment(store, damaged, now, why, error);
     weir_segment_free(input->opened);
     *input = (struct weir_input){.key = input->key};
     in->read++;
-    return err == WEIR_OK ? weir_db_exec(store->db, sql, error) : err;
+    return err;
 }
 
 weir_err weir_inputs_read(weir_inputs *in, weir_store *store, weir_sources *sources, weir_wall now,

@@ -42,18 +42,29 @@ weir_err weir_quarantine_add(weir_store *store, const weir_damaged *damaged, wei
     return weir_store_event(store, &(weir_event){now, WEIR_EVENT_STORE, "", text}, error);
 }
 
+static weir_err move(weir_store *store, const weir_damaged *damaged, const char *key, weir_wall now,
+                     const weir_error *why, weir_error *error)
+{
+    char drop[100];
+    (void)snprintf(drop, sizeof drop, "DELETE FROM %s WHERE %s=%lld", damaged->origin, key,
+                   (long long)damaged->key);
+    weir_err err = weir_quarantine_add(store, damaged, now, why, error);
+    return err == WEIR_OK ? weir_db_exec(store->db, drop, error) : err;
+}
+
+weir_err weir_quarantine_segment(weir_store *store, const weir_damaged *damaged, weir_wall now,
+                                 const weir_error *why, weir_error *error)
+{
+    return move(store, damaged, "key", now, why, error);
+}
+
 weir_err weir_quarantine_log_row(weir_store *store, const weir_row *row, int64_t count,
                                  weir_wall now, const weir_error *why, weir_error *error)
 {
-    char drop[80];
     const weir_damaged damaged = {
         .origin = "log", .key = (int64_t)row->first_seq, .count = count, .row = *row};
-    (void)snprintf(drop, sizeof drop, "DELETE FROM log WHERE first_seq=%lld",
-                   (long long)damaged.key);
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
-        err = weir_quarantine_add(store, &damaged, now, why, error);
-    if (err == WEIR_OK)
-        err = weir_db_exec(store->db, drop, error);
+        err = move(store, &damaged, "first_seq", now, why, error);
     return err == WEIR_OK ? weir_db_run(store->commit, error) : err;
 }

@@ -19,6 +19,10 @@ typedef struct weir_damaged {
 weir_err weir_quarantine_add(weir_store *store, const weir_damaged *damaged, weir_wall now,
                              const weir_error *why, weir_error *error) WEIR_MUST_CHECK;
 
+/* The same for a segment, which goes from its table. */
+weir_err weir_quarantine_segment(weir_store *store, const weir_damaged *damaged, weir_wall now,
+                                 const weir_error *why, weir_error *error) WEIR_MUST_CHECK;
+
 /* Moves a row of the log there, in a transaction of its own. count: its samples. */
 weir_err weir_quarantine_log_row(weir_store *store, const weir_row *row, int64_t count,
                                  weir_wall now, const weir_error *why,

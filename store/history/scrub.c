@@ -65,14 +65,9 @@ static weir_err log_row_look(weir_store *store, sqlite3_stmt *row, weir_wall now
 static weir_err part_set_aside(weir_store *store, weir_part *part, const weir_damaged *damaged,
                                weir_wall now, const weir_error *why, weir_error *error)
 {
-    char drop[80];
-    (void)snprintf(drop, sizeof drop, "DELETE FROM segment WHERE key=%lld",
-                   (long long)damaged->key);
     weir_err err = weir_db_run(store->begin, error);
     if (err == WEIR_OK)
-        err = weir_quarantine_add(store, damaged, now, why, error);
-    if (err == WEIR_OK)
-        err = weir_db_exec(store->db, drop, error);
+        err = weir_quarantine_segment(store, damaged, now, why, error);
     if (err == WEIR_OK)
         err = weir_part_count(store->db, part, error);
     if (err == WEIR_OK)

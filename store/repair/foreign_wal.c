@@ -4,7 +4,6 @@
 #include "store/repair/foreign_wal.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,14 +37,6 @@ static int64_t made_at_alone(const char *path)
     return uri.failed ? 0 : made_at(weir_text_get(&uri), SQLITE_OPEN_URI);
 }
 
-static weir_err folder_make(const char *path, weir_error *error)
-{
-    if (mkdir(path, 0750) == 0 || errno == EEXIST)
-        return WEIR_OK;
-    return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
-                     "cannot make %s: %s", path, strerror(errno));
-}
-
 /* Not by opening: what is no file would keep it waiting, and is refused later. */
 static bool has_content(const char *path)
 {
@@ -68,10 +59,8 @@ weir_err weir_foreign_wal_put_aside(const char *data_dir, const char *vfs, weir_
     const int64_t alone = made_at_alone(path), both = made_at(path, 0);
     if (alone == 0 || both == 0 || alone == both)
         return WEIR_OK;
-    weir_err err = folder_make(place, error);
-    weir_wall_format(now, when);
-    for (char *c = when; *c; c++)
-        *c = *c == ':' ? '-' : *c;
+    weir_err err = weir_dir_make(place, error);
+    weir_file_time(now, when);
     (void)snprintf(place + strlen(place), 60, "/foreign-%s.db-wal", when);
     if (err == WEIR_OK)
         err = weir_file_move(wal, place, NULL, error);

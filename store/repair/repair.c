@@ -74,15 +74,11 @@ enum { WHOLE_PAGES = 16384 }; /* 64 MB: some 100 ms */
 
 static weir_err structure_check(sqlite3 *db, const char *sql, const char *what, weir_error *error)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row;
-    weir_err err = weir_db_prepare(db, sql, &stmt, error);
-    if (err == WEIR_OK)
-        err = weir_db_step(stmt, &row, error);
-    const char *text = err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    if (text && strcmp(text, "ok") != 0)
-        err = weir_fail(error, finding_is_failure(text) ? WEIR_EIO : WEIR_EDAMAGED, "%s: %.200s",
-                        what, text);
+    char finding[300];
+    weir_err err = weir_db_check(db, sql, finding, error);
+    if (err == WEIR_OK && *finding)
+        err = weir_fail(error, finding_is_failure(finding) ? WEIR_EIO : WEIR_EDAMAGED, "%s: %.200s",
+                        what, finding);
     return err;
 }
 
@@ -313,15 +309,10 @@ static weir_err part_fill(sqlite3 *db, weir_pages *pages, const struct help *hel
 
 static weir_err part_check(sqlite3 *db, weir_error *error)
 {
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row;
-    weir_err err = weir_db_prepare(db, "PRAGMA quick_check(1)", &stmt, error);
-    if (err == WEIR_OK)
-        err = weir_db_step(stmt, &row, error);
-    const char *text = err == WEIR_OK && row ? (const char *)sqlite3_column_text(stmt, 0) : "";
-    if (err == WEIR_OK && (!text || strcmp(text, "ok") != 0))
-        err = weir_fail(error, WEIR_EIO, "the repaired file cannot be read back: %s",
-                        text ? text : "");
+    char finding[300];
+    weir_err err = weir_db_check(db, "PRAGMA quick_check(1)", finding, error);
+    if (err == WEIR_OK && *finding)
+        err = weir_fail(error, WEIR_EIO, "the repaired file cannot be read back: %s", finding);
     return err;
 }
 
@@ -358,22 +349,12 @@ static weir_err quarantine_name(const paths *p, const char *vfs, char ret[300], 
         err = weir_db_int(db, "SELECT value FROM meta WHERE key='repaired'", 0, &when, error);
     if (err != WEIR_OK)
         return err;
-    weir_wall_format((weir_wall){when}, text);
-    for (char *c = text; *c; c++)
-        *c = *c == ':' ? '-' : *c;
+    weir_file_time((weir_wall){when}, text);
     /* A simulated disk has no folders. */
     const int n = snprintf(ret, 300, "%.250s%c%s", p->at[QUARANTINE], vfs ? '-' : '/', text);
     if (n < 0 || n >= 300 || strlen(p->at[QUARANTINE]) > 250)
         return weir_fail(error, WEIR_EINVAL, "data directory: the path is too long");
     return WEIR_OK;
-}
-
-static weir_err folder_make(const char *path, weir_error *error)
-{
-    if (mkdir(path, 0750) == 0 || errno == EEXIST)
-        return WEIR_OK;
-    return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
-                     "cannot make %s: %s", path, strerror(errno));
 }
 
 static weir_err exchange(const paths *p, const char *data_dir, const char *vfs, char folder[300],
@@ -385,9 +366,9 @@ static weir_err exchange(const paths *p, const char *data_dir, const char *vfs, 
     } moved[] = {{WAL, "data.db-wal"}, {DATA, "data.db"}};
     weir_err err = quarantine_name(p, vfs, folder, error);
     if (err == WEIR_OK && !vfs)
-        err = folder_make(p->at[QUARANTINE], error);
+        err = weir_dir_make(p->at[QUARANTINE], error);
     if (err == WEIR_OK && !vfs)
-        err = folder_make(folder, error);
+        err = weir_dir_make(folder, error);
     for (size_t i = 0; err == WEIR_OK && i < sizeof moved / sizeof *moved; i++) {
         char to[400];
         (void)snprintf(to, sizeof to, "%s%c%s", folder, vfs ? '-' : '/', moved[i].name);

@@ -151,18 +151,35 @@ static weir_err segment_read(int64_t key, const weir_segment_head *head, sqlite3
     return err == WEIR_OK ? err : weir_view_segment_fail(key, error);
 }
 
+/* Of samples that were read: what is wrong with them. NULL: nothing. */
+static const char *contents_check(const weir_segment_head *head, const weir_segment *segment,
+                                  const weir_sample *samples)
+{
+    size_t n;
+    const weir_slice *slices = weir_segment_slices(segment, &n);
+    const char *wrong = samples_check(head, samples);
+    return wrong ? wrong : slices_check(head, slices, n, samples);
+}
+
+static weir_err replies_read(int64_t key, const weir_segment_head *head, sqlite3_stmt *row,
+                             struct room *room, weir_error *error)
+{
+    room->replies = weir_alloc(head->count * sizeof *room->replies);
+    if (!room->replies)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to verify a segment");
+    weir_err err = weir_replies_decode(head, sqlite3_column_blob(row, 3),
+                                       (size_t)sqlite3_column_bytes(row, 3), room->replies, error);
+    return err == WEIR_OK ? WEIR_OK : weir_view_segment_fail(key, error);
+}
+
 static weir_err segment_check(struct part_check *p, int64_t key, const weir_segment_head *head,
                               sqlite3_stmt *row, weir_error *error)
 {
     WEIR_CLEANUP(weir_segment_free) weir_segment *segment = NULL;
     struct room room = {0};
-    size_t n;
     weir_err err = segment_read(key, head, row, &segment, &room, error);
     if (err == WEIR_OK) {
-        const weir_slice *slices = weir_segment_slices(segment, &n);
-        const char *wrong = samples_check(head, room.samples);
-        if (!wrong)
-            wrong = slices_check(head, slices, n, room.samples);
+        const char *wrong = contents_check(head, segment, room.samples);
         if (wrong)
             part_finding(p, key, wrong);
         err = refs_check(p, key, room.refs, head->count, error);
@@ -177,11 +194,8 @@ static weir_err segment_check(struct part_check *p, int64_t key, const weir_segm
 static weir_err replies_check(struct part_check *p, int64_t key, const weir_segment_head *head,
                               sqlite3_stmt *row, weir_error *error)
 {
-    struct room room = {.replies = weir_alloc(head->count * sizeof(weir_reply_record))};
-    if (!room.replies)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to verify a segment");
-    weir_err err = weir_replies_decode(head, sqlite3_column_blob(row, 3),
-                                       (size_t)sqlite3_column_bytes(row, 3), room.replies, error);
+    struct room room = {0};
+    weir_err err = replies_read(key, head, row, &room, error);
     for (size_t i = 0; err == WEIR_OK && i < head->count; i++) {
         const weir_reply_record *r = &room.replies[i];
         if (i > 0 &&
@@ -191,7 +205,7 @@ static weir_err replies_check(struct part_check *p, int64_t key, const weir_segm
         }
     }
     room_deinit(&room);
-    return err == WEIR_OK ? err : weir_view_segment_fail(key, error);
+    return err;
 }
 
 static weir_err samples_verify(int64_t key, const weir_segment_head *head, sqlite3_stmt *row,
@@ -199,13 +213,9 @@ static weir_err samples_verify(int64_t key, const weir_segment_head *head, sqlit
 {
     WEIR_CLEANUP(weir_segment_free) weir_segment *segment = NULL;
     struct room room = {0};
-    size_t n;
     weir_err err = segment_read(key, head, row, &segment, &room, error);
     if (err == WEIR_OK) {
-        const weir_slice *slices = weir_segment_slices(segment, &n);
-        const char *wrong = samples_check(head, room.samples);
-        if (!wrong)
-            wrong = slices_check(head, slices, n, room.samples);
+        const char *wrong = contents_check(head, segment, room.samples);
         if (wrong) {
             (void)weir_fail(error, WEIR_EDAMAGED, "%s", wrong);
             err = weir_view_segment_fail(key, error);
@@ -227,13 +237,10 @@ weir_err weir_verify_segment(sqlite3_stmt *row, uint64_t *ret_count, weir_error 
     *ret_count = head.count;
     if (!((uint32_t)(key >> 8) & SEGMENT_REPLIES))
         return samples_verify(key, &head, row, error);
-    struct room room = {.replies = weir_alloc(head.count * sizeof(weir_reply_record))};
-    if (!room.replies)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to verify a segment");
-    err = weir_replies_decode(&head, sqlite3_column_blob(row, 3),
-                              (size_t)sqlite3_column_bytes(row, 3), room.replies, error);
+    struct room room = {0};
+    err = replies_read(key, &head, row, &room, error);
     room_deinit(&room);
-    return err == WEIR_OK ? WEIR_OK : weir_view_segment_fail(key, error);
+    return err;
 }
 
 /* Where it lies among the others, and in its part. */
