@@ -24,6 +24,7 @@ struct weir_history {
     weir_compact *compact;
     bool archive_looked, compact_looked; /* for parts that a crash left unfinished */
     bool parts_changed;      /* since it was last found that nothing is to be compacted */
+    bool none_dropped;       /* no part waits to be deleted, and no duty ran since */
     weir_wall compact_tried; /* when that was */
 
     struct {

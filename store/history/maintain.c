@@ -129,6 +129,7 @@ static void maintain_forget(weir_store *store)
     store->history->expire = NULL;
     store->history->archive_looked = store->history->compact_looked = false;
     store->history->parts_changed = true;
+    store->history->none_dropped = false;
     store->log.known = false;
 }
 
@@ -159,6 +160,7 @@ weir_err weir_store_maintain(weir_store *store, weir_wall now, bool *ret_more, w
             return weir_store_note_failure(store, err, error ? error->text : "a merge failed");
         }
         if (did) {
+            store->history->none_dropped = false; /* any may have dropped some */
             weir_store_checkpoint(store);
             *ret_more = true;
             return WEIR_OK;

@@ -9,6 +9,7 @@
 #include "blocks/segment.h"
 #include "store/file/database.h"
 #include "store/file/schema.h"
+#include "store/history/history.h"
 #include "store/store_priv.h"
 
 enum {
@@ -175,7 +176,10 @@ weir_err weir_part_delete(weir_store *store, weir_wall now, bool *ret_did, weir_
     int64_t id, until;
     char sql[160];
     (void)now;
+    if (store->history->none_dropped)
+        return WEIR_OK;
     weir_err err = weir_db_step_int(store->find_dropped, 0, &id, error);
+    store->history->none_dropped = err == WEIR_OK && id == 0;
     if (err != WEIR_OK || id == 0)
         return err;
     err = delete_until(store->db, id, &until, error);
