@@ -137,8 +137,32 @@ typedef struct weir_store_config {
     bool min_free_given;  /* false: on a small disk it is less */
     weir_when_full when_full;
     int64_t detached_after_us; /* default 7 d */
-    uint64_t wal_max;     /* bytes; default 256 MB */
+    uint64_t wal_max;          /* bytes; default 256 MB */
 } weir_store_config;
+
+/* Which samples of its tags a sink gets. */
+typedef enum weir_sink_quality {
+    WEIR_SINK_QUALITY_ALL,
+    WEIR_SINK_QUALITY_USABLE, /* good and uncertain */
+    WEIR_SINK_QUALITY_GOOD,
+} weir_sink_quality;
+
+/* A sink as it is configured. What its filters leave out it never gets, and that is no gap. */
+typedef struct weir_sink_config {
+    const char *name;
+    weir_where where;
+    const struct weir_sink_type *type;
+    const void *options; /* of the type */
+    bool enabled;
+    size_t n_tags; /* patterns; one with ! in front leaves out what it matches; none: all tags */
+    const char *const *tags;
+    size_t n_labels; /* the tag must have all of them; the value is a pattern */
+    const weir_label *labels;
+    uint64_t plans; /* one of these was due; 0: any */
+    weir_sink_quality quality;
+    uint32_t batch;        /* rows sent at a time at most; 0: the type's */
+    uint64_t backlog_rate; /* samples a second that are not live; 0: as fast as it goes */
+} weir_sink_config;
 
 typedef enum weir_log_level {
     WEIR_LOG_ERROR,
@@ -166,6 +190,8 @@ typedef struct weir_catalog {
     const weir_device *devices;
     size_t n_tags;
     weir_tag *tags; /* only the uid is ever written, once, before the catalog is shared */
+    size_t n_sinks;
+    const weir_sink_config *sinks;
     weir_store_config store;
     weir_clock_rule clock_rule;
     weir_log_level log_level;

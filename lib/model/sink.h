@@ -1,39 +1,157 @@
 /* SPDX-License-Identifier: MIT */
-/* What a sink is made of: code that delivers samples. Delivery itself comes with the sinks. */
+/* What a sink is made of: code that delivers samples to one database, broker or file. */
 
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "model/catalog.h"
 #include "model/option.h"
 #include "model/sample.h"
 
-/* A sink answers one question honestly. */
+/*
+ * A tag as it was when its sample was taken. A tag that was renamed or got another unit has one of
+ * these for each version; number tells them apart. Immutable, and lives as long as the sink does.
+ */
+typedef struct weir_sink_tag {
+    weir_tag_uid uid;
+    uint32_t number;  /* 0, 1, 2 ... of this sink's life: an index for what the sink keeps of it */
+    const char *name; /* "main-meter/power" */
+    const char *device;  /* "main-meter" */
+    const char *point;   /* "power", "phase[2]": the name without its device */
+    const char *unit;    /* "": none; like the texts below */
+    const char *type;    /* "float32" */
+    const char *address; /* "holding 52" */
+    const char *description;
+    size_t n_labels;
+    const weir_label *labels; /* ascending by key */
+    const char *labels_json;  /* "{}": none */
+} weir_sink_tag;
+
+/* A sample on its way to a sink, with all that is known of it. */
+typedef struct weir_sink_row {
+    const weir_sink_tag *tag;
+    weir_sample sample; /* ts has the offset of its epoch added, where the clock was wrong */
+    weir_wall received; /* when the reply came; likewise */
+    uint64_t seq;       /* of weir's store: grows, but may leave numbers out */
+    uint64_t plans;
+    uint32_t epoch;
+    bool replayed; /* sent before, most likely: `weir sink replay` */
+} weir_sink_row;
+
 typedef enum weir_send_result {
-    WEIR_SEND_DELIVERED,   /* the other side said so */
-    WEIR_SEND_RETRY_AFTER, /* not now: retry_after_us */
-    WEIR_SEND_REJECTED,    /* first_bad: index of the first sample it will never take, and why */
+    WEIR_SEND_DELIVERED, /* the other side said that it has them, all and durably */
+    WEIR_SEND_LATER,     /* not now: try all of them again. Some may have arrived */
+    WEIR_SEND_REJECTED,  /* it will never take first_bad, see there */
+    WEIR_SEND_TOO_LARGE, /* fewer at a time: max_rows, or half as many */
 } weir_send_result;
 
+/* What is in the way. The words are the states that `weir sink list` and `sinks` show. */
+#define WEIR_TROUBLE_LIST(X)                                                                       \
+    X(WEIR_TROUBLE_NONE, "online")                                                                 \
+    X(WEIR_TROUBLE_OFFLINE, "offline") /* cannot be reached, went away, does not answer */         \
+    X(WEIR_TROUBLE_REFUSED, "refused") /* password, token, certificate, right */                   \
+    X(WEIR_TROUBLE_MISCONFIGURED, "misconfigured") /* a database, table, column, bucket, folder */ \
+    X(WEIR_TROUBLE_BUSY, "busy")                   /* it asks to wait, or is overloaded */         \
+    X(WEIR_TROUBLE_FULL, "full")                   /* its disk or quota is */
+
+typedef enum weir_trouble {
+#define X(name, word) name,
+    WEIR_TROUBLE_LIST(X)
+#undef X
+} weir_trouble;
+
+const char *weir_trouble_text(weir_trouble trouble);
+
+/* A sink answers one question honestly. All zero is: delivered. */
 typedef struct weir_send_answer {
     weir_send_result result;
-    int64_t retry_after_us;
+    weir_trouble trouble;
+    int64_t retry_after_us; /* LATER: the other side's own wish; 0: delivery backs off by itself */
+    /* REJECTED: index of one row that it will never take; it alone is set aside and the others are
+     * sent again. SIZE_MAX: it is one or several of them: delivery looks for them by halves. A
+     * mistake in the configuration is never a rejection: it is LATER, misconfigured. */
     size_t first_bad;
-    char why[256];
+    size_t max_rows;  /* TOO_LARGE: 0: not known */
+    char why[256];    /* "the server says: database \"plant\" does not exist"; no secret in it */
+    char remedy[256]; /* what to do, a command if there is one; "": nothing */
 } weir_send_answer;
 
-enum { WEIR_SINK_ABI = 1 };
+/* What `weir sink test` tells. */
+typedef struct weir_sink_test {
+    weir_send_answer answer; /* delivered: a row was taken, and taken back where that can be */
+    int64_t latency_us;      /* of one round trip */
+    char peer[160];          /* "PostgreSQL 15.18 at 10.0.0.9:5432, database plant, TLS 1.3" */
+} weir_sink_test;
 
-/* A const descriptor. Each sink has a thread of its own: send may block until its deadline. */
+/* What a sink may use. Borrowed for its life; its functions may be called on the sink's thread. */
+typedef struct weir_sink_host {
+    void *data;
+    const char *name;    /* of the sink, in the configuration */
+    const char *store;   /* uuid of the store the samples are of */
+    const char *program; /* "weir/0.2.0", for a user agent or an application name */
+    uint64_t seed;       /* of what is random */
+    weir_mono (*now)(void *data);
+    weir_wall (*wall)(void *data);
+    /* True when the sink shall end: what waits for the other side is given up, with LATER. Asked at
+     * least every 200 ms while send or test waits. Any thread. */
+    bool (*is_ending)(void *data);
+    /* A log line: rare, for what no answer tells. */
+    void (*log)(void *data, weir_log_level level, const char *event, const char *text);
+} weir_sink_host;
+
+/* weir_sink_type.flags */
+enum {
+    WEIR_SINK_IN_ORDER = 1u << 0, /* a file: what is older goes first, also after an outage */
+};
+
+enum { WEIR_SINK_ABI = 2 };
+
+/*
+ * A sink type: a const descriptor. Each sink of the configuration has a thread of its own, on which
+ * all of it is called: calls may block, with the deadline and is_ending in mind. delivery
+ * (sinks/delivery) does everything else: takes rows from the log, chooses how many, backs off,
+ * looks for what is rejected, remembers how far it came.
+ */
 typedef struct weir_sink_type {
     uint32_t abi; /* WEIR_SINK_ABI */
     const char *name;
-    const char *summary;
-    const weir_option *options;
-    size_t state_size;
-    weir_err (*init)(void *state, const void *options, weir_error *error);
+    const char *summary; /* one line, for the manual */
+    const char *text;    /* a paragraph or more: what becomes of each kind of value, of NaN and
+                            of a bad sample, and which key absorbs a repetition */
+    const weir_option *options; /* of its own; those of every sink are the catalog's */
+    size_t options_size, state_size;
+    unsigned flags;
+    uint32_t rows_max; /* sent at a time, unless `batch` says so: 5000 and the like */
+
+    /* Whether the options make sense together; what they lack. No I/O but reading the files that
+     * hold secrets is put off to the first send. NULL: they always do. WEIR_EINVAL. */
+    weir_err (*check)(const void *options, weir_error *error);
+    /* Memory only, nothing that can wait: that is for the first send. options live as long. */
+    weir_err (*init)(void *state, const weir_sink_host *host, const void *options,
+                     weir_error *error);
     void (*deinit)(void *state); /* called even when init failed */
-    void (*send)(void *state, const weir_batch *batches, size_t n, weir_mono deadline,
+    /*
+     * Delivers rows[0..n), ascending by seq within what is new and within what is replayed. Opens
+     * its connection when it has none. Ends by the deadline.
+     */
+    void (*send)(void *state, const weir_sink_row *rows, size_t n, weir_mono deadline,
                  weir_send_answer *ret);
+    /* Opens a connection of its own, looks at whatever a send needs, writes a row and takes it
+     * back. */
+    void (*test)(void *state, weir_mono deadline, weir_sink_test *ret);
+    /* A sink that notes with the data how far it came answers with that seq, so that nothing is
+     * repeated after a crash; 0: nothing is there. NULL: it cannot. */
+    void (*resume)(void *state, weir_mono deadline, uint64_t *ret_seq, weir_send_answer *ret);
+    /* Called about each second in which nothing is sent: to rotate, to close what is idle. NULL. */
+    void (*idle)(void *state, weir_mono now);
+    /* The DDL, as text for a DBA. NULL: there is none. */
+    weir_err (*schema)(const void *options, weir_text *ret, weir_error *error);
 } weir_sink_type;
+
+/* What a module exports under this name; sinks/module.h. NULL: not for this version of weir. */
+typedef const weir_sink_type *(*weir_sink_module)(uint32_t abi);
+#define WEIR_SINK_MODULE_SYMBOL "weir_sink_module_get"

@@ -11,12 +11,24 @@
 
 struct sqlite3;
 
-/* How far a sink has come; it needs nothing up to seq any more. */
+typedef struct weir_span {
+    uint64_t first, last; /* inclusive */
+} weir_span;
+
+enum { WEIR_CURSOR_SPANS_MAX = 16 };
+
+/*
+ * How far a consumer has come: it needs nothing up to seq any more, and nothing of the spans. They
+ * lie behind seq, ascending, with something between them: what was sent live while a backlog
+ * remained.
+ */
 typedef struct weir_cursor {
     char *name;
     uint64_t seq;
     weir_wall ts;       /* when it got there */
     weir_wall detached; /* since when nobody owns it; 0: someone does */
+    size_t n_done;
+    weir_span done[WEIR_CURSOR_SPANS_MAX];
 } weir_cursor;
 
 /*

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What the store keeps for each sink and each pulling historian: orders, rows set aside, state. */
+
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/sink.h"
+#include "store/store.h"
+
+/*
+ * All on the store thread. How far a consumer came is its cursor (store.h, store/file/cursor.h);
+ * the rest lies in tables of its own (docs/design/store.md): it changes rarely.
+ */
+
+/*
+ * Who is configured now: makes a cursor at committed_seq for those that have none, attaches those
+ * that were detached, detaches sinks that are no longer named. Cursors of pulling historians are
+ * left alone. Commits.
+ */
+weir_err weir_store_register_sinks(weir_store *store, const char *const *names, size_t n,
+                                   weir_wall now, weir_error *error) WEIR_MUST_CHECK;
+
+/* Rows that a sink will never take, or (why NULL) has taken at last. Durable when it returns; of
+ * one sink and seq the newest reason counts. */
+typedef struct weir_set_aside {
+    const weir_sink_row *row;
+    const char *why;
+} weir_set_aside;
+weir_err weir_store_set_aside(weir_store *store, const char *sink, const weir_set_aside *rows,
+                              size_t n, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
+
+/* A replay got so far: all before this ts. INT64_MAX: it has ended. Nothing when the id is not that
+ * of the replay at hand. */
+weir_err weir_store_note_replay(weir_store *store, const char *sink, uint64_t id, int64_t done,
+                                weir_error *error) WEIR_MUST_CHECK;
+
+/* What SQL's `sinks` and `weir sink list` show without a daemon. Texts borrowed. */
+typedef struct weir_sink_record {
+    const char *name, *type, *state;   /* online offline refused misconfigured busy full paused
+                                          connecting disabled removed */
+    const char *error, *remedy;        /* "": none */
+    weir_wall since;                   /* of the state */
+    weir_wall delivered;               /* when something last was; 0: never */
+    weir_wall oldest_unsent;           /* ts; 0: nothing is unsent */
+    uint64_t backlog;                  /* samples and events behind its cursor, not done */
+    uint64_t sent, repeated, left_out; /* rows, since the start of the daemon */
+    uint64_t set_aside;
+    double rows_per_s; /* of late */
+    double rtt_ms;     /* of a send, the median of late; 0: none yet */
+} weir_sink_record;
+weir_err weir_store_put_sinks(weir_store *store, const weir_sink_record *sinks, size_t n,
+                              weir_error *error) WEIR_MUST_CHECK;
