@@ -330,7 +330,8 @@ static weir_err cursor_read(weir_take *take, weir_error *error)
         (void)sqlite3_bind_int64(state, 1, take->fresh[i].slot);
         err = weir_db_step(state, &row, error);
         if (err == WEIR_OK && row)
-            err = weir_cursors_apply(&take->cursors, sqlite3_column_blob(state, 0),
+            err = weir_cursors_apply(&take->cursors, take->fresh[i].first_seq,
+                                     sqlite3_column_blob(state, 0),
                                      (size_t)sqlite3_column_bytes(state, 0), error);
         (void)sqlite3_reset(state);
     }

@@ -127,8 +127,9 @@ static void every_sample_comes_once_and_in_order_while_merges_run(void **state)
             taken += c.n;
             at = c.last_seq;
             /* What was acknowledged may go to history and from the log. */
-            assert_int_equal(weir_store_set_cursor(f.store, "main", at, (weir_wall){now}, NULL),
-                             WEIR_OK);
+            assert_int_equal(
+                weir_store_set_cursor(f.store, "main", at, NULL, 0, (weir_wall){now}, NULL),
+                WEIR_OK);
         }
     }
     weir_take_chunk c;
