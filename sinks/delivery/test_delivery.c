@@ -26,6 +26,7 @@ struct bench {
     int64_t wall_offset;
     bool ending, box_is_full;
 
+    uint64_t first;    /* seq of the first sample */
     uint64_t seq;      /* committed */
     uint16_t *arrived; /* [seq] how often */
     uint64_t *order;   /* seqs as they arrived */
@@ -138,6 +139,7 @@ static void bench_start(struct bench *b)
         weir_delivery_new(&b->config, b->take, &b->host, &b->delivery, &error) != WEIR_OK)
         fail_msg("%s", error.text);
     b->next = b->now;
+    b->cursor = 0; /* it may begin a commit before the last */
 }
 
 static void bench_end(struct bench *b)
@@ -180,6 +182,7 @@ static struct bench *bench_open(const weir_sink_type *type)
     b->wall_offset = T0 - b->now.us;
     const char *names[] = {"main"};
     assert_int_equal(weir_store_register_sinks(b->store, names, 1, bench_wall(b), NULL), WEIR_OK);
+    b->first = weir_store_get_position(b->store).committed_seq + 1;
     b->replay_done = INT64_MIN;
     bench_start(b);
     return b;
@@ -333,14 +336,14 @@ static void after_an_outage_live_rows_go_first_and_the_backlog_at_its_rate(void 
     bench_live(b, 5, 100);
     const uint64_t before = b->seq;
     b->server.mood = SCRIPT_OFFLINE;
-    bench_live(b, 300, 100);
+    bench_live(b, 1200, 100);
     const uint64_t backlog_end = b->seq;
-    assert_true(b->server.n_sends < 5 + 6 + 300 / 30); /* it did not knock without end */
+    assert_true(b->server.n_sends < 5 + 6 + 1200 / 30); /* it did not knock without end */
     weir_sink_record r = weir_delivery_get_record(b->delivery);
     assert_string_equal(r.state, "offline");
     assert_string_equal(r.error, "connection refused");
     assert_int_equal(r.backlog, backlog_end - before);
-    assert_true(bench_wall(b).us - r.oldest_unsent.us > 295 * WEIR_S);
+    assert_true(bench_wall(b).us - r.oldest_unsent.us > 1195 * WEIR_S);
     b->server.mood = SCRIPT_WELL;
     bench_run(b, 61 * WEIR_S); /* the longest back-off */
     const size_t at = b->n_order;
@@ -350,8 +353,8 @@ static void after_an_outage_live_rows_go_first_and_the_backlog_at_its_rate(void 
     assert_all_arrived(b, live + 1, b->seq);
     assert_true(b->n_order - at < 20 * (500 + 100) + 1000);
     assert_true(b->n_order - at > 20 * 400);
-    bench_live(b, 120, 100);
-    assert_all_arrived(b, 1, b->seq);
+    bench_live(b, 300, 100);
+    assert_all_arrived(b, b->first, b->seq);
     assert_int_equal(b->cursor, b->seq);
     assert_int_equal(b->n_spans, 0);
     assert_int_equal(n_repeated(b), 0);
@@ -397,7 +400,7 @@ static void with_all_spans_in_use_nothing_is_lost(void **state)
     bench_end(b); /* a start knows cursor and spans, and no more */
     bench_start(b);
     bench_live(b, 60, 20);
-    assert_all_arrived(b, 1, b->seq);
+    assert_all_arrived(b, b->first, b->seq);
     assert_int_equal(b->cursor, b->seq);
     assert_true(n_repeated(b) < 100);
     bench_close(b);
@@ -413,6 +416,7 @@ static void a_slow_sink_gets_smaller_batches_and_live_rows_wait_for_one_send_at_
         bench_commit(b, 2000);
     bench_end(b);
     bench_start(b);
+    bench_run(b, WEIR_MS); /* what was there at the start is backlog */
     for (int i = 0; i < 30; i++) {
         const int64_t began = b->now.us;
         bench_commit(b, 10);
@@ -438,7 +442,7 @@ static void what_was_taken_without_an_answer_is_sent_again(void **state)
     bench_live(b, 10, 50);
     b->server.mood = SCRIPT_WELL;
     bench_live(b, 30, 50);
-    assert_all_arrived(b, 1, b->seq);
+    assert_all_arrived(b, b->first, b->seq);
     assert_true(n_repeated(b) >= 50);
     assert_int_equal(b->cursor, b->seq);
     bench_close(b);
@@ -456,7 +460,7 @@ static void a_server_that_never_answers_costs_the_deadline_and_no_more(void **st
     assert_string_equal(b->states, "offline(it does not answer)");
     b->server.mood = SCRIPT_WELL;
     bench_run(b, 2 * WEIR_S);
-    assert_all_arrived(b, 1, b->seq);
+    assert_all_arrived(b, b->first, b->seq);
     bench_close(b);
 }
 
@@ -475,7 +479,7 @@ static void retry_after_is_honoured_and_a_batch_that_is_too_large_halved(void **
     b->server.mood = SCRIPT_WELL;
     b->server.rows_max = 60;
     bench_run(b, 2 * WEIR_S);
-    assert_all_arrived(b, 1, b->seq);
+    assert_all_arrived(b, b->first, b->seq);
     assert_int_equal(n_repeated(b), 0);
     assert_in_range(b->server.largest, 31, 60);
     assert_string_equal(b->states, "busy(429 Too Many Requests) online");
@@ -500,7 +504,7 @@ static void rejected_rows_are_found_set_aside_and_the_others_arrive(void **state
         b->server.names_bad = names;
         bench_live(b, 10, 1000);
         bench_run(b, 60 * WEIR_S);
-        for (uint64_t seq = 1; seq <= b->seq; seq++)
+        for (uint64_t seq = b->first; seq <= b->seq; seq++)
             assert_int_equal(b->arrived[seq], seq % 397 != 0);
         assert_int_equal(b->n_aside, b->seq / 397);
         for (size_t i = 0; i < b->n_aside; i++)
@@ -547,7 +551,7 @@ static void when_most_rows_are_rejected_it_is_the_configuration(void **state)
     bench_run(b, 20 * WEIR_MINUTE);
     assert_int_equal(b->n_aside, aside);
     assert_int_equal(b->cursor, b->seq);
-    for (uint64_t seq = 1; seq <= b->seq; seq++) {
+    for (uint64_t seq = b->first; seq <= b->seq; seq++) {
         bool is_aside = false;
         for (size_t i = 0; i < b->n_aside; i++)
             is_aside |= b->aside[i] == seq;
@@ -565,7 +569,7 @@ static void while_the_postbox_is_full_no_row_is_passed_over(void **state)
     bench_commit(b, 1000);
     bench_run(b, 5 * WEIR_S);
     assert_int_equal(b->n_aside, 0);
-    assert_int_equal(b->cursor, 0);
+    assert_true(b->cursor < b->first);
     b->box_is_full = false;
     bench_run(b, 5 * WEIR_S);
     assert_int_equal(b->n_aside, 2);
@@ -597,13 +601,13 @@ static void what_may_yet_be_corrected_is_held_and_the_rest_goes_on(void **state)
     }
     const uint64_t held = b->seq;
     assert_int_equal(b->cursor, before);
-    assert_int_equal(b->n_order, before);
+    assert_int_equal(b->n_order, 60);
     correct(b, 1);
     for (int i = 0; i < 20; i++) {
         bench_commit_of(b, 20, 2, 0);
         bench_run(b, WEIR_S);
     }
-    assert_all_arrived(b, 1, held);
+    assert_all_arrived(b, b->first, held);
     assert_all_arrived(b, held + 2, b->seq); /* but for the event */
     assert_int_equal(b->cursor, b->seq);
     assert_int_equal(b->n_spans, 0);
@@ -627,7 +631,7 @@ static void what_a_file_has_is_not_repeated_after_a_crash(void **state)
     b->server.mood = SCRIPT_WELL;
     bench_start(b);
     bench_live(b, 10, 100);
-    assert_all_arrived(b, 1, b->seq);
+    assert_all_arrived(b, b->first, b->seq);
     assert_int_equal(n_repeated(b), 0);
     bench_close(b);
 }
@@ -638,7 +642,7 @@ static void a_file_of_another_store_is_not_believed(void **state)
     (void)state;
     b->server.has_seq = 1000000;
     bench_live(b, 3, 100);
-    assert_all_arrived(b, 1, b->seq);
+    assert_all_arrived(b, b->first, b->seq);
     bench_close(b);
 }
 
@@ -685,7 +689,6 @@ static void whatever_happens_every_row_arrives_or_is_set_aside(void **state)
             if (weir_random_below(&r, 6) == 0) {
                 bench_end(b);
                 bench_start(b);
-                b->cursor = 0; /* it may begin where the store had it */
             }
         }
         b->server.mood = SCRIPT_WELL;
@@ -693,7 +696,7 @@ static void whatever_happens_every_row_arrives_or_is_set_aside(void **state)
         b->server.row_us = 10;
         b->box_is_full = false;
         bench_run(b, WEIR_HOUR);
-        for (uint64_t seq = 1; seq <= b->seq; seq++) {
+        for (uint64_t seq = b->first; seq <= b->seq; seq++) {
             if (seq % 397 != 0 && b->arrived[seq] == 0)
                 fail_msg("seed %llu: seq %llu is lost", (unsigned long long)seed,
                          (unsigned long long)seq);

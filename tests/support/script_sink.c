@@ -48,8 +48,7 @@ static void server_sleep(script_server *server, int64_t us)
 }
 
 /* False: it is not in the mood, and has answered. */
-static bool server_is_well(script_server *server, const weir_sink_row *rows, size_t n,
-                           int64_t patience_us, weir_send_answer *ret)
+static bool server_is_well(script_server *server, int64_t patience_us, weir_send_answer *ret)
 {
     switch (server->mood) {
     case SCRIPT_WELL:
@@ -71,13 +70,8 @@ static bool server_is_well(script_server *server, const weir_sink_row *rows, siz
         later(ret, WEIR_TROUBLE_FULL, "no space left on its disk");
         return false;
     case SCRIPT_MUTE:
-        take_rows(server, rows, n);
-        later(ret, WEIR_TROUBLE_OFFLINE, "the connection was closed");
-        return false;
     case SCRIPT_TORN:
-        take_rows(server, rows, n / 2);
-        later(ret, WEIR_TROUBLE_OFFLINE, "the connection was closed");
-        return false;
+        return true; /* it takes them first */
     case SCRIPT_SILENT:
         server_sleep(server, patience_us);
         later(ret, WEIR_TROUBLE_OFFLINE, "it does not answer");
@@ -100,7 +94,7 @@ static void script_send(void *state, const weir_sink_row *rows, size_t n, weir_m
     script_server *server = s->server;
     server->n_sends++;
     server_sleep(server, server->send_us + (int64_t)n * server->row_us);
-    if (!server_is_well(server, rows, n, deadline.us - s->host->now(s->host->data).us, ret))
+    if (!server_is_well(server, deadline.us - s->host->now(s->host->data).us, ret))
         return;
     if (server->rows_max && n > server->rows_max) {
         ret->result = WEIR_SEND_TOO_LARGE;
@@ -113,7 +107,12 @@ static void script_send(void *state, const weir_sink_row *rows, size_t n, weir_m
             return;
         }
     }
-    take_rows(server, rows, n);
+    const bool dies = server->mood == SCRIPT_MUTE || server->mood == SCRIPT_TORN;
+    take_rows(server, rows, server->mood == SCRIPT_TORN ? n / 2 : n);
+    if (dies) {
+        later(ret, WEIR_TROUBLE_OFFLINE, "the connection was closed");
+        return;
+    }
     server->largest = n > server->largest ? n : server->largest;
     ret->result = WEIR_SEND_DELIVERED;
 }
@@ -128,7 +127,7 @@ static void script_test(void *state, weir_mono deadline, weir_sink_test *ret)
 static void script_resume(void *state, weir_mono deadline, uint64_t *ret_seq, weir_send_answer *ret)
 {
     const struct script_state *s = state;
-    if (!server_is_well(s->server, NULL, 0, deadline.us - s->host->now(s->host->data).us, ret))
+    if (!server_is_well(s->server, deadline.us - s->host->now(s->host->data).us, ret))
         return;
     *ret_seq = s->server->has_seq;
     ret->result = WEIR_SEND_DELIVERED;
