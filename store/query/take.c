@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "store/file/database.h"
+#include "store/file/schema.h"
 #include "store/query/take_priv.h"
 
-/* A tag's labels are ours, but a damaged text of them must not stop anything. */
 static const char *const take_sql[TAKE_STATEMENTS] = {
     [TAKE_BEGIN] = "BEGIN",
     [TAKE_COMMIT] = "COMMIT",
@@ -40,11 +40,18 @@ static const char *const take_sql[TAKE_STATEMENTS] = {
     [TAKE_LOG_ROW] = "SELECT first_seq, head, body FROM main.log WHERE first_seq=?",
     [TAKE_FRESH_ROW] = "SELECT first_seq, head, body FROM main.fresh WHERE slot=?",
     [TAKE_STATE] = "SELECT state FROM main.fresh WHERE slot=?",
+    [TAKE_ORDERS] = "SELECT paused, replay_id, replay_from, replay_to, replay_done, set_aside,"
+                    " retries FROM main.sink_order WHERE sink=?",
+    [TAKE_RETRIES] = "SELECT a.seq, a.uid, a.ts, a.received, a.plans, a.epoch, a.quality, a.kind,"
+                     " a.exponent, a.bits, a.bytes FROM main.set_aside_retry r"
+                     " JOIN main.set_aside a ON a.sink=r.sink AND a.seq=r.seq"
+                     " WHERE r.sink=?1 AND r.seq>?2 ORDER BY r.seq LIMIT ?3",
     [TAKE_EVENTS] = "SELECT count(*) FROM main.event WHERE seq BETWEEN ? AND ?",
     [TAKE_SET_ASIDE_BLOCKS] = "SELECT sum(count) FROM main.quarantine"
                               " WHERE origin IN ('log','fresh') AND key BETWEEN ? AND ?",
     [TAKE_TAG] = "SELECT v.seq, v.name, v.device, v.unit, v.type, v.address, v.description,"
                  " v.labels FROM main.tag_version v WHERE v.uid=? ORDER BY v.seq",
+    /* These are ours, but a damaged text of them must not stop anything. */
     [TAKE_LABELS] = "SELECT key, value FROM json_each(CASE WHEN json_valid(?1) THEN ?1 ELSE '{}'"
                     " END) WHERE atom IS NOT NULL ORDER BY key",
 };
@@ -57,6 +64,8 @@ static void take_detach(weir_take *take)
         (void)sqlite3_finalize(take->statements[i]);
         take->statements[i] = NULL;
     }
+    weir_view_free(take->view);
+    take->view = NULL;
     weir_query_close(take->query);
     take->query = NULL;
     take->version = take->head_version = take->orders_version = -1;
@@ -83,15 +92,29 @@ static weir_err uuid_read(weir_take *take, weir_error *error)
     return WEIR_OK;
 }
 
+/* The daemon migrates what it opens. */
+static weir_err version_check(sqlite3 *db, weir_error *error)
+{
+    int64_t version;
+    weir_err err = weir_db_int(db, "PRAGMA main.user_version", 0, &version, error);
+    return err == WEIR_OK && version < SCHEMA_VERSION
+               ? weir_fail(error, WEIR_EUNSUPPORTED,
+                           "an older weir wrote the store: start this one once")
+               : err;
+}
+
 static weir_err take_attach(weir_take *take, weir_error *error)
 {
     weir_err err = weir_query_open(take->data_dir, take->vfs, &take->query, error);
+    if (err == WEIR_OK)
+        err = version_check(weir_take_db(take), error);
     for (size_t i = 0; err == WEIR_OK && i < TAKE_STATEMENTS; i++)
         err = weir_db_prepare(weir_take_db(take), take_sql[i], &take->statements[i], error);
     if (err == WEIR_OK)
         err = uuid_read(take, error);
     /* Blocks are found by their numbers, which a store that was exchanged gives to others. */
     weir_take_blocks_deinit(take);
+    weir_take_replay_deinit(take);
     if (err != WEIR_OK)
         take_detach(take);
     return err;
@@ -149,6 +172,8 @@ void weir_take_close(weir_take *take)
     weir_take_tags_deinit(take);
     weir_cursors_deinit(&take->cursors);
     weir_arena_free(take->arena);
+    weir_arena_free(take->texts);
+    weir_take_replay_deinit(take);
     weir_free(take->blocks);
     weir_free(take->rows);
     weir_free(take->fresh);
@@ -317,41 +342,4 @@ bool weir_take_changed(weir_take *take)
     if (!take->query || file_moved(take) || version_read(take, &version, &ignored) != WEIR_OK)
         return true;
     return version != take->head_version || version != take->orders_version;
-}
-
-/* The table, and what rode with the commits that are not merged yet. */
-static weir_err cursor_read(weir_take *take, weir_error *error)
-{
-    WEIR_CLEANUP(weir_db_stmt_reset) sqlite3_stmt *state = take->statements[TAKE_STATE];
-    bool row;
-    weir_cursors_deinit(&take->cursors);
-    weir_err err = weir_cursors_load(&take->cursors, weir_take_db(take), error);
-    for (size_t i = 0; err == WEIR_OK && i < take->n_fresh; i++) {
-        (void)sqlite3_bind_int64(state, 1, take->fresh[i].slot);
-        err = weir_db_step(state, &row, error);
-        if (err == WEIR_OK && row)
-            err = weir_cursors_apply(&take->cursors, take->fresh[i].first_seq,
-                                     sqlite3_column_blob(state, 0),
-                                     (size_t)sqlite3_column_bytes(state, 0), error);
-        (void)sqlite3_reset(state);
-    }
-    const weir_cursor *found = weir_cursors_find(&take->cursors, take->name, strlen(take->name));
-    take->orders.known = found != NULL;
-    take->orders.cursor = found ? *found : (weir_cursor){.name = take->name};
-    return err;
-}
-
-weir_err weir_take_get_orders(weir_take *take, const weir_take_orders **ret, weir_error *error)
-{
-    weir_err err = weir_take_begin(take, error);
-    if (err != WEIR_OK)
-        return err;
-    take->orders = (weir_take_orders){0};
-    err = cursor_read(take, error);
-    weir_take_end(take);
-    if (err != WEIR_OK)
-        return err;
-    take->orders_version = take->version;
-    *ret = &take->orders;
-    return WEIR_OK;
 }

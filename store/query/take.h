@@ -57,8 +57,8 @@ typedef struct weir_take_chunk {
     bool held;     /* their clock was not right and may yet be corrected: not to be sent now */
     bool never;    /* their clock was not right, and the run that could have told by how much has
                       ended: they are counted in lost, and the caller has a gap recorded */
-    int64_t from_ts, to_ts; /* of these, by their wrong clock */
-    size_t n;      /* 0: all of it were events */
+    int64_t from_ts, to_ts;    /* of these, by their wrong clock */
+    size_t n;                  /* 0: all of it were events */
     const weir_sink_row *rows; /* ascending by seq; a sample of an epoch that was corrected has its
                                   time corrected */
 } weir_take_chunk;

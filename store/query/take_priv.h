@@ -9,6 +9,7 @@
 #include "store/file/cursor.h"
 #include "store/query/query.h"
 #include "store/query/take.h"
+#include "store/query/view.h"
 
 /* A commit that is not merged yet. */
 typedef struct weir_take_fresh {
@@ -54,6 +55,8 @@ enum {
     TAKE_LOG_ROW,
     TAKE_FRESH_ROW,
     TAKE_STATE,
+    TAKE_ORDERS,
+    TAKE_RETRIES,
     TAKE_EVENTS,
     TAKE_SET_ASIDE_BLOCKS,
     TAKE_TAG,
@@ -95,8 +98,20 @@ struct weir_take {
     weir_sink_row *rows;
     size_t n_rows, rows_capacity;
 
+    weir_arena *texts; /* of rows that borrow from no block */
+
     weir_cursors cursors;
     weir_take_orders orders;
+
+    weir_view *view; /* NULL: nothing was replayed yet */
+    struct {
+        weir_sink_row *rows; /* read ahead, ascending by ts */
+        size_t n, at, capacity;
+        weir_arena *texts;
+        int64_t from, until, to; /* all with from <= ts <= until is in them; of a replay up to to */
+        bool any;
+        uint64_t span; /* of ts, which the last reading ahead covered; 0: none yet */
+    } replay;
 };
 
 WEIR_DEFINE_CLEANUP(weir_take, weir_take_close)
@@ -126,3 +141,4 @@ void weir_take_tags_forget(weir_take *take);
 weir_err weir_take_row_room(weir_take *take, weir_error *error) WEIR_MUST_CHECK;
 
 void weir_take_blocks_deinit(weir_take *take);
+void weir_take_replay_deinit(weir_take *take);
