@@ -81,8 +81,11 @@ static void live_update(weir_delivery *d, uint64_t old)
 
 void weir_delivery_drop_batch(weir_delivery *d)
 {
+    if (d->batch.kind == BATCH_RETRY)
+        d->retry_after = 0;
     d->batch = (weir_delivery_batch){0};
     d->chunk = (weir_take_chunk){0};
+    d->chunk_at = 0;
     d->chunk_kind = BATCH_NONE;
 }
 
@@ -117,8 +120,7 @@ static size_t rows_fill(weir_delivery *d, bool filters)
     const size_t looked = d->chunk_at - from;
     if (filters && looked > 0) {
         d->left_out += looked - n;
-        d->wanted_share +=
-            share_weight * ((double)n / (double)looked - d->wanted_share);
+        d->wanted_share += share_weight * ((double)n / (double)looked - d->wanted_share);
     }
     return n;
 }
@@ -133,31 +135,44 @@ static size_t wanted(const weir_delivery *d)
 
 enum look { LOOK_AGAIN, LOOK_BATCH, LOOK_NOTHING };
 
+/* What a limit took is recorded by the store: a line a minute is enough. */
+static void lost_tell(weir_delivery *d, weir_mono now)
+{
+    char text[160];
+    d->lost += d->chunk.lost;
+    if (d->lost == 0 || !weir_mono_reached(now, d->lost_due))
+        return;
+    (void)snprintf(text, sizeof text,
+                   "%llu samples cannot be delivered: SELECT * FROM gaps says which and why",
+                   (unsigned long long)d->lost);
+    d->host->log(d->host->data, WEIR_LOG_WARNING, "sink_gap", text);
+    d->lost = 0;
+    d->lost_due = weir_mono_add(now, WEIR_MINUTE);
+}
+
 /* What the chunk says when it is not a matter of sending. LOOK_BATCH: it is. */
 static enum look chunk_pass(weir_delivery *d, weir_mono now, weir_mono *ret_next)
 {
     const weir_take_chunk *c = &d->chunk;
-    char text[160];
     if (c->held) {
         if (!d->held.n && !d->held.seq)
             d->held_due = weir_mono_add(now, HELD_INTERVAL);
         if (weir_spans_add(&d->held, d->chunk_seq, c->last_seq))
             return LOOK_AGAIN;
-        *ret_next = d->held_due;
+        *ret_next = weir_mono_min(*ret_next, d->held_due);
         return LOOK_NOTHING;
     }
-    if (c->never && c->lost > 0 &&
-        !d->host->on_gap(d->host->data, c->from_ts, c->to_ts, c->lost, "clock")) {
-        *ret_next = weir_mono_add(now, TAKE_RETRY);
+    const weir_consumer_gap gap = {.first_seq = d->chunk_seq,
+                                   .last_seq = c->last_seq,
+                                   .from_ts = c->from_ts,
+                                   .to_ts = c->to_ts,
+                                   .count = c->lost,
+                                   .cause = "clock"};
+    if (c->never && c->lost > 0 && !d->host->on_gap(d->host->data, &gap)) {
+        *ret_next = weir_mono_min(*ret_next, weir_mono_add(now, TAKE_RETRY));
         return LOOK_NOTHING;
     }
-    if (c->lost > 0) {
-        (void)snprintf(text, sizeof text, "%llu samples are not delivered: %s",
-                       (unsigned long long)c->lost,
-                       c->never ? "the clock was wrong, and nobody knows any more by how much"
-                                : "they were dropped at a limit of the store, or damaged");
-        d->host->log(d->host->data, WEIR_LOG_WARNING, "sink_gap", text);
-    }
+    lost_tell(d, now);
     return LOOK_BATCH;
 }
 
@@ -168,8 +183,7 @@ static enum look chunk_batch(weir_delivery *d, bool is_backlog)
     const uint64_t first = d->chunk_seq;
     const size_t n = rows_fill(d, true);
     const uint64_t last = d->chunk_at < c->n ? c->rows[d->chunk_at].seq - 1 : c->last_seq;
-    const int64_t last_ts =
-        d->chunk_at > 0 ? c->rows[d->chunk_at - 1].sample.ts.us : d->oldest_ts;
+    const int64_t last_ts = d->chunk_at > 0 ? c->rows[d->chunk_at - 1].sample.ts.us : d->oldest_ts;
     d->chunk_seq = last + 1;
     if (n == 0) {
         if (last >= first)
@@ -210,8 +224,8 @@ static enum look log_look(weir_delivery *d, weir_span open, bool is_backlog, wei
     if (chunk_goes_on_at(d, open.first))
         return chunk_batch(d, is_backlog);
     weir_delivery_drop_batch(d);
-    weir_err err = weir_take_next(d->take, open.first - 1, open.last, wanted(d), &d->chunk, &any,
-                                  &error);
+    weir_err err =
+        weir_take_next(d->take, open.first - 1, open.last, wanted(d), &d->chunk, &any, &error);
     if (err == WEIR_EDAMAGED && d->chunk.last_seq >= open.first) {
         d->host->log(d->host->data, WEIR_LOG_ERROR, "sink_gap", error.text);
         weir_delivery_mark(d, open.first, d->chunk.last_seq);
@@ -265,7 +279,7 @@ static enum look log_choose(weir_delivery *d, weir_mono now, bool live, weir_mon
     enum look look = LOOK_AGAIN;
     for (int looks = 0; looks < LOOKS_MAX && look == LOOK_AGAIN; looks++) {
         live_update(d, old);
-        if (live == (d->live_from == 0) && !live)
+        if (!live && d->live_from == 0)
             return LOOK_NOTHING; /* there is no backlog apart from what is live */
         const uint64_t after = live ? d->live_from : 0, until = live ? d->head : d->live_from;
         if (!weir_spans_next_open(&d->done, &d->held, after, until, &open))
@@ -293,9 +307,10 @@ static enum look retries_choose(weir_delivery *d, weir_mono now, weir_mono *ret_
         return LOOK_NOTHING;
     }
     weir_delivery_drop_batch(d);
-    const weir_err err = weir_take_retries(d->take, d->retry_after, weir_pace_size(&d->pace),
-                                           &d->chunk, &error);
+    const weir_err err =
+        weir_take_retries(d->take, d->retry_after, weir_pace_size(&d->pace), &d->chunk, &error);
     if (err != WEIR_OK) {
+        weir_delivery_drop_batch(d);
         *ret_next = weir_delivery_take_failed(d, &error);
         return LOOK_NOTHING;
     }
@@ -319,57 +334,79 @@ static enum look replay_take(weir_delivery *d, weir_mono *ret_next)
     const weir_err err = weir_take_history(d->take, from, d->replay_to, wanted(d), &d->chunk,
                                            &d->chunk_until, &error);
     if (err != WEIR_OK) {
+        weir_delivery_drop_batch(d);
         *ret_next = weir_delivery_take_failed(d, &error);
         return LOOK_NOTHING;
     }
+    weir_delivery_take_works(d);
     d->chunk_kind = BATCH_REPLAY;
-    d->chunk_at = 0;
+    while (d->chunk_at < d->chunk.n && d->chunk_at < d->replay_skip &&
+           d->chunk.rows[d->chunk_at].sample.ts.us == from)
+        d->chunk_at++;
     return LOOK_AGAIN;
 }
 
-/* All before until + 1 has gone again; at the end of the replay, all of it has. */
-static bool replay_note(weir_delivery *d, int64_t until)
+/* Where the replay is when all rows of the chunk up to chunk_at are settled. */
+static void replay_position(const weir_delivery *d, weir_delivery_batch *b)
 {
-    const int64_t done = until >= d->replay_to ? INT64_MAX : until + 1;
-    if (!d->host->on_replay(d->host->data, d->replay_id, done))
+    const weir_take_chunk *c = &d->chunk;
+    b->replay_id = d->replay_id;
+    b->replay_skip = 0;
+    if (d->chunk_at == c->n) {
+        b->replay_done = d->chunk_until >= d->replay_to ? INT64_MAX : d->chunk_until + 1;
+        return;
+    }
+    b->replay_done = c->rows[d->chunk_at].sample.ts.us;
+    for (size_t i = d->chunk_at; i > 0 && c->rows[i - 1].sample.ts.us == b->replay_done; i--)
+        b->replay_skip++;
+}
+
+bool weir_delivery_replayed(weir_delivery *d, const weir_delivery_batch *b)
+{
+    if (b->replay_id != d->replay_id)
+        return true; /* another was ordered meanwhile */
+    if (b->replay_done != d->replay_done &&
+        !d->host->on_replay(d->host->data, b->replay_id, b->replay_done))
         return false;
-    d->replay_done = done;
+    d->replay_done = b->replay_done;
+    d->replay_skip = b->replay_skip;
     return true;
+}
+
+static enum look replay_look(weir_delivery *d, weir_mono now, weir_mono *ret_next)
+{
+    const weir_mono at = weir_pace_backlog_at(&d->pace, now);
+    weir_delivery_batch b = {.kind = BATCH_REPLAY, .is_backlog = true};
+    if (d->replay_id == 0 || d->replay_done == INT64_MAX)
+        return LOOK_NOTHING;
+    if (at.us > now.us) {
+        *ret_next = weir_mono_min(*ret_next, at);
+        return LOOK_NOTHING;
+    }
+    if ((d->chunk_kind != BATCH_REPLAY || d->chunk_at >= d->chunk.n) &&
+        replay_take(d, ret_next) == LOOK_NOTHING)
+        return LOOK_NOTHING;
+    const size_t n = rows_fill(d, true);
+    for (size_t i = 0; i < n; i++)
+        d->rows[i].replayed = true;
+    replay_position(d, &b);
+    b.search.n = n;
+    if (n > 0) {
+        d->batch = b;
+        return LOOK_BATCH;
+    }
+    if (weir_delivery_replayed(d, &b))
+        return LOOK_AGAIN;
+    *ret_next = weir_mono_add(now, TAKE_RETRY);
+    return LOOK_NOTHING;
 }
 
 static enum look replay_choose(weir_delivery *d, weir_mono now, weir_mono *ret_next)
 {
-    if (d->replay_id == 0 || d->replay_done == INT64_MAX)
-        return LOOK_NOTHING;
-    for (int looks = 0; looks < LOOKS_MAX; looks++) {
-        const weir_mono at = weir_pace_backlog_at(&d->pace, now);
-        *ret_next = weir_mono_min(*ret_next, at.us > now.us ? at : *ret_next);
-        if (at.us > now.us)
-            return LOOK_NOTHING;
-        if (d->chunk_kind != BATCH_REPLAY && replay_take(d, ret_next) == LOOK_NOTHING)
-            return LOOK_NOTHING;
-        const size_t n = rows_fill(d, true);
-        for (size_t i = 0; i < n; i++)
-            d->rows[i].replayed = true;
-        const int64_t until = d->chunk_at < d->chunk.n ? INT64_MIN : d->chunk_until;
-        if (until != INT64_MIN)
-            d->chunk_kind = BATCH_NONE;
-        if (n > 0) {
-            d->batch = (weir_delivery_batch){.kind = BATCH_REPLAY,
-                                             .is_backlog = true,
-                                             .search = {.n = n},
-                                             .replay_id = d->replay_id,
-                                             .until = until};
-            return LOOK_BATCH;
-        }
-        if (!replay_note(d, until)) {
-            *ret_next = weir_mono_add(now, TAKE_RETRY);
-            return LOOK_NOTHING;
-        }
-        if (d->replay_done == INT64_MAX)
-            return LOOK_NOTHING;
-    }
-    return LOOK_AGAIN;
+    enum look look = LOOK_AGAIN;
+    for (int looks = 0; looks < LOOKS_MAX && look == LOOK_AGAIN; looks++)
+        look = replay_look(d, now, ret_next);
+    return look;
 }
 
 /* --- all of it ---------------------------------------------------------------------------- */

@@ -31,7 +31,8 @@ typedef struct weir_delivery_batch {
     uint64_t first_seq, last_seq; /* LOG: the stretch that is done when all are */
     int64_t last_ts;              /* LOG: of the last sample in it, sent or not */
     uint64_t replay_id;           /* REPLAY */
-    int64_t until;                /* REPLAY: all up to this ts; INT64_MIN: more of it follows */
+    int64_t replay_done;          /* REPLAY: then all before this ts has gone ... */
+    size_t replay_skip;           /* ... and so many samples of it */
 } weir_delivery_batch;
 
 struct weir_delivery {
@@ -46,8 +47,8 @@ struct weir_delivery {
     weir_pace pace;
 
     /* How far it is. */
-    bool begun;       /* the cursor was read */
-    bool moved;       /* and the postbox does not have it yet */
+    bool begun; /* the cursor was read */
+    bool moved; /* and the postbox does not have it yet */
     weir_spans done;
     weir_spans held;    /* not to be sent for now: their clock may yet be corrected */
     weir_mono held_due; /* look again */
@@ -66,13 +67,14 @@ struct weir_delivery {
     uint64_t n_set_aside, n_retries;
     uint64_t replay_id;
     int64_t replay_from, replay_to, replay_done;
+    size_t replay_skip;
     uint64_t retry_after; /* seq */
     weir_mono retries_due;
 
     /* What was taken and is not in a batch yet; valid until the next call of take. */
     weir_take_chunk chunk;
-    size_t chunk_at;     /* rows before it are in a batch or left out */
-    uint64_t chunk_seq;  /* the first that is not */
+    size_t chunk_at;    /* rows before it are in a batch or left out */
+    uint64_t chunk_seq; /* the first that is not */
     weir_batch_kind chunk_kind;
     int64_t chunk_until; /* REPLAY */
     double wanted_share; /* of what is taken, passes the filter, of late */
@@ -83,22 +85,27 @@ struct weir_delivery {
 
     weir_mono wait_until; /* after a failure */
     weir_mono idle_due;
-    size_t odd_one; /* while most rows are rejected: which row is tried next */
+    size_t odd_one;                      /* while most rows are rejected: which row is tried next */
     uint8_t outcomes[DELIVERY_OUTCOMES]; /* 1: rejected */
     size_t next_outcome, n_rejected;
 
     const char *state_text;
     char why[256], remedy[256];
     weir_wall since, delivered;
-    weir_mono told;      /* when a state was last told */
+    weir_mono told; /* when a state was last told */
     char told_why[256];
-    bool take_failing;   /* said so */
-    int64_t oldest_ts;   /* of what is not done, about */
+    bool take_failing; /* said so */
+    uint64_t lost;     /* samples, not told yet */
+    weir_mono lost_due;
+    int64_t oldest_ts; /* of what is not done, about */
     uint64_t sent, repeated, left_out;
 };
 
 /* choice.c: fills the batch with what goes next. False: nothing, until *ret_next. */
 bool weir_delivery_choose(weir_delivery *d, weir_mono now, weir_mono *ret_next);
+
+/* All rows of a replay's batch are settled. False: the postbox does not take it now. */
+bool weir_delivery_replayed(weir_delivery *d, const weir_delivery_batch *batch);
 
 /* Nothing of what was taken is used any more; unsettled rows of the batch are taken again. */
 void weir_delivery_drop_batch(weir_delivery *d);
