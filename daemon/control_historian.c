@@ -48,8 +48,8 @@ static json_t *value_json(const weir_value *value)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_value_format_json(value, &text);
-    json_t *v = json_loadb(weir_text_get(&text), text.length, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                           NULL);
+    json_t *v =
+        json_loadb(weir_text_get(&text), text.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     return v ? v : json_null();
 }
 
@@ -86,19 +86,19 @@ static bool wish_parse(const json_t *params, weir_historian_wish *ret, weir_erro
 {
     const json_t *tags = json_object_get(params, "tags"), *from = json_object_get(params, "from");
     uint64_t limit = 0;
-    *ret = (weir_historian_wish){.name = name_of(params, error),
-                                 .tags = json_string_value(tags),
-                                 .from_now = from && strcmp(json_is_string(from)
-                                                                ? json_string_value(from)
-                                                                : "",
-                                                            "now") == 0};
+    *ret = (weir_historian_wish){
+        .name = name_of(params, error),
+        .tags = json_string_value(tags),
+        .from_now =
+            from && strcmp(json_is_string(from) ? json_string_value(from) : "", "now") == 0};
     if (!ret->name || !number_of(params, "limit", &limit, error) ||
         !number_of(params, "after", &ret->after, error))
         return false;
     ret->limit = limit > WEIR_HISTORIAN_ROWS_MAX ? WEIR_HISTORIAN_ROWS_MAX : (size_t)limit;
     if (tags && !ret->tags)
         (void)weir_fail(error, WEIR_EINVAL, "\"tags\" must be a pattern such as \"meter-*/power\"");
-    else if (from && !ret->from_now && (!json_is_string(from) || strcmp(json_string_value(from), "log") != 0))
+    else if (from && !ret->from_now &&
+             (!json_is_string(from) || strcmp(json_string_value(from), "log") != 0))
         (void)weir_fail(error, WEIR_EINVAL, "\"from\" is \"log\" or \"now\"");
     else
         return true;
@@ -154,8 +154,8 @@ static weir_err acknowledge(weir_historians *historians, const json_t *params, j
         (before && !json_is_integer(before)))
         return weir_fail(error, WEIR_EINVAL,
                          "either \"cursor\" (of a read) or \"before\" (microseconds) is needed");
-    weir_err err = store_check(historians, name,
-                               json_string_value(json_object_get(params, "store")), error);
+    weir_err err =
+        store_check(historians, name, json_string_value(json_object_get(params, "store")), error);
     if (err == WEIR_OK && before)
         err = weir_historian_acknowledge_time(
             historians, name, (weir_wall){json_integer_value(before)}, &cursor, error);

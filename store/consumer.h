@@ -9,9 +9,6 @@
 #include "model/sink.h"
 #include "store/store.h"
 
-/* In front of the name of a pulling historian, in the name of its cursor; no sink's name has it. */
-#define WEIR_HISTORIAN_PREFIX "historian:"
-
 /*
  * All on the store thread. How far a consumer came is its cursor (store.h, store/file/cursor.h);
  * the rest lies in tables of its own (docs/design/store.md): it changes rarely.
