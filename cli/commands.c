@@ -16,6 +16,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_store,
     &weir_command_device,
     &weir_command_tag,
+    &weir_command_historian,
     &weir_command_backup,
     &weir_command_restore,
     &weir_command_migrate,

@@ -28,6 +28,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "daemon/control_historian.h"
 #include "runtime/clock.h"
 #include "store/file/identity.h"
 
@@ -57,6 +58,7 @@ struct weir_control {
     struct sockaddr_un address;
     int listener;
     int stop_pipe[2];
+    weir_historians *historians;
     pthread_t thread;
     bool bound; /* the socket's file is ours */
     bool started;
@@ -289,10 +291,12 @@ static json_t *control_answer(weir_control *c, const char *line, size_t n)
         (void)json_object_set_new(answer, "result", control_status(c));
     else if (strcmp(method, "tag.purge") == 0 || strcmp(method, "device.replace") == 0)
         control_edit(c, method, json_object_get(request, "params"), answer);
-    else
+    else if (!weir_control_historian(c->historians, method, json_object_get(request, "params"),
+                                     answer))
         (void)json_object_set_new(answer, "error",
                                   json_string("unknown method; this version has: status, "
-                                              "tag.purge, device.replace"));
+                                              "tag.purge, device.replace, historian.read, "
+                                              "historian.acknowledge, historian.remove"));
     json_decref(request);
     return answer;
 }
@@ -449,7 +453,6 @@ static weir_err control_start(weir_control *c, weir_error *error)
 {
     WEIR_TEXT_AUTO path = WEIR_TEXT_INIT;
     sigset_t all, old;
-    c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;
     weir_err err = weir_control_path(c->catalog->store.data_dir, getpid(), &path, error);
     if (err)
         return err;
@@ -476,7 +479,11 @@ weir_err weir_control_start(weir_collector *collector, const weir_catalog *catal
     c->deliveries = deliveries;
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         c->clients[i].fd = -1;
-    weir_err err = control_start(c, error);
+    c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;
+    weir_err err = weir_historians_new(catalog->store.data_dir, NULL,
+                                       weir_collector_postbox(collector), &c->historians, error);
+    if (!err)
+        err = control_start(c, error);
     if (err) {
         weir_control_stop(c);
         return err;
@@ -505,6 +512,7 @@ void weir_control_stop(weir_control *control)
             (void)close(c->stop_pipe[i]);
     if (c->listener >= 0)
         (void)close(c->listener);
+    weir_historians_free(c->historians);
     weir_free(c);
 }
 

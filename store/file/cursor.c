@@ -342,7 +342,11 @@ uint64_t weir_cursors_passed(const weir_cursors *c, weir_wall now, int64_t detac
     uint64_t passed = UINT64_MAX;
     for (size_t i = 0; i < c->n; i++) {
         const weir_cursor *item = &c->items[i];
-        const bool gone = item->detached.us != 0 && now.us - item->detached.us >= detached_after_us;
+        /* Nobody says when a historian is gone for good. */
+        const bool pulls =
+            strncmp(item->name, WEIR_HISTORIAN_PREFIX, sizeof WEIR_HISTORIAN_PREFIX - 1) == 0;
+        const int64_t since = item->detached.us != 0 ? item->detached.us : pulls ? item->ts.us : 0;
+        const bool gone = since != 0 && now.us - since >= detached_after_us;
         if (!gone && item->seq < passed)
             passed = item->seq;
     }
