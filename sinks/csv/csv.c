@@ -175,7 +175,8 @@ static bool commit(struct csv *s, uint64_t seq, weir_send_answer *ret)
 
 static bool is_full(const struct csv *s)
 {
-    const uint64_t size = s->writer.size + s->buffer.length;
+    /* The header comes with the first line. */
+    const uint64_t size = (s->writer.size ? s->writer.size : s->header.length) + s->buffer.length;
     return s->options->rotate_size && size > s->header.length &&
            size + s->line.length > s->options->rotate_size;
 }
