@@ -176,10 +176,10 @@ static void server_note(weir_pg_connection *c, const PGconn *pg)
     (void)snprintf(c->user, sizeof c->user, "%s", user ? user : "");
 }
 
-typedef enum goal { GOAL_READY, GOAL_ENCRYPTED } goal;
+enum goal { GOAL_READY, GOAL_ENCRYPTED };
 
 /* To the goal; false with an answer. */
-static bool handshake(weir_pg_connection *c, PGconn *pg, goal goal, weir_mono deadline,
+static bool handshake(weir_pg_connection *c, PGconn *pg, enum goal goal, weir_mono deadline,
                       weir_send_answer *ret)
 {
     const weir_pg_place place = place_of(c);
@@ -226,7 +226,7 @@ static void refusal_explain(weir_pg_connection *c, keywords *k, weir_mono deadli
 
 static void certificate_warn(weir_pg_connection *c)
 {
-    char text[200];
+    char text[400];
     const int days = weir_pg_certificate_days(c->pg);
     if (days > EXPIRY_TOLD_DAYS || c->is_certificate_told)
         return;
@@ -338,7 +338,7 @@ static bool results_take(weir_pg_connection *c, bool is_copy_wanted, PGresult **
                          weir_send_answer *ret)
 {
     bool is_good = true;
-    for (PGresult *result; result_wait(c, &result, ret);) {
+    for (PGresult *result = NULL; result_wait(c, &result, ret);) {
         if (!result) {
             if (PQstatus(c->pg) == CONNECTION_BAD)
                 weir_pg_close(c);

@@ -126,11 +126,11 @@ static void postgres_test(void *state, weir_mono deadline, weir_sink_test *ret)
     c.deadline = deadline;
     if (weir_pg_open(&c, &ret->answer)) {
         weir_pg_peer(&c, ret->peer, sizeof ret->peer);
-        const bool works = latency_measure(&c, &ret->latency_us, &ret->answer) &&
-                           weir_pg_transaction_begin(&c, &ret->answer) &&
-                           weir_pg_schema_fit(&c, &tables, &ret->answer) &&
-                           row_try(p, &transfer, &ret->answer);
-        (void)works;
+        /* An answer on the way there, that a table was missing, is over by the end. */
+        if (latency_measure(&c, &ret->latency_us, &ret->answer) &&
+            weir_pg_transaction_begin(&c, &ret->answer) &&
+            weir_pg_schema_fit(&c, &tables, &ret->answer) && row_try(p, &transfer, &ret->answer))
+            ret->answer = (weir_send_answer){.result = WEIR_SEND_DELIVERED};
         weir_pg_settle(&c);
     }
     weir_pg_close(&c);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/number.h"
+#include "sinks/postgres/connection.h"
 
 /* Told in one statement at most: a JSON text of some MB; jsonb ends at 255 MB. */
 enum { TOLD_MAX = 1000, TOLD_BYTES_MAX = 4 << 20 };

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 #include "model/sink.h"
-#include "sinks/postgres/connection.h"
 #include "sinks/postgres/layout.h"
+
+struct weir_pg_connection; /* sinks/postgres/connection.h */
 
 /*
  * One of these for a connection: what is remembered holds as long as it is open. Versions of a tag
@@ -38,7 +39,7 @@ void weir_pg_tags_forget(weir_pg_tags *t); /* all of it; keeps the memory */
 weir_err weir_pg_tags_find(weir_pg_tags *t, const weir_sink_row *rows, size_t n) WEIR_MUST_CHECK;
 
 /* Tells the database, within a transaction. */
-bool weir_pg_tags_tell(weir_pg_tags *t, weir_pg_connection *c, weir_send_answer *ret);
+bool weir_pg_tags_tell(weir_pg_tags *t, struct weir_pg_connection *c, weir_send_answer *ret);
 
 /* How the transaction ended: rolled back, what was pending is not known. */
 void weir_pg_tags_settle(weir_pg_tags *t, bool is_committed);

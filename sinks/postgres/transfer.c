@@ -20,7 +20,7 @@
 /* Handed to libpq so much at a time: the server works on it while the next is encoded. */
 enum { CHUNK = 64 * 1024 };
 
-typedef enum route { ROUTE_DIRECT, ROUTE_STAGED } route;
+enum route { ROUTE_DIRECT, ROUTE_STAGED };
 
 void weir_pg_transfer_deinit(weir_pg_transfer *t)
 {
@@ -50,7 +50,7 @@ bool weir_pg_transaction_begin(weir_pg_connection *c, weir_send_answer *ret)
 
 /* --- rows --------------------------------------------------------------------------------- */
 
-static void copy_add(const weir_pg_tables *tables, route route, weir_text *sql)
+static void copy_add(const weir_pg_tables *tables, enum route route, weir_text *sql)
 {
     if (route == ROUTE_STAGED)
         weir_pg_tables_fill(tables,
@@ -104,8 +104,8 @@ static bool is_duplicate(const weir_send_answer *answer)
 
 /* The statements before, the rows, the statements behind. A rejection's first_bad is an index among
  * the rows sent. */
-static bool copy_run(weir_pg_transfer *t, const char *sql, route route, const weir_sink_row *rows,
-                     weir_send_answer *ret)
+static bool copy_run(weir_pg_transfer *t, const char *sql, enum route route,
+                     const weir_sink_row *rows, weir_send_answer *ret)
 {
     weir_pg_connection *c = t->connection;
     c->n_rows = t->batch.n;
@@ -140,8 +140,8 @@ static bool batch_fill(weir_pg_transfer *t, const weir_sink_row *rows, size_t n,
     return err == WEIR_OK;
 }
 
-static bool transaction_run(weir_pg_transfer *t, const weir_sink_row *rows, size_t n, route route,
-                            weir_send_answer *ret)
+static bool transaction_run(weir_pg_transfer *t, const weir_sink_row *rows, size_t n,
+                            enum route route, weir_send_answer *ret)
 {
     WEIR_TEXT_AUTO sql = WEIR_TEXT_INIT;
     const bool has_tags = t->tags.n_pending > 0;
@@ -158,7 +158,7 @@ static bool transaction_run(weir_pg_transfer *t, const weir_sink_row *rows, size
                           : weir_pg_run(t->connection, weir_text_get(&sql), NULL, 0, NULL, ret);
 }
 
-static bool attempt(weir_pg_transfer *t, const weir_sink_row *rows, size_t n, route route,
+static bool attempt(weir_pg_transfer *t, const weir_sink_row *rows, size_t n, enum route route,
                     weir_send_answer *ret)
 {
     const weir_err err = weir_pg_tags_find(&t->tags, rows, n);
@@ -176,7 +176,7 @@ void weir_pg_transfer_send(weir_pg_transfer *t, const weir_sink_row *rows, size_
 {
     *ret = (weir_send_answer){.result = WEIR_SEND_DELIVERED};
     /* What is replayed is there already, most likely: straight to where that is no error. */
-    const route first = rows[0].replayed ? ROUTE_STAGED : ROUTE_DIRECT;
+    const enum route first = rows[0].replayed ? ROUTE_STAGED : ROUTE_DIRECT;
     if (attempt(t, rows, n, first, ret) || first == ROUTE_STAGED || !is_duplicate(ret) ||
         !t->connection->pg)
         return;
@@ -189,7 +189,7 @@ bool weir_pg_transfer_try(weir_pg_transfer *t, const weir_sink_row *row, weir_se
     const weir_err err = weir_pg_tags_find(&t->tags, row, 1);
     if (err != WEIR_OK || !tags_tell(t, 1, ret) || !batch_fill(t, row, 1, ret))
         return false;
-    for (route route = ROUTE_DIRECT; route <= ROUTE_STAGED; route++) {
+    for (enum route route = ROUTE_DIRECT; route <= ROUTE_STAGED; route++) {
         WEIR_TEXT_AUTO sql = WEIR_TEXT_INIT;
         copy_add(t->connection->tables, route, &sql);
         if (!copy_run(t, weir_text_get(&sql), route, row, ret))
