@@ -8,20 +8,28 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Measurement, tag keys and tag values: comma, blank and (in tags) = are escaped. A backslash at
- * the end would escape what follows the name. */
+static bool is_break(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/*
+ * Measurement, tag keys and tag values: comma, blank and (in tags) = are escaped. A backslash in
+ * front of one of these or at the end would escape what follows, and doubling it helps with some
+ * servers only (InfluxDB 1.6 says "invalid tag format"): an underscore parts them.
+ */
 static void name_add(weir_text *t, const char *name, const char *escaped)
 {
     for (const char *c = name; *c; c++) {
-        if (*c == '\n' || *c == '\r') {
+        if (is_break(*c)) {
             weir_text_add(t, "\\ ");
             continue;
         }
         if (strchr(escaped, *c))
             weir_text_add_char(t, '\\');
         weir_text_add_char(t, *c);
-        if (*c == '\\' && !c[1])
-            weir_text_add_char(t, '\\');
+        if (*c == '\\' && (is_break(c[1]) || strchr(escaped, c[1]))) /* strchr finds the NUL */
+            weir_text_add_char(t, '_');
     }
 }
 
@@ -30,12 +38,17 @@ void weir_line_add_name(weir_text *t, const char *measurement)
     name_add(t, measurement, ", ");
 }
 
+void weir_line_add_key(weir_text *t, const char *key)
+{
+    name_add(t, key, ", =");
+}
+
 void weir_line_add_tag(weir_text *t, const char *key, const char *value)
 {
     if (!*value)
         return; /* an empty tag value is a syntax error */
     weir_text_add_char(t, ',');
-    name_add(t, key, ", =");
+    weir_line_add_key(t, key);
     weir_text_add_char(t, '=');
     name_add(t, value, ", =");
 }

@@ -33,6 +33,7 @@ void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sa
  */
 void weir_line_add_name(weir_text *t, const char *measurement);
 void weir_line_add_tag(weir_text *t, const char *key, const char *value); /* "": nothing */
+void weir_line_add_key(weir_text *t, const char *key);                    /* of a field */
 /* Without the blank before them. */
 void weir_line_add_fields(weir_text *t, const weir_sample *sample);
 /* With the blank before it: in units of that many nanoseconds, rounded down. */

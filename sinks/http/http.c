@@ -116,15 +116,6 @@ bool weir_http_header(const weir_http_reply *reply, const char *name, char *ret,
 
 /* --- what goes out ------------------------------------------------------------------------ */
 
-void weir_http_add_escaped(weir_text *t, const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~", *c))
-            weir_text_add_char(t, (char)*c);
-        else
-            weir_text_format(t, "%%%02X", *c);
-}
-
 /* An option that libcurl was built without is a build that cannot be used: noticed in the result.
  */
 #define SET(option, value) (ok = curl_easy_setopt(easy, option, value) == CURLE_OK && ok)
