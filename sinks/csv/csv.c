@@ -327,8 +327,10 @@ static bool test_current(struct csv *s, weir_sink_test *ret)
                          weir_zone_to_local(s->zone, s->host->wall(s->host->data)), &path);
     if (stat(weir_text_get(&path), &st) != 0)
         return errno == ENOENT || test_failed(ret, errno, "cannot look at", weir_text_get(&path));
-    if (!S_ISREG(st.st_mode))
-        return test_failed(ret, EISDIR, "cannot write to", weir_text_get(&path));
+    if (!S_ISREG(st.st_mode)) {
+        weir_trouble_not_a_file(&ret->answer, st.st_mode, weir_text_get(&path));
+        return false;
+    }
     return access(weir_text_get(&path), W_OK) == 0 ||
            test_failed(ret, errno, "cannot write to", weir_text_get(&path));
 }
