@@ -13,7 +13,7 @@
 
 #include "sinks/postgres/connection.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,6 +237,20 @@ static void certificate_warn(weir_pg_connection *c)
     c->is_certificate_told = true;
 }
 
+/* libpq goes on without a certificate whose file is missing, and the server then asks for one. */
+static bool files_are_there(const weir_pg_options *options, weir_send_answer *ret)
+{
+    const char *const files[] = {options->ssl_cert, options->ssl_key};
+    for (size_t i = 0; i < 2; i++)
+        if (files[i] && access(files[i], R_OK) != 0) {
+            weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "%.200s cannot be read: %s", files[i],
+                          strerror(errno));
+            weir_pg_remedy(ret, "see ssl_cert and ssl_key of the sink");
+            return false;
+        }
+    return true;
+}
+
 static bool connect_by(weir_pg_connection *c, keywords *k, weir_send_answer *ret)
 {
     const int64_t left = time_left(c, c->deadline);
@@ -277,6 +291,8 @@ bool weir_pg_open(weir_pg_connection *c, weir_send_answer *ret)
         weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "%.250s", error.text);
         return false;
     }
+    if (!files_are_there(c->options, ret))
+        return false;
     PQconninfoOption *url = PQconninfoParse(c->options->url, NULL);
     keywords_fill(c, url, weir_text_get(&password), &k);
     const bool is_open = connect_by(c, &k, ret);
@@ -418,9 +434,10 @@ void weir_pg_settle(weir_pg_connection *c)
 void weir_pg_look(weir_pg_connection *c)
 {
     struct pollfd fd = {.fd = c->pg ? PQsocket(c->pg) : -1, .events = POLLIN};
-    if (c->pg && poll(&fd, 1, 0) > 0 &&
-        (!PQconsumeInput(c->pg) || PQstatus(c->pg) != CONNECTION_OK))
-        weir_pg_close(c);
+    /* The last words of a server that goes come before the end of its stream. */
+    for (int reads = 0; c->pg && reads < 3 && poll(&fd, 1, 0) > 0; reads++)
+        if (!PQconsumeInput(c->pg) || PQstatus(c->pg) != CONNECTION_OK)
+            weir_pg_close(c);
 }
 
 void weir_pg_peer(const weir_pg_connection *c, char *ret, size_t size)
