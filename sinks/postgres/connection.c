@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sinks/postgres/address.h"
 #include "sinks/postgres/certificate.h"
 #include "sinks/text/secret.h"
 
@@ -128,6 +129,14 @@ static void keyword_set(keywords *k, const char *name, const char *value)
         k->names[k->n] = name;
         k->values[k->n++] = value;
     }
+}
+
+static const char *keyword_get(const keywords *k, const char *name)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (strcmp(k->names[i], name) == 0)
+            return k->values[i];
+    return "";
 }
 
 static const char *root_file_of(const weir_pg_options *options)
@@ -251,12 +260,28 @@ static bool files_are_there(const weir_pg_options *options, weir_send_answer *re
     return true;
 }
 
-static bool connect_by(weir_pg_connection *c, keywords *k, weir_send_answer *ret)
+/* libpq would wait for the name server as long as that takes: it is given numbers. */
+static bool names_look_up(weir_pg_connection *c, keywords *k, weir_pg_addresses *a, weir_mono by,
+                          weir_send_answer *ret)
 {
-    const int64_t left = time_left(c, c->deadline);
-    const weir_mono by = weir_mono_add(
-        c->host->now(c->host->data),
-        left < c->options->connect_timeout_us ? left : c->options->connect_timeout_us);
+    WEIR_TEXT_AUTO why = WEIR_TEXT_INIT;
+    const char *hosts = keyword_get(k, "host");
+    if (!*hosts || *keyword_get(k, "hostaddr"))
+        return true;
+    (void)snprintf(c->server, sizeof c->server, "%s", hosts);
+    if (!weir_pg_addresses_find(a, hosts, keyword_get(k, "port"), c->host, by, &why)) {
+        const weir_pg_place place = place_of(c);
+        weir_pg_judge_connection(weir_text_get(&why), &place, ret);
+        return false;
+    }
+    keyword_set(k, "host", weir_text_get(&a->hosts));
+    keyword_set(k, "hostaddr", weir_text_get(&a->numbers));
+    keyword_set(k, "port", weir_text_get(&a->ports));
+    return true;
+}
+
+static bool connect_to(weir_pg_connection *c, keywords *k, weir_mono by, weir_send_answer *ret)
+{
     PGconn *pg = PQconnectStartParams(k->names, k->values, 0);
     if (!pg) {
         weir_pg_later(ret, WEIR_TROUBLE_BUSY, "no memory to connect");
@@ -273,6 +298,18 @@ static bool connect_by(weir_pg_connection *c, keywords *k, weir_send_answer *ret
     c->pg = pg;
     server_note(c, pg);
     return true;
+}
+
+static bool connect_by(weir_pg_connection *c, keywords *k, weir_send_answer *ret)
+{
+    weir_pg_addresses addresses = {0};
+    const int64_t left = time_left(c, c->deadline);
+    const weir_mono by = weir_mono_add(
+        c->host->now(c->host->data),
+        left < c->options->connect_timeout_us ? left : c->options->connect_timeout_us);
+    const bool is_open = names_look_up(c, k, &addresses, by, ret) && connect_to(c, k, by, ret);
+    weir_pg_addresses_deinit(&addresses);
+    return is_open;
 }
 
 static void notice_ignore(void *data, const PGresult *result)
