@@ -417,6 +417,16 @@ def test_tables_dropped_are_made_again(database):
     assert database.sql("SELECT name FROM weir_tags JOIN weir_samples ON id = tag_id") == [["m/b"]]
 
 
+def test_samples_do_not_become_another_tags(database):
+    with database.sink() as sink:
+        sink.deliver(row("m/a"), row("m/b"))
+        database.sql("ALTER TABLE weir_tags RENAME TO aside")
+    with database.sink() as sink:
+        expect(sink.send(row("m/b")), "misconfigured", '"weir_samples" has samples of its tags', "restore")
+        database.sql("ALTER TABLE aside RENAME TO weir_tags")
+        sink.deliver(row("m/b", ts=0))
+
+
 def test_tables_missing_are_not_made_if_they_must_not(database):
     with database.sink(create_tables="false") as sink:
         expect(sink.send(row()), "misconfigured", '"weir_samples" does not exist', "weir sink schema driven | psql")
