@@ -7,7 +7,7 @@
 Orders are JSON lines on standard input, each answered by a line:
 
     {"script": [ANSWER, ...]}   what the next requests get; the last one stays
-    {"report": true}            {"requests": [{"method", "path", "headers", "body", "connection"}], "connections": N}
+    {"report": true}   body is the first 1000 characters of it:  {"requests": [{"method", "path", "headers", "body", "lines", "connection"}], "connections": N}
 
 An ANSWER is {"status": 429, "headers": {...}, "body": "text"}, each optional (204), or one of
 
@@ -104,7 +104,8 @@ def serve(connection, number):
             with LOCK:
                 method, path, headers, body = request
                 STATE["requests"].append({"method": method, "path": path, "headers": headers,
-                                          "body": body.decode("utf-8", "replace"), "connection": number})
+                                          "body": body.decode("utf-8", "replace")[:1000],
+                                          "lines": body.count(b"\n"), "connection": number})
                 answer = next_answer()
             if not send_answer(connection, answer):
                 break
