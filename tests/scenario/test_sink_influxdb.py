@@ -21,6 +21,7 @@ import pytest
 from conftest import BINARY, PYTHON, SANITIZERS, SUPPORT, Helper, read_line, scaled, wait_until
 
 DRIVER = os.path.join(os.path.dirname(BINARY), "tests", "drive-sink")
+LATE = 11  # the number of the cause
 T0 = 1_700_000_000_000_000  # of every test that does not care
 
 
@@ -165,15 +166,15 @@ def test_each_kind_of_value_arrives_as_the_manual_says(influx, drive):
              row("m/i64", -2**63, "i64"), row("m/u64", 2**63 - 1, "u64"), row("m/large", 2**64 - 1, "u64"),
              row("m/bool", "true", "bool"), row("m/text", text, "string"), row("m/bytes", "00ff2a", "bytes"),
              row("m/nan", "nan"), row("m/inf", "-inf", "f32"),
-             row("m/bad", "", "null", quality="bad", cause="timeout"),
-             row("m/late", 7, "i64", quality="uncertain", cause="late")]
+             row("m/bad", "", "null", quality="bad", cause=1),
+             row("m/late", 7, "i64", quality="uncertain", cause=LATE)]
     assert driver.send(*rows)["result"] == "delivered"
-    got = influx.query("SELECT value FROM weir WHERE tag = 'm/float'")
+    got = influx.query("SELECT value FROM weir WHERE \"tag\" = 'm/float'")
     assert [(r["time"], bits(r["value"])) for r in got] == [((T0 + i) * 1000, bits(v)) for i, v in enumerate(floats)]
 
     def one(tag):
         found = [{key: value for key, value in r.items() if value is not None and key not in ("time", "tag", "device")}
-                 for r in influx.query(f"SELECT * FROM weir WHERE tag = 'm/{tag}'")]
+                 for r in influx.query(f"SELECT * FROM weir WHERE \"tag\" = 'm/{tag}'")]
         assert len(found) == 1, tag
         return found[0]
 
@@ -308,7 +309,7 @@ def test_predecessor_001s_panels_find_their_data(influx, drive):
     assert driver.send(row("virtual/test_measurement", "3.14", "f32", T0, unit="t-unit", **meter),
                        row("virtual/test_measurement", "4.14", "f32", T0 + 10_000_000, unit="t-unit", **meter),
                        row("virtual/bare", 5, "i64", **meter),
-                       row("virtual/test_measurement", "", "null", T0 + 20_000_000, quality="bad", cause="timeout",
+                       row("virtual/test_measurement", "", "null", T0 + 20_000_000, quality="bad", cause=1,
                            **meter))["result"] == "delivered"
     panel = ("SELECT mean(\"value\") FROM \"test_measurement\" WHERE (\"description\" = 'test_energy_meter') "
              f"AND time >= {T0 * 1000 - 10**9} AND time < {T0 * 1000 + 60 * 10**9} GROUP BY time(20s) fill(none)")
@@ -369,7 +370,7 @@ def test_a_server_killed_under_load_has_what_was_acknowledged(influx, drive, dic
         stop.set()
         thread.join()
     assert answers, "no send met a server that was away"
-    got = {(r["tag"], r["time"]): bits(r["value"]) for r in influx.query("SELECT value, tag FROM weir")}
+    got = {(r["tag"], r["time"]): bits(r["value"]) for r in influx.query("SELECT value, \"tag\" FROM weir")}
     assert got == sent
 
 
@@ -398,7 +399,7 @@ def test_victoria_metrics_takes_lines_by_the_path_of_version_2(victoria, drive, 
     now = time.time_ns() // 10**9 * 10**6
     rows = [row("m/p", 230.1 + i, ts=now - i * 10**6, labels={"building": "A 1"}) for i in range(100)]
     for _ in range(2):
-        assert driver.send(*rows, row("m/n", 5, "i64", ts=now), row("m/bad", "", "null", ts=now, quality="bad", cause="timeout"))["result"] == "delivered"
+        assert driver.send(*rows, row("m/n", 5, "i64", ts=now), row("m/bad", "", "null", ts=now, quality="bad", cause=1))["result"] == "delivered"
     http(victoria.url + "/internal/force_flush")
 
     def exported(name):

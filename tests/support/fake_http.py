@@ -109,7 +109,9 @@ def serve(connection, number):
                 answer = next_answer()
             if not send_answer(connection, answer):
                 break
-    except (OSError, ValueError):
+    except ValueError:  # a TLS hello, say
+        connection.sendall(answer_bytes(400, {}, b""))
+    except OSError:
         pass
     try:
         connection.shutdown(socket.SHUT_RDWR)
@@ -147,6 +149,7 @@ def main():
         if len(tls) > 2:
             context.load_verify_locations(tls[2])
             context.verify_mode = ssl.CERT_REQUIRED
+            context.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 the alert gets lost in a reset
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=accept, args=(listener, context), daemon=True).start()
     print("listening", listener.getsockname()[1], flush=True)
