@@ -519,7 +519,7 @@ def test_proxies_only_when_asked_for(fake, drive):
 def test_what_cannot_be_reached_says_why(drive, fake):
     with socket.socket() as mute:  # takes connections, and is no TLS server
         mute.bind(("127.0.0.1", 0))
-        mute.listen(1)
+        mute.listen(16)
         cases = [(f"http://127.0.0.1:{free_port()}", "offline", "connection refused"),
                  ("http://no-such-name.invalid:8086", "offline", "no-such-name.invalid is not known"),
                  (f"https://127.0.0.1:{fake.port}", "misconfigured", "does not speak TLS"),
