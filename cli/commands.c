@@ -4,21 +4,10 @@
 #include "cli/commands.h"
 
 const weir_command *const weir_commands[] = {
-    &weir_command_demo,
-    &weir_command_run,
-    &weir_command_check,
-    &weir_command_sql,
-    &weir_command_export,
-    &weir_command_generate,
-    &weir_command_status,
-    &weir_command_read,
-    &weir_command_simulate,
-    &weir_command_store,
-    &weir_command_device,
-    &weir_command_tag,
-    &weir_command_backup,
-    &weir_command_restore,
-    &weir_command_migrate,
-    &weir_command_version,
-    NULL,
+    &weir_command_demo,    &weir_command_run,     &weir_command_check,
+    &weir_command_sql,     &weir_command_export,  &weir_command_generate,
+    &weir_command_status,  &weir_command_read,    &weir_command_simulate,
+    &weir_command_sink,    &weir_command_store,   &weir_command_device,
+    &weir_command_tag,     &weir_command_backup,  &weir_command_restore,
+    &weir_command_migrate, &weir_command_version, NULL,
 };
