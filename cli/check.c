@@ -12,6 +12,7 @@
 #include "daemon/problems.h"
 #include "daemon/assemble.h"
 #include "modbus/grouping.h"
+#include "sinks/delivery/filter.h"
 
 struct check_options {
     const char *config;
@@ -304,6 +305,30 @@ static weir_err show_loads(struct check *c, uint32_t number, weir_error *error)
     return WEIR_OK;
 }
 
+/* --- sinks --- */
+
+static size_t count_tags(const weir_catalog *c, const weir_sink_config *config)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_tags; i++) {
+        const weir_device *device = weir_tag_device(c, &c->tags[i]);
+        WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
+        weir_tag_name(c, &c->tags[i], &name);
+        const weir_sink_tag tag = {
+            .name = weir_text_get(&name), .n_labels = device->n_labels, .labels = device->labels};
+        n += weir_sink_wants_tag(config, &tag);
+    }
+    return n;
+}
+
+/* For people: never its options, which may hold a secret. */
+static void show_sink(const struct check *c, const weir_sink_config *config)
+{
+    (void)printf("%s  sink of type %s%s: %zu of %zu tag%s\n", config->name, config->type->name,
+                 config->enabled ? "" : "  (disabled)", count_tags(c->catalog, config),
+                 c->catalog->n_tags, plural(c->catalog->n_tags));
+}
+
 /* --- all --- */
 
 static bool open_output(struct check *c)
@@ -332,6 +357,8 @@ static weir_err check_all(struct check *c, weir_error *error)
     for (uint32_t i = 0; i < c->catalog->n_connections && !err; i++)
         err = c->options->requests ? each_grouping(c, i, show_requests, NULL, error)
                                    : show_loads(c, i, error);
+    for (size_t i = 0; i < c->catalog->n_sinks && !err && !c->output; i++)
+        show_sink(c, &c->catalog->sinks[i]);
     weir_output_end(c->output);
     if (!err && c->options->strict && c->overloaded)
         err = weir_fail(error, WEIR_ECONFIG, "%zu connection%s cannot keep up", c->overloaded,
