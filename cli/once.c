@@ -16,6 +16,7 @@ static const int64_t once_timeout_us = WEIR_MINUTE;
 struct reading {
     weir_arena *arena; /* holds the contents of strings and bytes */
     weir_once_reading *readings;
+    int64_t *rtt_us;
     pthread_mutex_t lock;
 };
 
@@ -35,10 +36,13 @@ static weir_sample sample_keep(struct reading *r, weir_sample sample)
 static void on_batch(void *data, const weir_batch *batch)
 {
     struct reading *r = data;
+    const int64_t rtt_us = batch->received.us - batch->sent.us;
     (void)pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < batch->n_samples; i++) /* index by uid: see number_tags */
         r->readings[batch->samples[i].tag - 1] =
             (weir_once_reading){sample_keep(r, batch->samples[i]), batch->received};
+    if (batch->sent.us && rtt_us > r->rtt_us[batch->device])
+        r->rtt_us[batch->device] = rtt_us;
     (void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -54,14 +58,6 @@ static void number_tags(weir_catalog *catalog)
 {
     for (uint32_t i = 0; i < catalog->n_tags; i++)
         catalog->tags[i].uid = i + 1;
-}
-
-static void keep_rtt(weir_collector *collector, weir_once *once)
-{
-    weir_snapshot *s = weir_collector_snapshot(collector);
-    for (size_t i = 0; s && i < s->n_devices && i < once->catalog->n_devices; i++)
-        once->rtt_us[i] = (int64_t)s->counters[i].rtt_us_p50;
-    weir_snapshot_unref(s);
 }
 
 weir_err weir_once_read(weir_catalog *catalog, weir_arena *arena, weir_once *ret, weir_error *error)
@@ -83,13 +79,13 @@ weir_err weir_once_read(weir_catalog *catalog, weir_arena *arena, weir_once *ret
         .data = &reading,
     };
     reading.readings = once.readings;
+    reading.rtt_us = once.rtt_us;
     if (!once.readings || !once.rtt_us || pthread_mutex_init(&reading.lock, NULL))
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
     number_tags(catalog);
     weir_err err = weir_collector_start(&config, &collector, error);
     if (err == WEIR_OK) {
         once.complete = weir_collector_wait(collector, once_timeout_us);
-        keep_rtt(collector, &once);
         (void)weir_collector_stop(collector);
         *ret = once;
     }

@@ -20,7 +20,7 @@ typedef struct weir_once_reading {
 typedef struct weir_once {
     const weir_catalog *catalog;
     weir_once_reading *readings; /* [n_tags], in the arena */
-    int64_t *rtt_us;             /* [n_devices]: of a request, the median; 0: none was answered */
+    int64_t *rtt_us;             /* [n_devices]: of its slowest request; 0: none was sent */
     bool complete;               /* false: some did not end within a minute */
 } weir_once;
 
