@@ -3,7 +3,7 @@
  */
 
 /*
- *   drive-sink TYPE [KEY=VALUE ...]
+ *   drive-sink TYPE [KEY=VALUE ...]     a list: KEY=A,B,C
  *
  *   {"op": "send", "rows": [{"tag": "m/p", "ts": us, "kind": "f64", "value": "1.5", ...}]}
  *   {"op": "generate", "n": 1000, "tags": 10, "from": us, "step": us, "seed": 1, "batch": 500}
@@ -298,6 +298,17 @@ static json_t *order_do(const json_t *order, const void *options)
 
 /* --- the sink ----------------------------------------------------------------------------- */
 
+/* A list of texts, which only the reader of the configuration knows otherwise. */
+static void strings_set(const weir_option *row, const char *text, void *options)
+{
+    weir_option_strings strings = {0};
+    char *copy = weir_arena_text(driver.arena, text), *rest = copy;
+    strings.items = weir_arena_alloc(driver.arena, strlen(text) + 1, sizeof *strings.items);
+    for (char *item; (item = strsep(&rest, ","));)
+        strings.items[strings.n++] = item;
+    memcpy((char *)options + row->offset, &strings, sizeof strings);
+}
+
 static void *options_make(int argc, char **argv)
 {
     weir_error error = WEIR_ERROR_INIT;
@@ -310,7 +321,9 @@ static void *options_make(int argc, char **argv)
         const weir_option *row = weir_option_find(driver.type->options, key);
         if (!equals || !row)
             fail(argv[i], "no such option");
-        if (weir_option_set(row, equals + 1, options, &error) != WEIR_OK)
+        if (row->type == WEIR_OPTION_STRINGS)
+            strings_set(row, equals + 1, options);
+        else if (weir_option_set(row, equals + 1, options, &error) != WEIR_OK)
             fail(argv[i], error.text);
         if (row->set_offset)
             *((bool *)((char *)options + row->set_offset)) = true;
