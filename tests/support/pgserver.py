@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""A PostgreSQL server of one's own: in a scratch folder, on a free port, and nothing else of this machine's."""
+
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+
+def programs():
+    """The folder with initdb and postgres of the newest version installed; None: there is none."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), key=lambda path: int(path.split("/")[4]))
+    return os.path.dirname(found[-1]) if found else None
+
+
+def as_nobody(command):
+    """PostgreSQL refuses to run as root."""
+    return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", *command] if os.geteuid() == 0 else command
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class PgServer:
+    """Role postgres may all without a password, through the socket file in .folder; `hba` are the lines before that."""
+
+    def __init__(self, settings=None, hba=(), files=None):
+        self.bin = programs()
+        self.folder = tempfile.mkdtemp(prefix="weir-pg-", dir="/tmp")  # short: a socket's path has 107 bytes
+        self.data, self.log = os.path.join(self.folder, "data"), os.path.join(self.folder, "log")
+        self.port = free_port()
+        self.process = None
+        for name, content in (files or {}).items():
+            with open(os.path.join(self.folder, name), "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                file.write(content)
+        if os.geteuid() == 0:
+            for path in (self.folder, *(os.path.join(self.folder, name) for name in files or {})):
+                shutil.chown(path, "nobody", "nogroup")
+        subprocess.run(as_nobody([os.path.join(self.bin, "initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                                  "--locale", "C", "--no-sync"]), check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+        with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as file:
+            for key, value in (settings or {}).items():
+                file.write(f"{key} = '{value}'\n")
+        with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="utf-8") as file:
+            file.write("\n".join([*hba, "local all all trust", "host all all 127.0.0.1/32 trust", ""]))
+        self.start()
+
+    def start(self, wait=True):
+        command = [os.path.join(self.bin, "postgres"), "-D", self.data, "-p", str(self.port), "-k", self.folder, "-c",
+                   "listen_addresses=127.0.0.1"]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(as_nobody(command), stdout=log, stderr=log, cwd=self.folder)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, deadline=60.0):
+        end = time.monotonic() + deadline
+        while subprocess.run(["psql", "-XAtc", "SELECT 1", self.conninfo()], capture_output=True, check=False).returncode != 0:
+            assert self.process.poll() is None and time.monotonic() < end, self.read_log()
+            time.sleep(0.05)
+
+    def conninfo(self, database="postgres", user="postgres"):
+        return f"host={self.folder} port={self.port} dbname={database} user={user}"
+
+    def sql(self, query, database="postgres", check=True):
+        """Rows as lists of text; NULL is None."""
+        done = subprocess.run(["psql", "-XAtq", "-F", "\x1f", "-R", "\x1e", "-P", "null=\x1d", "-v", "ON_ERROR_STOP=1", "-c", query,
+                               self.conninfo(database)], capture_output=True, text=True, check=False, timeout=120)
+        assert not check or done.returncode == 0, done.stderr
+        rows = done.stdout.removesuffix("\n")
+        return [[None if field == "\x1d" else field for field in row.split("\x1f")] for row in rows.split("\x1e")] if rows else []
+
+    def read_log(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def kill(self):
+        """As by a power cut of the server alone: each of its processes, at once."""
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False)
+        for pid in [self.process.pid, *map(int, children.stdout.split())]:
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(2)  # fast shutdown
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
