@@ -5,34 +5,55 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-/* Measurement, tag keys and tag values: comma, blank and (in tags) = are escaped. A backslash at
- * the end would escape what follows the name. */
+static bool is_break(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/*
+ * Measurement, tag keys and tag values: comma, blank and (in tags) = are escaped. A backslash in
+ * front of one of these or at the end would escape what follows, and doubling it helps with some
+ * servers only (InfluxDB 1.6 says "invalid tag format"): an underscore parts them.
+ */
 static void name_add(weir_text *t, const char *name, const char *escaped)
 {
     for (const char *c = name; *c; c++) {
-        if (*c == '\n' || *c == '\r') {
+        if (is_break(*c)) {
             weir_text_add(t, "\\ ");
             continue;
         }
         if (strchr(escaped, *c))
             weir_text_add_char(t, '\\');
         weir_text_add_char(t, *c);
-        if (*c == '\\' && !c[1])
-            weir_text_add_char(t, '\\');
+        if (*c == '\\' && (is_break(c[1]) || strchr(escaped, c[1]))) /* strchr finds the NUL */
+            weir_text_add_char(t, '_');
     }
 }
 
-static void tag_add(weir_text *t, const char *key, const char *value)
+void weir_line_add_name(weir_text *t, const char *measurement)
+{
+    name_add(t, measurement, ", ");
+}
+
+void weir_line_add_key(weir_text *t, const char *key)
+{
+    name_add(t, key, ", =");
+}
+
+void weir_line_add_tag(weir_text *t, const char *key, const char *value)
 {
     if (!*value)
         return; /* an empty tag value is a syntax error */
-    weir_text_format(t, ",%s=", key);
+    weir_text_add_char(t, ',');
+    weir_line_add_key(t, key);
+    weir_text_add_char(t, '=');
     name_add(t, value, ", =");
 }
 
-static void string_add(weir_text *t, const char *text, size_t n)
+void weir_line_add_string(weir_text *t, const char *text, size_t n)
 {
     weir_text_add_char(t, '"');
     for (size_t i = 0; i < n; i++) {
@@ -49,7 +70,7 @@ static void formatted_add(weir_text *t, const weir_value *v)
     weir_value_format(v, &text);
     if (text.failed)
         t->failed = true;
-    string_add(t, weir_text_get(&text), text.length);
+    weir_line_add_string(t, weir_text_get(&text), text.length);
 }
 
 static bool is_finite(const weir_value *v)
@@ -90,7 +111,7 @@ static bool value_add(weir_text *t, const weir_value *v)
         return true;
     case WEIR_KIND_STRING:
         weir_text_add(t, "text=");
-        string_add(t, v->as.text, v->length);
+        weir_line_add_string(t, v->as.text, v->length);
         return true;
     case WEIR_KIND_BYTES:
         weir_text_add(t, "text=");
@@ -100,18 +121,10 @@ static bool value_add(weir_text *t, const weir_value *v)
     return false;
 }
 
-void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
-                   uint32_t epoch)
+void weir_line_add_fields(weir_text *t, const weir_sample *sample)
 {
     weir_quality quality = sample->quality;
-    name_add(t, tag->measurement, ", ");
-    tag_add(t, "device", tag->device);
-    if (epoch)
-        weir_text_format(t, ",epoch=%" PRIu32, epoch);
-    tag_add(t, "tag", tag->name);
-    tag_add(t, "unit", tag->unit);
-    weir_text_add_char(t, ' ');
-    bool has_value = weir_quality_class(quality) != WEIR_BAD && value_add(t, &sample->value);
+    const bool has_value = weir_quality_class(quality) != WEIR_BAD && value_add(t, &sample->value);
     if (!has_value && weir_quality_class(quality) == WEIR_GOOD)
         quality = weir_quality_of(WEIR_UNCERTAIN, WEIR_CAUSE_NOT_A_NUMBER, 0);
     if (weir_quality_class(quality) != WEIR_GOOD) {
@@ -121,9 +134,37 @@ void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sa
                          weir_class_text(weir_quality_class(quality)),
                          weir_cause_word(weir_quality_cause(quality)));
     }
+}
+
+void weir_line_add_time(weir_text *t, weir_wall ts, int64_t unit_ns)
+{
     /* Nanoseconds pass the 64 bits in the year 2262; a time beyond is written as the last one. */
-    int64_t us = sample->ts.us;
-    int64_t limit = INT64_MAX / 1000;
-    us = us > limit ? limit : us < -limit ? -limit : us;
-    weir_text_format(t, " %" PRId64 "\n", us * 1000);
+    const int64_t limit = INT64_MAX / 1000;
+    const int64_t us = ts.us > limit ? limit : ts.us < -limit ? -limit : ts.us;
+    char b[24], *p = b + sizeof b;
+    const int64_t n = weir_floor_divide(us * 1000, unit_ns);
+    uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do
+        *--p = (char)('0' + u % 10);
+    while ((u /= 10) != 0);
+    if (n < 0)
+        *--p = '-';
+    *--p = ' ';
+    weir_text_add_n(t, p, (size_t)(b + sizeof b - p));
+}
+
+void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
+                   uint32_t epoch)
+{
+    char number[12];
+    weir_line_add_name(t, tag->measurement);
+    weir_line_add_tag(t, "device", tag->device);
+    (void)snprintf(number, sizeof number, "%" PRIu32, epoch);
+    weir_line_add_tag(t, "epoch", epoch ? number : "");
+    weir_line_add_tag(t, "tag", tag->name);
+    weir_line_add_tag(t, "unit", tag->unit);
+    weir_text_add_char(t, ' ');
+    weir_line_add_fields(t, sample);
+    weir_line_add_time(t, sample->ts, 1);
+    weir_text_add_char(t, '\n');
 }

@@ -26,3 +26,17 @@ typedef struct weir_line_tag {
  */
 void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
                    uint32_t epoch);
+
+/*
+ * The same in parts, for who writes many lines of one tag: a name and its tags stay as they are,
+ * and the fields differ.
+ */
+void weir_line_add_name(weir_text *t, const char *measurement);
+void weir_line_add_tag(weir_text *t, const char *key, const char *value); /* "": nothing */
+void weir_line_add_key(weir_text *t, const char *key);                    /* of a field */
+/* Without the blank before them. */
+void weir_line_add_fields(weir_text *t, const weir_sample *sample);
+/* With the blank before it: in units of that many nanoseconds, rounded down. */
+void weir_line_add_time(weir_text *t, weir_wall ts, int64_t unit_ns);
+/* A value as a string field has it, in quotes. */
+void weir_line_add_string(weir_text *t, const char *text, size_t n);

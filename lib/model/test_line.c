@@ -83,7 +83,7 @@ static void names_are_escaped_and_empty_ones_left_out(void **state)
                                "\xc2\xb0"
                                "C\n"};
     expect_line(&tag, (weir_sample){.ts = {0}, .value = weir_value_i64(1)}, 0,
-                "my\\ plant\\,1,tag=a\\ b/c\\=d\\,e\\\\,unit=\xc2\xb0"
+                "my\\ plant\\,1,tag=a\\ b/c\\=d\\,e\\_,unit=\xc2\xb0"
                 "C\\  integer=1i 0\n");
 }
 
