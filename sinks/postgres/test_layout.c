@@ -44,7 +44,7 @@ static void each_kind_of_value_has_its_column(void **state)
         const char *hex;
     } cases[] = {
         {"integer beyond 2^53", weir_value_i64(9007199254740993), 0,
-         BEGIN("002b") "00000008 4340000000000000 00000010 0004 0003 0000 0000 2328 07c8 1562 "
+         BEGIN("002b") "00000008 4340000000000000 00000010 0004 0003 0000 0000 232f 07c8 1562 "
                        "03e1 " NONE NONE GOOD},
         {"string with NUL and no UTF-8",
          weir_value_string("a\0b\xff"
