@@ -28,6 +28,7 @@
 #include "sinks/csv/line.h"
 #include "sinks/csv/place.h"
 #include "sinks/csv/writer.h"
+#include "sinks/text/trouble.h"
 #include "store/file/zonefile.h"
 
 enum { CHUNK = 1 << 20 }; /* bytes written at once */
@@ -286,7 +287,7 @@ static void csv_idle(void *state, weir_mono now)
 
 static bool test_failed(weir_sink_test *ret, int code, const char *what, const char *path)
 {
-    weir_csv_answer(&ret->answer, code, what, path);
+    weir_trouble_answer(&ret->answer, code, what, path);
     return false;
 }
 

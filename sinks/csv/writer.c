@@ -29,6 +29,7 @@
 #include "base/crc.h"
 #include "sinks/csv/finished.h"
 #include "sinks/csv/place.h"
+#include "sinks/text/trouble.h"
 
 enum {
     TAIL_SIZE = 4096,     /* bytes that a file is known again by */
@@ -45,70 +46,9 @@ static void answer_set(weir_send_answer *ret, weir_trouble trouble, const char *
     (void)snprintf(ret->remedy, sizeof ret->remedy, "%s", remedy);
 }
 
-static weir_trouble trouble_of(int code)
-{
-    switch (code) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return WEIR_TROUBLE_FULL;
-    case EACCES:
-    case EPERM:
-        return WEIR_TROUBLE_REFUSED;
-    case ENOENT:
-    case ENOTDIR:
-    case EISDIR:
-    case EROFS:
-    case ELOOP:
-    case ENAMETOOLONG:
-    case ENXIO:
-    case EEXIST:
-        return WEIR_TROUBLE_MISCONFIGURED;
-    default: /* EIO, ESTALE, EMFILE ...: that may pass */
-        return WEIR_TROUBLE_OFFLINE;
-    }
-}
-
-static const char *remedy_of(int code)
-{
-    switch (code) {
-    case ENOSPC:
-        return "make room on that disk (df -h shows it), or set rotate_size and keep_files";
-    case EDQUOT:
-        return "make room or raise the quota of the user that weir runs as";
-    case EFBIG:
-        return "set rotate_size below what the file system or ulimit -f allows";
-    case EACCES:
-    case EPERM:
-        return "let the user that weir runs as write there: chown or chmod; with systemd also "
-               "ReadWritePaths=";
-    case ENOENT:
-    case ENOTDIR:
-        return "create the folder (mkdir -p) or mount its disk, or correct path";
-    case EROFS:
-        return "mount it read-write; with systemd add the folder to ReadWritePaths=";
-    case EISDIR:
-    case ENXIO:
-    case EEXIST:
-        return "move it away, or let path name a file";
-    case ENAMETOOLONG:
-    case ELOOP:
-        return "correct path";
-    default:
-        return "see the log of the system (dmesg)";
-    }
-}
-
-void weir_csv_answer(weir_send_answer *ret, int code, const char *what, const char *path)
-{
-    char why[sizeof ret->why];
-    (void)snprintf(why, sizeof why, "%s %.150s: %s", what, path, strerror(code));
-    answer_set(ret, trouble_of(code), why, remedy_of(code));
-}
-
 static bool failed(weir_send_answer *ret, int code, const char *what, const char *path)
 {
-    weir_csv_answer(ret, code, what, path);
+    weir_trouble_answer(ret, code, what, path);
     return false;
 }
 
@@ -511,7 +451,7 @@ static bool not_a_file(const char *path, mode_t mode, weir_send_answer *ret)
                    S_ISDIR(mode)    ? "a folder"
                    : S_ISFIFO(mode) ? "a FIFO"
                                     : "a device");
-    answer_set(ret, WEIR_TROUBLE_MISCONFIGURED, why, remedy_of(EISDIR));
+    answer_set(ret, WEIR_TROUBLE_MISCONFIGURED, why, "move it away, or let path name a file");
     return false;
 }
 
@@ -527,7 +467,7 @@ static enum tried file_try(weir_csv_writer *w, const char *path, struct stat *re
     }
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
     if (fd < 0 || fstat(fd, ret_st) != 0) {
-        weir_csv_answer(ret, errno, "cannot create", path);
+        weir_trouble_answer(ret, errno, "cannot create", path);
         if (fd >= 0)
             (void)close(fd);
         return TRIED_FAILED;
@@ -655,7 +595,7 @@ bool weir_csv_writer_commit(weir_csv_writer *w, uint64_t seq, weir_send_answer *
         return true;
     }
     /* Whether the slot arrived only reading tells: nothing is cut before that. */
-    weir_csv_answer(ret, errno, "cannot write", w->notes.path);
+    weir_trouble_answer(ret, errno, "cannot write", w->notes.path);
     file_close(w);
     weir_csv_notes_close(&w->notes);
     return false;

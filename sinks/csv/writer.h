@@ -51,6 +51,3 @@ bool weir_csv_writer_add(weir_csv_writer *w, const char *bytes, size_t n, weir_s
 /* Back to the last commit. If even that fails, the next send does it from the notes. */
 void weir_csv_writer_abandon(weir_csv_writer *w);
 bool weir_csv_writer_commit(weir_csv_writer *w, uint64_t seq, weir_send_answer *ret);
-
-/* An errno as an answer: LATER, with what is in the way and what to do. */
-void weir_csv_answer(weir_send_answer *ret, int code, const char *what, const char *path);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tables look like and how a sample becomes a row of them. */
+
+#pragma once
+#include <sqlite3.h>
+
+#include "model/sink.h"
+#include "sinks/sqlite/sqlite.h"
+
+/* Of what a layout needs: a table and the columns that it must have. */
+typedef struct weir_sqlite_table {
+    const char *name; /* NULL: the one that `table` names */
+    const char *const *columns;
+} weir_sqlite_table;
+
+typedef struct weir_sqlite_layout {
+    const char *table; /* the name of the one with the samples, unless `table` gives another */
+    const weir_sqlite_table *tables; /* NULL columns: the end */
+    /* The DDL, with IF NOT EXISTS, so that it can be run each time. */
+    void (*schema)(const char *table, weir_text *t);
+    /* One row; a repetition changes nothing. */
+    void (*insert)(const char *table, weir_text *t);
+    /* Binds a row; texts are borrowed until the step. False: it is none of this layout. tag_id is
+     * the row of weir_tags, where the layout has that. */
+    bool (*bind)(sqlite3_stmt *statement, const weir_sink_row *row, int64_t tag_id);
+    bool has_tags;
+} weir_sqlite_layout;
+
+extern const weir_sqlite_layout weir_sqlite_layouts[];
+
+/* The tables that every layout has beside its own. */
+extern const char weir_sqlite_upsert_tag[];
+extern const char weir_sqlite_find_tag[];
+extern const char weir_sqlite_upsert_cursor[];
+extern const char weir_sqlite_find_cursor[];
+
+/* What the form has to be told that the options give. */
+const char *weir_sqlite_table_name(const weir_sqlite_options *options);
+
+/* All of the DDL. */
+void weir_sqlite_schema(const weir_sqlite_options *options, weir_text *t);
