@@ -211,18 +211,15 @@ static weir_err devices_try(struct live *l, weir_error *error)
 static void sink_try(struct live *l, const weir_sink_config *config)
 {
     weir_sink_test test = {0};
-    WEIR_TEXT_AUTO next = WEIR_TEXT_INIT;
     struct live_row row = {
         .kind = "sink", .name = config->name, .state = "disabled", .cause = "", .next = ""};
     if (config->enabled) {
         const weir_exit code = weir_sink_probe(config, WEIR_SINK_PROBE_US, &test);
         row.latency_us = test.latency_us;
-        row.state = code == WEIR_EXIT_OK ? "ok" : weir_trouble_text(test.answer.trouble);
+        row.state = weir_sink_probe_word(&test);
         row.cause = code == WEIR_EXIT_OK ? test.peer : test.answer.why;
+        row.next = test.answer.remedy;
         l->n_failed += code != WEIR_EXIT_OK;
-        if (code != WEIR_EXIT_OK && !test.answer.remedy[0])
-            weir_text_format(&next, "weir sink test %s", config->name);
-        row.next = test.answer.remedy[0] ? test.answer.remedy : weir_text_get(&next);
     }
     live_row_put(l, &row);
 }

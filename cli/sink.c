@@ -74,11 +74,10 @@ static weir_value text_value(const char *text)
 static void test_say(const weir_sink_config *config, const weir_sink_test *test, bool good)
 {
     WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
-    weir_text_format(&line, "%s  %s  %.1f ms  %s", config->name,
-                     good ? "ok" : weir_trouble_text(test->answer.trouble),
+    weir_text_format(&line, "%s  %s  %.1f ms  %s", config->name, weir_sink_probe_word(test),
                      (double)test->latency_us / (double)WEIR_MS,
                      good ? test->peer : test->answer.why);
-    if (!good && test->answer.remedy[0])
+    if (!good)
         weir_text_format(&line, "\n    next: %s", test->answer.remedy);
     (void)puts(weir_text_get(&line));
     (void)fflush(stdout);
@@ -94,7 +93,7 @@ static bool test_put(weir_output *output, const weir_sink_config *config,
     const weir_value row[] = {
         text_value(config->name),
         text_value(config->type->name),
-        text_value(good ? "ok" : weir_trouble_text(test->answer.trouble)),
+        text_value(weir_sink_probe_word(test)),
         weir_value_decimal((test->latency_us + 50) / 100, -1),
         text_value(test->peer),
         text_value(good ? "" : test->answer.why),

@@ -83,7 +83,28 @@ static weir_exit probe_exit(const weir_send_answer *answer, bool silent)
     case WEIR_TROUBLE_NONE:
         break;
     }
-    return WEIR_EXIT_FAILURE;
+    return answer->result == WEIR_SEND_LATER ? WEIR_EXIT_FAILURE : WEIR_EXIT_REFUSED;
+}
+
+/* What to do where the type has nothing better to say. */
+static const char *default_remedy(const weir_send_answer *answer)
+{
+    switch (answer->trouble) {
+    case WEIR_TROUBLE_BUSY:
+        return "weir tries again by itself; or later, by hand:";
+    case WEIR_TROUBLE_FULL:
+        return "make room there, then:";
+    case WEIR_TROUBLE_OFFLINE:
+        return "is it running, and is the address right? Then:";
+    case WEIR_TROUBLE_REFUSED:
+    case WEIR_TROUBLE_MISCONFIGURED:
+        return "see the log of the other side, then:";
+    case WEIR_TROUBLE_NONE:
+        break;
+    }
+    return answer->result == WEIR_SEND_TOO_LARGE
+               ? "raise what the other side, or a proxy before it, takes in one request, then:"
+               : "see the log of the other side, then:";
 }
 
 weir_exit weir_sink_probe(const weir_sink_config *config, int64_t timeout_us, weir_sink_test *ret)
@@ -98,5 +119,25 @@ weir_exit weir_sink_probe(const weir_sink_config *config, int64_t timeout_us, we
     weir_free(state);
     if (ret->latency_us == 0)
         ret->latency_us = took_us;
-    return probe_exit(&ret->answer, took_us >= timeout_us);
+    const weir_exit code = probe_exit(&ret->answer, took_us >= timeout_us);
+    if (code != WEIR_EXIT_OK && !ret->answer.remedy[0])
+        (void)snprintf(ret->answer.remedy, sizeof ret->answer.remedy, "%s weir sink test %.128s",
+                       default_remedy(&ret->answer), config->name);
+    return code;
+}
+
+const char *weir_sink_probe_word(const weir_sink_test *test)
+{
+    switch (test->answer.result) {
+    case WEIR_SEND_DELIVERED:
+        return "ok";
+    case WEIR_SEND_REJECTED:
+        return "rejected";
+    case WEIR_SEND_TOO_LARGE:
+        return "too_large";
+    case WEIR_SEND_LATER:
+        break;
+    }
+    return test->answer.trouble == WEIR_TROUBLE_NONE ? "failed"
+                                                     : weir_trouble_text(test->answer.trouble);
 }

@@ -15,3 +15,6 @@
  * the other side answered, but took nothing; FAILURE.
  */
 weir_exit weir_sink_probe(const weir_sink_config *config, int64_t timeout_us, weir_sink_test *ret);
+
+/* "ok", "rejected", "too_large", or the trouble's word. */
+const char *weir_sink_probe_word(const weir_sink_test *test);

@@ -9,7 +9,6 @@ typedef enum weir_edit_kind {
     WEIR_EDIT_PURGE, /* history of the tags that match: gone for readers at once, from the disk with
                         the next merges; what is sampled later stays */
     WEIR_EDIT_REPLACE, /* the meter behind a counter was replaced: its growth goes on */
-    WEIR_EDIT_SINK_PAUSE,WEIR_EDIT_SINK_RESUME,WEIR_EDIT_SINK_REPLAY,WEIR_EDIT_SINK_REPLAY_STOP,WEIR_EDIT_SINK_RETRY,WEIR_EDIT_SINK_DROP,
 } weir_edit_kind;
 
 /* Texts are borrowed. */
@@ -17,7 +16,6 @@ typedef struct weir_edit {
     weir_edit_kind kind;
     const char *subject; /* PURGE: a pattern of tags; REPLACE: a device, or one of its counters */
     weir_wall at;        /* REPLACE: when */
-    weir_wall from,to; const char *tags;
     double final, first; /* REPLACE: the old meter's last reading, the new one's first, as shown */
 } weir_edit;
 
