@@ -32,7 +32,7 @@ struct live_row {
     int64_t latency_us; /* 0: none */
     bool has_share;     /* a device's good points, of all */
     size_t n_good, n_all;
-    const char *cause, *next;
+    const char *cause, *remedy;
 };
 
 static weir_value text_value(const char *text)
@@ -50,7 +50,7 @@ static void live_row_put(struct live *l, const struct live_row *row)
         row->has_share ? weir_value_u64(row->n_good) : weir_value_null(),
         row->has_share ? weir_value_u64(row->n_all) : weir_value_null(),
         text_value(row->cause),
-        text_value(row->next),
+        text_value(row->remedy),
     };
     /* A table is as wide as its widest row. */
     if (weir_output_row(l->output, values) && weir_output_format(l->output) != WEIR_FORMAT_TABLE)
@@ -77,7 +77,7 @@ static void connection_try(struct live *l, size_t number)
     WEIR_TEXT_AUTO next = WEIR_TEXT_INIT;
     WEIR_CLEANUP(weir_blocking_close) weir_blocking *blocking = NULL;
     struct live_row row = {
-        .kind = "connection", .name = c->name, .state = "ok", .cause = "", .next = ""};
+        .kind = "connection", .name = c->name, .state = "ok", .cause = "", .remedy = ""};
     const weir_mono began = weir_system_mono();
     if (!c->enabled) {
         row.state = "disabled";
@@ -89,7 +89,7 @@ static void connection_try(struct live *l, size_t number)
         row.state = "offline";
         row.cause = error.text;
         connection_advise(c, error.text, &next);
-        row.next = weir_text_get(&next);
+        row.remedy = weir_text_get(&next);
         l->unreachable[number] = true;
         l->n_failed++;
     }
@@ -172,7 +172,7 @@ static void device_put(struct live *l, const weir_once *once, size_t number)
     const weir_once_share share = weir_once_share_of(once, number);
     WEIR_TEXT_AUTO cause = WEIR_TEXT_INIT;
     WEIR_TEXT_AUTO next = WEIR_TEXT_INIT;
-    struct live_row row = {.kind = "device", .name = d->name, .cause = "", .next = ""};
+    struct live_row row = {.kind = "device", .name = d->name, .cause = "", .remedy = ""};
     if (!d->enabled || !c->enabled) {
         row.state = "disabled";
         live_row_put(l, &row);
@@ -191,7 +191,7 @@ static void device_put(struct live *l, const weir_once *once, size_t number)
     else
         device_explain(l, d, share.worst, device_worst_point(once, d, share.worst), &cause, &next);
     row.cause = weir_text_get(&cause);
-    row.next = weir_text_get(&next);
+    row.remedy = weir_text_get(&next);
     live_row_put(l, &row);
 }
 
@@ -212,13 +212,13 @@ static void sink_try(struct live *l, const weir_sink_config *config)
 {
     weir_sink_test test = {0};
     struct live_row row = {
-        .kind = "sink", .name = config->name, .state = "disabled", .cause = "", .next = ""};
+        .kind = "sink", .name = config->name, .state = "disabled", .cause = "", .remedy = ""};
     if (config->enabled) {
         const weir_exit code = weir_sink_probe(config, WEIR_SINK_PROBE_US, &test);
         row.latency_us = test.latency_us;
         row.state = weir_sink_probe_word(&test);
         row.cause = code == WEIR_EXIT_OK ? test.peer : test.answer.why;
-        row.next = test.answer.remedy;
+        row.remedy = test.answer.remedy;
         l->n_failed += code != WEIR_EXIT_OK;
     }
     live_row_put(l, &row);
@@ -242,7 +242,7 @@ static void tell_of_daemon(const struct live *l)
 int weir_live_check(const weir_invocation *in, weir_catalog *catalog, weir_format format)
 {
     static const char *const columns[] = {"kind",        "name",   "state", "latency_ms",
-                                          "good_points", "points", "cause", "next"};
+                                          "good_points", "points", "cause", "remedy"};
     weir_error error = WEIR_ERROR_INIT;
     WEIR_CLEANUP(weir_output_end)
     weir_output *output =

@@ -23,7 +23,7 @@ static const weir_option sink_option_table[] = {
      .offset = offsetof(struct weir_sink_options, to),
      .fallback = "now",
      .metavar = "TIME",
-     .text = "replay: up to here, exclusive."},
+     .text = "replay: only samples before this time."},
     {.name = "stop",
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct weir_sink_options, stop),
@@ -135,7 +135,7 @@ static bool is_named(const weir_invocation *in, const char *name)
 static int test_all(const weir_invocation *in, const weir_catalog *catalog)
 {
     static const char *const columns[] = {"sink", "type",  "state", "latency_ms",
-                                          "peer", "cause", "next"};
+                                          "peer", "cause", "remedy"};
     const struct weir_sink_options *options = in->options;
     const weir_format format =
         options->format == WEIR_FORMAT_AUTO ? weir_format_of(stdout) : (weir_format)options->format;

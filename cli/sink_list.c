@@ -27,8 +27,8 @@ static const struct field {
 } fields[] = {
     {"name", TEXT},         {"type", TEXT},      {"state", TEXT},
     {"since", TIME},        {"backlog", COUNT},  {"oldest_unsent_s", NUMBER},
-    {"quarantined", COUNT}, {"delivered", TIME}, {"rows_per_s", NUMBER},
-    {"rtt_ms", NUMBER},     {"error", TEXT},     {"next", TEXT},
+    {"quarantined", COUNT}, {"delivered", TIME}, {"rate", NUMBER},
+    {"error", TEXT},        {"remedy", TEXT},
 };
 
 enum { FIELDS = sizeof fields / sizeof *fields };

@@ -179,8 +179,8 @@ static weir_err fail_at(sqlite3 *db, const char *query, weir_error *error)
         return known;
     (void)snprintf(message, sizeof message, "%s%s", sqlite3_errmsg(db),
                    strncmp(sqlite3_errmsg(db), "no such table", 13) == 0
-                       ? "; there are samples, current, tags, devices, events, gaps, buckets and "
-                         "history"
+                       ? "; there are samples, current, tags, devices, events, gaps, sinks, "
+                         "rejected, buckets and history"
                        : "");
     if (offset < 0 || (size_t)offset > strlen(query))
         return weir_fail(error, WEIR_ESYNTAX, "%s", message);
@@ -298,7 +298,10 @@ const weir_command weir_command_sql = {
         "kind, bits, epoch, seq and plan; current with the same columns, one row a tag; tags(id, "
         "tag, device, unit, type, description, labels, address); devices(name, connection, state, "
         "since, last_good, error, requests, timeouts, late, rtt_p50, rtt_p99); events(ts, kind, "
-        "subject, text); gaps(sink, tag, from_ts, to_ts, count, cause).\n\n"
+        "subject, text); gaps(sink, tag, from_ts, to_ts, count, cause); sinks(name, state, "
+        "oldest_unsent_s, backlog, quarantined, error, type, since, remedy, delivered, rate), as "
+        "of the last minute; rejected(sink, tag, ts, time, value, quality, seq, why): the rows in "
+        "quarantine, which a sink would not take.\n\n"
         "Functions: buckets(tag, step, tz) adds samples up by calendar, history(tag, from_ts, "
         "to_ts, n) in n slots of equal width; both give ts, time, delta, min, max, avg, first, "
         "last, count and quality, a row for each that has samples. step is like 15min, 1h, 1d, "

@@ -31,6 +31,19 @@ typedef struct weir_set_aside {
 weir_err weir_store_set_aside(weir_store *store, const char *sink, const weir_set_aside *rows,
                               size_t n, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
 
+/* Samples that a sink will never get, and why: "clock" (delivery.md). One that goes on where the
+ * last of the same cause ended makes that wider. Durable when it returns, together with the cursor,
+ * for which first_seq .. last_seq count as done: so none is counted twice after a crash. */
+typedef struct weir_consumer_gap {
+    const char *sink;
+    uint64_t first_seq, last_seq;
+    int64_t from_ts, to_ts;
+    uint64_t count;
+    const char *cause;
+} weir_consumer_gap;
+weir_err weir_store_note_gap(weir_store *store, const weir_consumer_gap *gap, weir_wall now,
+                             weir_error *error) WEIR_MUST_CHECK;
+
 /* A replay got so far: all before this ts. INT64_MAX: it has ended. Nothing when the id is not that
  * of the replay at hand. */
 weir_err weir_store_note_replay(weir_store *store, const char *sink, uint64_t id, int64_t done,

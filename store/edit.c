@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 #include "base/text.h"
+#include "store/edit_sink.h"
 #include "store/file/database.h"
 #include "store/file/names.h"
 #include "store/store_priv.h"
@@ -104,21 +105,28 @@ static weir_err replace_write(weir_store *store, const weir_edit *edit, int64_t 
     return weir_db_run(stmt, error);
 }
 
-/* --- both --------------------------------------------------------------------------------- */
+/* --- all ---------------------------------------------------------------------------------- */
 
-static weir_err edit_write(weir_store *store, const weir_edit *edit, weir_uids *uids,
-                           weir_text *ret_text, weir_error *error)
+static weir_err purge(weir_store *store, const weir_edit *edit, uint64_t *ret_n,
+                      weir_text *ret_text, weir_error *error)
+{
+    weir_uids uids = {0};
+    weir_err err = purge_find(store->db, edit->subject, &uids, error);
+    weir_text_format(ret_text, "the history of %zu tag%s up to seq %" PRIu64 " was purged", uids.n,
+                     uids.n == 1 ? "" : "s", store->position.committed_seq);
+    if (err == WEIR_OK)
+        err = purge_write(store, &uids, error);
+    *ret_n = uids.n;
+    weir_uids_deinit(&uids);
+    return err;
+}
+
+static weir_err replace(weir_store *store, const weir_edit *edit, uint64_t *ret_n,
+                        weir_text *ret_text, weir_error *error)
 {
     int64_t uid = 0;
     WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
-    weir_err err;
-    if (edit->kind == WEIR_EDIT_PURGE) {
-        err = purge_find(store->db, edit->subject, uids, error);
-        weir_text_format(ret_text, "the history of %zu tag%s up to seq %" PRIu64 " was purged",
-                         uids->n, uids->n == 1 ? "" : "s", store->position.committed_seq);
-        return err == WEIR_OK ? purge_write(store, uids, error) : err;
-    }
-    err = counter_find(store->db, edit->subject, &uid, &name, error);
+    weir_err err = counter_find(store->db, edit->subject, &uid, &name, error);
     char at[28];
     weir_wall_format(edit->at, at);
     weir_text_format(ret_text, "the meter of %s was replaced at %s: it ended at ",
@@ -126,27 +134,57 @@ static weir_err edit_write(weir_store *store, const weir_edit *edit, weir_uids *
     weir_text_add_double(ret_text, edit->final);
     weir_text_add(ret_text, ", the new one began at ");
     weir_text_add_double(ret_text, edit->first);
+    *ret_n = 1;
     return err == WEIR_OK ? replace_write(store, edit, uid, error) : err;
 }
 
-weir_err weir_store_edit(weir_store *store, const weir_edit *edit, weir_wall now, uint64_t *ret_n,
-                         weir_error *error)
+static weir_err edit_write(weir_store *store, const weir_edit *edit, weir_wall now, uint64_t *ret_n,
+                           weir_text *ret_text, weir_error *error)
 {
-    weir_uids uids = {0};
-    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-    weir_err err = weir_store_commit(store, now, error);
+    switch (edit->kind) {
+    case WEIR_EDIT_PURGE:
+        return purge(store, edit, ret_n, ret_text, error);
+    case WEIR_EDIT_REPLACE:
+        return replace(store, edit, ret_n, ret_text, error);
+    case WEIR_EDIT_SINK_PAUSE:
+    case WEIR_EDIT_SINK_RESUME:
+    case WEIR_EDIT_SINK_REPLAY:
+    case WEIR_EDIT_SINK_REPLAY_STOP:
+        *ret_n = 1;
+        return weir_edit_sink_order(store, edit, ret_text, error);
+    case WEIR_EDIT_SINK_RETRY:
+    case WEIR_EDIT_SINK_DROP:
+        return weir_edit_sink_rows(store, edit, now, ret_n, ret_text, error);
+    }
+    return weir_fail(error, WEIR_EINVAL, "no such edit");
+}
+
+/* The first transaction; one that is to be followed by others has ended it. */
+static weir_err edit_run(weir_store *store, const weir_edit *edit, weir_wall now, uint64_t *ret_n,
+                         weir_text *ret_text, weir_error *error)
+{
+    weir_err err = weir_store_usable(store, error);
+    if (err == WEIR_OK)
+        err = weir_store_commit(store, now, error);
     if (err == WEIR_OK)
         err = weir_db_exec(store->db, "BEGIN IMMEDIATE", error);
     if (err == WEIR_OK)
-        err = edit_write(store, edit, &uids, &text, error);
+        err = edit_write(store, edit, now, ret_n, ret_text, error);
     if (err == WEIR_OK)
         err = weir_db_exec(store->db, "COMMIT", error);
     if (err != WEIR_OK)
         weir_store_rollback(store);
     else if (edit->kind == WEIR_EDIT_PURGE)
         store->catalog_changes++;
-    const size_t n = edit->kind == WEIR_EDIT_PURGE ? uids.n : 1;
-    weir_uids_deinit(&uids);
+    return err;
+}
+
+weir_err weir_store_edit(weir_store *store, const weir_edit *edit, weir_wall now, uint64_t *ret_n,
+                         weir_error *error)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    uint64_t n = 0;
+    weir_err err = edit_run(store, edit, now, &n, &text, error);
     if (err != WEIR_OK)
         return weir_store_note_failure(store, err, error ? error->text : "an edit failed");
     *ret_n = n;

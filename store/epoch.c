@@ -81,10 +81,9 @@ weir_err weir_epoch_find(sqlite3 *db, uint32_t epoch, bool *ret_known, int64_t *
     return WEIR_OK;
 }
 
-enum trust { TRUST_UNKNOWN, TRUSTED, UNTRUSTED };
-
 /* An epoch is trusted as a whole or not at all: any batch of it tells. */
-static weir_err block_trust(sqlite3_stmt *stmt, uint32_t epoch, enum trust *ret, weir_error *error)
+static weir_err block_trust(sqlite3_stmt *stmt, uint32_t epoch, weir_epoch_trust *ret,
+                            weir_error *error)
 {
     WEIR_CLEANUP(weir_block_free) weir_block *block = NULL;
     weir_block_head head;
@@ -96,13 +95,15 @@ static weir_err block_trust(sqlite3_stmt *stmt, uint32_t epoch, enum trust *ret,
         err = weir_block_decode(&head, sqlite3_column_blob(stmt, 1), head.body_size, &block, error);
     for (size_t i = 0; err == WEIR_OK && i < block->n_batches; i++)
         if (block->batches[i].epoch == epoch)
-            *ret = block->batches[i].flags & WEIR_BATCH_CLOCK_UNTRUSTED ? UNTRUSTED : TRUSTED;
+            *ret = block->batches[i].flags & WEIR_BATCH_CLOCK_UNTRUSTED ? WEIR_EPOCH_UNTRUSTED
+                                                                        : WEIR_EPOCH_TRUSTED;
     return err;
 }
 
 /* Of the newest rows, for replies to slots of the epoch before come late. Where nothing is found,
  * or what is there cannot be read, it is not known. */
-static weir_err epoch_trust(sqlite3 *db, uint32_t epoch, enum trust *ret, weir_error *error)
+weir_err weir_epoch_read_trust(sqlite3 *db, uint32_t epoch, weir_epoch_trust *ret,
+                               weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
     bool row;
@@ -113,8 +114,8 @@ static weir_err epoch_trust(sqlite3 *db, uint32_t epoch, enum trust *ret, weir_e
         " UNION ALL SELECT first_seq, head, body FROM"
         " (SELECT * FROM log ORDER BY first_seq DESC LIMIT 4)) ORDER BY first_seq DESC",
         &stmt, error);
-    enum trust found = TRUST_UNKNOWN;
-    while (err == WEIR_OK && found == TRUST_UNKNOWN) {
+    weir_epoch_trust found = WEIR_EPOCH_UNKNOWN;
+    while (err == WEIR_OK && found == WEIR_EPOCH_UNKNOWN) {
         err = weir_db_step(stmt, &row, error);
         if (err != WEIR_OK || !row)
             break;
@@ -132,7 +133,7 @@ static weir_err epoch_trust(sqlite3 *db, uint32_t epoch, enum trust *ret, weir_e
 weir_err weir_epochs_load(weir_store *store, weir_error *error)
 {
     weir_store_position *at = &store->position;
-    enum trust trust = TRUSTED;
+    weir_epoch_trust trust = WEIR_EPOCH_TRUSTED;
     int64_t corrected;
     weir_err err = weir_db_int(store->db, "SELECT max(epoch) FROM epoch", -1, &corrected, error);
     if (err != WEIR_OK)
@@ -142,10 +143,10 @@ weir_err weir_epochs_load(weir_store *store, weir_error *error)
         store->epoch_ts = INT64_MIN;
     }
     if (corrected == at->max_epoch)
-        trust = UNTRUSTED;
+        trust = WEIR_EPOCH_UNTRUSTED;
     else if (at->max_epoch > 0 || store->newest_ts != INT64_MIN)
-        err = epoch_trust(store->db, at->max_epoch, &trust, error);
-    at->epoch_untrusted = trust != TRUSTED;
-    at->epoch_corrected = trust != UNTRUSTED || corrected == at->max_epoch;
+        err = weir_epoch_read_trust(store->db, at->max_epoch, &trust, error);
+    at->epoch_untrusted = trust != WEIR_EPOCH_TRUSTED;
+    at->epoch_corrected = trust != WEIR_EPOCH_UNTRUSTED || corrected == at->max_epoch;
     return err;
 }

@@ -3,7 +3,7 @@
 
 /*
  * Version 1 had commits as rows of the log. They stay there, and count as merged: everything in the
- * log does, so the next commit is the first fresh row.
+ * log does, so the next commit is the first fresh row. Version 2 knew of sinks nothing but cursors.
  */
 
 #include "store/migrate.h"
@@ -15,38 +15,44 @@
 #include "store/file/schema.h"
 #include "store/query/query.h"
 
-/* Whether version 1 had what a statement of the schema makes. The others are told by their names.
- */
-static bool statement_is_known(const char *sql)
+/* Since which version there is what a statement of the schema makes. */
+static int statement_since(const char *sql)
 {
-    static const char *const before[] = {"meta", "log", "event", "tag", "tag_version", "device"};
-    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+    static const struct {
+        const char *name;
+        int since;
+    } tables[] = {{"meta", 1},        {"log", 1},      {"event", 1},      {"tag", 1},
+                  {"tag_version", 1}, {"device", 1},   {"fresh", 2},      {"part", 2},
+                  {"segment", 2},     {"snapshot", 2}, {"quarantine", 2}, {"cursor", 2},
+                  {"gap", 2},         {"epoch", 2},    {"replacement", 2}};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         char start[40];
-        const int n = snprintf(start, sizeof start, "CREATE TABLE %s(", before[i]);
+        const int n = snprintf(start, sizeof start, "CREATE TABLE %s(", tables[i].name);
         if (strncmp(sql, start, (size_t)n) == 0)
-            return true;
+            return tables[i].since;
     }
-    return false;
+    return SCHEMA_VERSION;
 }
 
-/* Runs the statements of the schema that make a table which version 1 did not have. */
-static weir_err tables_make(sqlite3 *db, weir_error *error)
+/* Runs the statements of the schema that make a table which this version did not have. */
+static weir_err tables_make(sqlite3 *db, int version, weir_error *error)
 {
     weir_err err = WEIR_OK;
     for (const char *at = SCHEMA_SQL; err == WEIR_OK && *at;) {
         const char *end = strchr(at, ';');
         char sql[1024];
         (void)snprintf(sql, sizeof sql, "%.*s", (int)(end - at), at);
-        if (!statement_is_known(sql))
+        if (statement_since(sql) > version)
             err = weir_db_exec(db, sql, error);
         at = end + 1;
     }
     return err;
 }
 
+/* What tables that stay lack. */
 static weir_err migrate_1(sqlite3 *db, weir_error *error)
 {
-    weir_err err = weir_db_exec(
+    return weir_db_exec(
         db,
         "ALTER TABLE log ADD COLUMN last_seq INTEGER;"
         "ALTER TABLE tag ADD COLUMN purged_seq INTEGER NOT NULL DEFAULT 0;"
@@ -56,7 +62,20 @@ static weir_err migrate_1(sqlite3 *db, weir_error *error)
         " ORDER BY first_seq DESC LIMIT 1),0));"
         "INSERT INTO meta VALUES('history_seq',0);",
         error);
-    return err == WEIR_OK ? tables_make(db, error) : err;
+}
+
+static weir_err migrate_2(sqlite3 *db, weir_error *error)
+{
+    return weir_db_exec(db,
+                        "ALTER TABLE cursor ADD COLUMN spans BLOB;"
+                        "ALTER TABLE cursor ADD COLUMN folded INTEGER NOT NULL DEFAULT 0;",
+                        error);
+}
+
+static weir_err migrate_from(sqlite3 *db, int version, weir_error *error)
+{
+    weir_err err = version == 1 ? migrate_1(db, error) : migrate_2(db, error);
+    return err == WEIR_OK ? tables_make(db, version, error) : err;
 }
 
 weir_err weir_store_migrate(sqlite3 *db, weir_wall now, weir_error *error)
@@ -68,7 +87,7 @@ weir_err weir_store_migrate(sqlite3 *db, weir_wall now, weir_error *error)
         return err;
     err = weir_db_exec(db, "BEGIN IMMEDIATE", error);
     if (err == WEIR_OK)
-        err = migrate_1(db, error);
+        err = migrate_from(db, (int)version, error);
     (void)snprintf(sql, sizeof sql,
                    "INSERT OR REPLACE INTO meta VALUES('migrated',%lld); PRAGMA user_version=%d;"
                    "COMMIT",
@@ -84,18 +103,21 @@ weir_err weir_store_migrate(sqlite3 *db, weir_wall now, weir_error *error)
 
 /* --- looking ------------------------------------------------------------------------------ */
 
-/* Pages that migrate_1 may write: a root for each new table and its index; the first page, meta,
- * the schema. Of the index log_late nothing is written but which of its pages are free: a row of it
- * takes at most 16 bytes, a page is at least half full, and hundreds of pages are noted on one. */
-static weir_err migration_pages(sqlite3 *db, int64_t *ret_pages, weir_error *error)
+/* Pages that a migration may write: a root for each new table and its index; the first page, meta,
+ * the schema. Of version 1's index log_late nothing is written but which of its pages are free: a
+ * row of it takes at most 16 bytes, a page is at least half full, and hundreds of pages are noted
+ * on one. */
+static weir_err migration_pages(sqlite3 *db, int version, int64_t *ret_pages, weir_error *error)
 {
     enum { OTHERS = 16, LATE_ROWS_A_PAGE = 100 * (SCHEMA_PAGE_SIZE / 16 / 2) };
-    int64_t late, pages = OTHERS;
-    weir_err err = weir_db_int(db, "SELECT count(*) FROM log WHERE late<>0", 0, &late, error);
+    int64_t late = 0, pages = OTHERS;
+    weir_err err = version == 1
+                       ? weir_db_int(db, "SELECT count(*) FROM log WHERE late<>0", 0, &late, error)
+                       : WEIR_OK;
     if (err != WEIR_OK)
         return err;
     for (const char *at = SCHEMA_SQL; *at; at = strchr(at, ';') + 1)
-        pages += statement_is_known(at) ? 0 : 2;
+        pages += statement_since(at) > version ? 2 : 0;
     *ret_pages = pages + late / LATE_ROWS_A_PAGE + 1;
     return WEIR_OK;
 }
@@ -113,7 +135,7 @@ static weir_err migration_read(sqlite3 *db, weir_migration *ret, weir_error *err
         err = weir_db_int(db, "PRAGMA page_count", 0, &file_pages, error);
     m.from = (int)version;
     if (err == WEIR_OK && m.from < m.to) {
-        err = migration_pages(db, &pages, error);
+        err = migration_pages(db, m.from, &pages, error);
         m.space_bytes = (uint64_t)pages * COPIES * SCHEMA_PAGE_SIZE;
         m.time_us = fsyncs_us + pages * page_us;
     }

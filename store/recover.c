@@ -359,8 +359,7 @@ static weir_err cursors_keep(weir_store *store, const struct before *b, weir_err
         const weir_cursor *c = &b->cursors.items[i];
         const weir_cursor *has = weir_cursors_find(&store->cursors, c->name, strlen(c->name));
         if (!has || has->seq < c->seq)
-            err = weir_cursors_set(&store->cursors, c->name, strlen(c->name), c->seq, c->ts,
-                                   c->detached, error);
+            err = weir_cursors_set(&store->cursors, c->name, strlen(c->name), c, error);
     }
     return err;
 }

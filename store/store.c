@@ -117,7 +117,8 @@ static weir_err store_read_states(weir_store *store, weir_error *error)
         WEIR_CLEANUP(weir_db_stmt_reset) sqlite3_stmt *row = NULL;
         err = weir_fresh_select(&store->fresh, slot, &row, error);
         if (err == WEIR_OK)
-            err = weir_cursors_apply(&store->cursors, sqlite3_column_blob(row, FRESH_STATE),
+            err = weir_cursors_apply(&store->cursors, slot->first_seq,
+                                     sqlite3_column_blob(row, FRESH_STATE),
                                      (size_t)sqlite3_column_bytes(row, FRESH_STATE), error);
         after = slot->first_seq;
     }
@@ -345,13 +346,17 @@ const weir_identity *weir_store_identity(const weir_store *store)
     return &store->identity;
 }
 
-weir_err weir_store_set_cursor(weir_store *store, const char *name, uint64_t seq, weir_wall now,
+weir_err weir_store_set_cursor(weir_store *store, const char *name, uint64_t seq,
+                               const weir_span *done, size_t n_done, weir_wall now,
                                weir_error *error)
 {
-    if (seq > store->position.committed_seq)
+    weir_cursor to = {.seq = seq, .ts = now};
+    const uint64_t last = n_done > 0 && done[n_done - 1].last > seq ? done[n_done - 1].last : seq;
+    if (last > store->position.committed_seq)
         return weir_fail(error, WEIR_EINVAL, "cursor %s: seq %llu is not committed yet", name,
-                         (unsigned long long)seq);
-    return weir_cursors_set(&store->cursors, name, strlen(name), seq, now, (weir_wall){0}, error);
+                         (unsigned long long)last);
+    weir_err err = weir_cursor_set_done(&to, done, n_done, error);
+    return err == WEIR_OK ? weir_cursors_set(&store->cursors, name, strlen(name), &to, error) : err;
 }
 
 weir_err weir_store_detach_cursor(weir_store *store, const char *name, weir_wall now,
@@ -360,8 +365,9 @@ weir_err weir_store_detach_cursor(weir_store *store, const char *name, weir_wall
     const weir_cursor *cursor = weir_cursors_find(&store->cursors, name, strlen(name));
     if (!cursor)
         return weir_fail(error, WEIR_ENOTFOUND, "no cursor named %s", name);
-    return weir_cursors_set(&store->cursors, name, strlen(name), cursor->seq, cursor->ts, now,
-                            error);
+    weir_cursor to = *cursor;
+    to.detached = now;
+    return weir_cursors_set(&store->cursors, name, strlen(name), &to, error);
 }
 
 const weir_cursor *weir_store_cursors(const weir_store *store, size_t *ret_n)

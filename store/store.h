@@ -133,11 +133,13 @@ size_t weir_store_pending(const weir_store *store, size_t *ret_bytes);
 weir_err weir_store_commit(weir_store *store, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
 
 /*
- * Moves a cursor, or makes it; attaches it if it was detached. Durable with the next commit of
- * samples, or the next merge. What lies behind no cursor goes from the log once it is in history.
- * WEIR_EINVAL: beyond what is committed. WEIR_ENOMEM.
+ * Moves a cursor, or makes it; attaches it if it was detached. done: what of the rest it needs no
+ * more either; may be NULL with n_done 0. Durable with the next commit of samples, or the next
+ * merge. What lies behind no cursor goes from the log once it is in history.
+ * WEIR_EINVAL: beyond what is committed; done is not ascending, or too much. WEIR_ENOMEM.
  */
-weir_err weir_store_set_cursor(weir_store *store, const char *name, uint64_t seq, weir_wall now,
+weir_err weir_store_set_cursor(weir_store *store, const char *name, uint64_t seq,
+                               const weir_span *done, size_t n_done, weir_wall now,
                                weir_error *error) WEIR_MUST_CHECK;
 
 /* Nobody owns it any more: it pins the log for detached_after_us. WEIR_ENOTFOUND, WEIR_ENOMEM. */

@@ -373,8 +373,9 @@ static void what_a_sink_lacks_goes_only_when_it_is_the_oldest_and_is_its_gap(voi
     bench_hours(&b, 1);
     /* Half of a row is acknowledged. */
     const uint64_t seq = BATCH * N_TAGS / 2;
-    assert_int_equal(weir_store_set_cursor(b.store, "office", seq, (weir_wall){b.now}, &error),
-                     WEIR_OK);
+    assert_int_equal(
+        weir_store_set_cursor(b.store, "office", seq, NULL, 0, (weir_wall){b.now}, &error),
+        WEIR_OK);
     int64_t last_of_sink = 0;
     for (int i = 0; i < 100; i++) {
         bench_hours(&b, 1);

@@ -76,7 +76,7 @@ static void a_store_of_version_1_keeps_every_sample(void **state)
     assert_int_equal(position.committed_seq, 28);
     assert_int_equal(position.max_epoch, 0);
     weir_store_close(store);
-    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "2");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "3");
     assert_string_equal(testing_file_sql(dir, "SELECT key, value FROM meta WHERE key GLOB '*_seq'"),
                         "history_seq|0\nmerged_seq|28");
     assert_string_equal(testing_file_sql(dir, "SELECT uid, seq, unit FROM tag_version"),
@@ -227,7 +227,7 @@ static void a_look_refuses_what_it_cannot_know(void **state)
     assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_ENOTFOUND);
     testing_remove(dir);
     dir = fixture_dir();
-    (void)testing_file_sql(dir, "PRAGMA user_version=3");
+    (void)testing_file_sql(dir, "PRAGMA user_version=4");
     assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_EUNSUPPORTED);
     (void)testing_file_sql(dir, "PRAGMA application_id=1");
     assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_EDAMAGED);

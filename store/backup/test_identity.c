@@ -149,11 +149,20 @@ static void a_copy_drops_cursors_and_a_takeover_keeps_them(void **state)
         char *dir = testing_dir();
         (void)identity_of(dir);
         (void)testing_file_sql(dir, "INSERT INTO event VALUES(42,0,6,'','something')");
-        (void)testing_file_sql(dir, "INSERT INTO cursor VALUES('office',41,0,NULL)");
+        (void)testing_file_sql(dir, "INSERT INTO cursor VALUES('office',41,0,NULL,NULL,0)");
         (void)testing_file_sql(dir, "INSERT INTO fresh VALUES(1,1,1,0,0,0,0,0,0,x'01',x'',x'')");
+        (void)testing_file_sql(dir, "INSERT INTO sink_order VALUES('office',1,0,0,0,0,1,1)");
+        (void)testing_file_sql(
+            dir, "INSERT INTO set_aside VALUES('office',1,1,0,0,0,0,0,0,0,0,NULL,'why',0)");
+        (void)testing_file_sql(dir, "INSERT INTO set_aside_retry VALUES('office',1,0)");
         (void)declare(dir, takeover ? NULL : "test");
         assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM cursor"),
                             takeover ? "1" : "0");
+        assert_string_equal(
+            testing_file_sql(dir, "SELECT (SELECT count(*) FROM sink_order),"
+                                  " (SELECT count(*) FROM set_aside),"
+                                  " (SELECT count(*) FROM set_aside_retry)"),
+            takeover ? "1|1|1" : "0|0|0");
         assert_string_equal(testing_file_sql(dir, "SELECT hex(state) FROM fresh"),
                             takeover ? "01" : "");
         assert_string_equal(testing_file_sql(dir, "SELECT value FROM meta WHERE key='name'"),

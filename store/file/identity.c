@@ -271,6 +271,21 @@ weir_err weir_identity_last_seq(sqlite3 *db, uint64_t *ret, weir_error *error)
 
 /* --- declaring a copy --------------------------------------------------------------------- */
 
+/* What sinks were told, and have set aside, is the original's business. Version 2 has no such
+ * tables. */
+static weir_err sinks_drop(sqlite3 *db, weir_error *error)
+{
+    int64_t tables;
+    weir_err err = weir_db_int(db, "SELECT count(*) FROM sqlite_schema WHERE name='set_aside'", 0,
+                               &tables, error);
+    if (err || tables == 0)
+        return err;
+    return weir_db_exec(db,
+                        "DELETE FROM sink; DELETE FROM sink_order; DELETE FROM set_aside;"
+                        "DELETE FROM set_aside_retry",
+                        error);
+}
+
 /* The cursors lie in a table and, newer, beside the rows of the last commits. */
 static weir_err cursors_drop(sqlite3 *db, weir_error *error)
 {
@@ -280,7 +295,8 @@ static weir_err cursors_drop(sqlite3 *db, weir_error *error)
                     &tables, error);
     if (err || tables < 2)
         return err;
-    return weir_db_exec(db, "DELETE FROM cursor; UPDATE fresh SET state=x''", error);
+    err = weir_db_exec(db, "DELETE FROM cursor; UPDATE fresh SET state=x''", error);
+    return err ? err : sinks_drop(db, error);
 }
 
 static weir_err identity_write(sqlite3 *db, const weir_identity *before, const char *name,

@@ -85,7 +85,8 @@ static weir_err part_drop(weir_store *store, const weir_part *part, int64_t offs
 /* --- rows of the log ---------------------------------------------------------------------- */
 
 struct counting {
-    uint64_t above, count;
+    const weir_cursor *cursor;
+    uint64_t count;
 };
 
 static weir_err counting_on_batch(void *data, const weir_batch *batch, uint64_t seq,
@@ -93,8 +94,8 @@ static weir_err counting_on_batch(void *data, const weir_batch *batch, uint64_t 
 {
     struct counting *c = data;
     (void)error;
-    for (uint32_t i = 0; i < batch->n_samples; i++)
-        c->count += seq + i > c->above;
+    if (batch->n_samples > 0)
+        c->count += weir_cursor_needs(c->cursor, seq, seq + batch->n_samples - 1);
     return WEIR_OK;
 }
 
@@ -103,13 +104,15 @@ static weir_err counting_on_batch(void *data, const weir_batch *batch, uint64_t 
     "first_seq, ifnull(last_seq,first_seq+count-1), count, min_ts, max_ts, head, body"
 
 /* How many of a row's samples a sink has not acknowledged. */
-static weir_err row_count_above(sqlite3_stmt *row, uint64_t seq, uint64_t *ret, weir_error *error)
+static weir_err row_count_needed(sqlite3_stmt *row, const weir_cursor *cursor, uint64_t *ret,
+                                 weir_error *error)
 {
     const uint64_t first = (uint64_t)sqlite3_column_int64(row, 0);
     const uint64_t last = (uint64_t)sqlite3_column_int64(row, 1);
-    struct counting c = {.above = seq};
-    *ret = seq >= last ? 0 : (uint64_t)sqlite3_column_int64(row, 2);
-    if (seq < first || seq >= last)
+    struct counting c = {.cursor = cursor};
+    const uint64_t needs = weir_cursor_needs(cursor, first, last);
+    *ret = needs == 0 ? 0 : (uint64_t)sqlite3_column_int64(row, 2);
+    if (needs == 0 || needs == last - first + 1)
         return WEIR_OK;
     weir_err err = weir_row_each(weir_row_of(row, 0, 5, 6), &c, counting_on_batch, error);
     /* One that cannot be read was not to be had either. */
@@ -130,7 +133,7 @@ static weir_err row_note_sinks(weir_store *store, sqlite3_stmt *row, struct drop
         uint64_t count = 0;
         if (c->detached.us != 0 && now.us - c->detached.us >= store->options.detached_after_us)
             continue;
-        err = row_count_above(row, c->seq, &count, error);
+        err = row_count_needed(row, c, &count, error);
         if (err == WEIR_OK && count > 0)
             dropped_add(&sinks[i], sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4),
                         count);

@@ -70,7 +70,8 @@ static weir_err merge_end(struct merge *m, weir_error *error)
 {
     weir_err err = weir_store_set_meta(m->store, "merged_seq", m->last_seq, error);
     if (err == WEIR_OK)
-        err = weir_cursors_fold(&m->store->cursors, m->store->db, error);
+        err = weir_cursors_fold(&m->store->cursors, m->store->db, m->store->position.committed_seq,
+                                error);
     if (err == WEIR_OK)
         err = weir_db_run(m->store->commit, error);
     if (err != WEIR_OK)

@@ -561,17 +561,19 @@ static void the_log_waits_for_every_cursor_that_counts(void **state)
     struct plant plant = {1, 1, WEIR_MINUTE, DAY0, 0};
     size_t n;
     testing_register(store, catalog);
-    assert_int_equal(weir_store_set_cursor(store, "office", 1, (weir_wall){DAY0}, NULL),
+    assert_int_equal(weir_store_set_cursor(store, "office", 1, NULL, 0, (weir_wall){DAY0}, NULL),
                      WEIR_EINVAL);
-    assert_int_equal(weir_store_set_cursor(store, "office", 0, (weir_wall){DAY0}, NULL), WEIR_OK);
+    assert_int_equal(weir_store_set_cursor(store, "office", 0, NULL, 0, (weir_wall){DAY0}, NULL),
+                     WEIR_OK);
     plant_run(&plant, store, DAY0 + 5 * WEIR_HOUR);
     sqlite3 *db = reader_open(dir, NULL);
     const char *oldest = "SELECT min(first_seq), max(ifnull(last_seq,0)) >= 298 FROM log";
     assert_string_equal(testing_sql(db, oldest), "1|1");
     assert_string_equal(testing_sql(db, "SELECT value>=240 FROM meta WHERE key='history_seq'"),
                         "1");
-    assert_int_equal(weir_store_set_cursor(store, "office", 100, (weir_wall){plant.next}, NULL),
-                     WEIR_OK);
+    assert_int_equal(
+        weir_store_set_cursor(store, "office", 100, NULL, 0, (weir_wall){plant.next}, NULL),
+        WEIR_OK);
     plant_run(&plant, store, plant.next + WEIR_HOUR);
     assert_string_equal(
         testing_sql(db, "SELECT min(first_seq)>95 AND min(first_seq)<=101 FROM log"), "1");
@@ -605,9 +607,11 @@ static void a_cursor_rides_with_a_commit_and_survives_it(void **state)
     for (int64_t i = 0; i < 3; i++) {
         testing_append(store, 1, T0 + i, 0, weir_value_i64(i));
         testing_commit(store);
-        assert_int_equal(weir_store_set_cursor(store, "a", (uint64_t)i, (weir_wall){T0 + i}, NULL),
+        assert_int_equal(
+            weir_store_set_cursor(store, "a", (uint64_t)i, NULL, 0, (weir_wall){T0 + i}, NULL),
+            WEIR_OK);
+        assert_int_equal(weir_store_set_cursor(store, "bb", 1, NULL, 0, (weir_wall){T0 + i}, NULL),
                          WEIR_OK);
-        assert_int_equal(weir_store_set_cursor(store, "bb", 1, (weir_wall){T0 + i}, NULL), WEIR_OK);
     }
     assert_int_equal(weir_store_detach_cursor(store, "bb", (weir_wall){T0 + 9}, NULL), WEIR_OK);
     testing_append(store, 1, T0 + 9, 0, weir_value_i64(9));

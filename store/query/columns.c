@@ -146,3 +146,34 @@ void weir_column_result(sqlite3_context *context, const weir_names *names, const
         break;
     }
 }
+
+/* --- functions ---------------------------------------------------------------------------- */
+
+void weir_time_function(sqlite3_context *context, int n, sqlite3_value **arguments)
+{
+    (void)n;
+    weir_time_result(context, (weir_wall){sqlite3_value_int64(arguments[0])});
+}
+
+void weir_quality_function(sqlite3_context *context, int n, sqlite3_value **arguments)
+{
+    (void)n;
+    const weir_quality quality = (weir_quality)sqlite3_value_int64(arguments[0]);
+    sqlite3_result_text(context, weir_class_text(weir_quality_class(quality)), -1, SQLITE_STATIC);
+}
+
+/* What cannot be, as in a damaged row, is NULL. */
+void weir_value_function(sqlite3_context *context, int n, sqlite3_value **arguments)
+{
+    (void)n;
+    const int64_t kind = sqlite3_value_int64(arguments[0]);
+    weir_value v = {.exponent = (int8_t)sqlite3_value_int64(arguments[1]),
+                    .as.bits = (uint64_t)sqlite3_value_int64(arguments[2])};
+    v.kind = kind >= 0 && kind < WEIR_KIND_COUNT ? (uint8_t)kind : (uint8_t)WEIR_KIND_NULL;
+    if (v.kind >= WEIR_KIND_STRING) {
+        const void *bytes = sqlite3_value_blob(arguments[3]);
+        v.as.text = bytes ? bytes : "";
+        v.length = bytes ? (uint32_t)sqlite3_value_bytes(arguments[3]) : 0;
+    }
+    weir_value_result(context, &v);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a store with SQL: samples, current values, buckets, tags, devices, events and gaps. */
+/* Reading a store with SQL: samples, current values, buckets, tags, devices, sinks, events ... */
 
 #include "store/query/query.h"
 
@@ -40,6 +40,44 @@ static const char views_without_history_sql[] =
     "to_ts, 0 AS count,"
     " '' AS cause WHERE 0;";
 
+/* How long the oldest unsent sample waits is as of now; all else as of what the daemon noted last.
+ * A sink that never ran has no state. */
+static const char views_of_sinks_sql[] =
+    "CREATE TEMP VIEW IF NOT EXISTS sinks AS SELECT o.sink AS name, ifnull(s.state,'connecting') AS"
+    " state, CASE WHEN s.oldest_unsent IS NULL THEN 0 ELSE"
+    " max(0,CAST(strftime('%s','now') AS INTEGER)-s.oldest_unsent/1000000) END AS oldest_unsent_s,"
+    " ifnull(s.backlog,0) AS backlog, o.set_aside AS quarantined, ifnull(s.error,'') AS error,"
+    " s.type AS type, s.since AS since, ifnull(s.remedy,'') AS remedy, s.delivered AS delivered,"
+    " s.rate AS rate FROM main.sink_order o LEFT JOIN main.sink s ON s.name=o.sink;"
+    "CREATE TEMP VIEW IF NOT EXISTS rejected AS SELECT a.sink AS sink, ifnull(t.name,"
+    " 'salvaged/'||a.uid) AS tag, a.ts AS ts, weir_time(a.ts) AS time,"
+    " weir_value(a.kind,a.exponent,a.bits,a.bytes) AS value, weir_quality(a.quality) AS quality,"
+    " a.seq AS seq, a.why AS why FROM main.set_aside a LEFT JOIN main.tag t ON t.uid=a.uid;";
+static const char views_without_sinks_sql[] =
+    "CREATE TEMP VIEW IF NOT EXISTS sinks AS SELECT '' AS name, '' AS state, 0 AS oldest_unsent_s,"
+    " 0 AS backlog, 0 AS quarantined, '' AS error, '' AS type, 0 AS since, '' AS remedy,"
+    " 0 AS delivered, 0 AS rate WHERE 0;"
+    "CREATE TEMP VIEW IF NOT EXISTS rejected AS SELECT '' AS sink, '' AS tag, 0 AS ts, '' AS time,"
+    " 0 AS value, '' AS quality, 0 AS seq, '' AS why WHERE 0;";
+
+/* What the views show with the columns' own functions. */
+static weir_err functions_create(weir_query *query, weir_error *error)
+{
+    static const struct {
+        const char *name;
+        int n_arguments;
+        void (*call)(sqlite3_context *context, int n, sqlite3_value **arguments);
+    } all[] = {{"weir_time", 1, weir_time_function},
+               {"weir_quality", 1, weir_quality_function},
+               {"weir_value", 4, weir_value_function}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (sqlite3_create_function_v2(query->db, all[i].name, all[i].n_arguments,
+                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+                                       all[i].call, NULL, NULL, NULL) != SQLITE_OK)
+            return weir_db_fail(query->db, error, "set up the functions");
+    return WEIR_OK;
+}
+
 static void query_free(void *data)
 {
     weir_query *query = data;
@@ -75,7 +113,15 @@ static weir_err views_create(weir_query *query, weir_error *error)
     bool history = weir_view_has_history(query->view);
     weir_err err =
         weir_db_exec(query->db, history ? views_of_history_sql : views_without_history_sql, error);
-    return err == WEIR_OK ? weir_db_exec(query->db, views_sql, error) : err;
+    if (err == WEIR_OK)
+        err = weir_db_exec(query->db, views_sql, error);
+    if (err == WEIR_OK)
+        err = functions_create(query, error);
+    const bool sinks = weir_view_has_sinks(query->view);
+    return err == WEIR_OK
+               ? weir_db_exec(query->db, sinks ? views_of_sinks_sql : views_without_sinks_sql,
+                              error)
+               : err;
 }
 
 static weir_err query_set_up(weir_query *query, const char *path, weir_error *error)

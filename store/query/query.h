@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a store with SQL: samples, current values, buckets, tags, devices, events and gaps. */
+/* Reading a store with SQL: samples, current values, buckets, tags, devices, sinks, events ... */
 
 #pragma once
 #include <stdint.h>
@@ -22,6 +22,9 @@ typedef struct weir_query weir_query;
  *             rtt_p50, rtt_p99)
  *     events(ts, kind, subject, text)
  *     gaps(sink, tag, from_ts, to_ts, count, cause)   what a sink will never get
+ *     sinks(name, state, oldest_unsent_s, backlog, quarantined, error, type, since, remedy,
+ *           delivered, rate)
+ *     rejected(sink, tag, ts, time, value, quality, seq, why)   what a sink would not take
  * and functions, whose arguments are hidden columns too:
  *     buckets(tag, step, tz), history(tag, from_ts, to_ts, n)
  *         (ts, time, delta, min, max, avg, first, last, count, quality), a row for each bucket

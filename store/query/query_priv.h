@@ -54,6 +54,11 @@ void weir_column_result(sqlite3_context *context, const weir_names *names, const
 void weir_value_result(sqlite3_context *context, const weir_value *value);
 void weir_time_result(sqlite3_context *context, weir_wall ts);
 
+/* SQL functions of views: of ts; of a quality; of kind, exponent, bits and bytes. */
+void weir_time_function(sqlite3_context *context, int n, sqlite3_value **arguments);
+void weir_quality_function(sqlite3_context *context, int n, sqlite3_value **arguments);
+void weir_value_function(sqlite3_context *context, int n, sqlite3_value **arguments);
+
 /* The virtual table's base: it is always the same query's. */
 typedef struct weir_query_table {
     sqlite3_vtab base;

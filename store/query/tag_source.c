@@ -284,6 +284,7 @@ weir_err weir_tag_source_complete(const weir_tag_reading *r, const weir_tag_sour
         return err;
     item->seq = reply->seq + c->refs[i].index;
     item->plans = reply->plans;
+    item->flags = reply->flags;
     item->received.us = weir_view_shift(reply->received.us, c->offset);
     return WEIR_OK;
 }

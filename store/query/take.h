@@ -53,9 +53,12 @@ bool weir_take_changed(weir_take *take);
 typedef struct weir_take_chunk {
     uint64_t first_seq, last_seq;
     uint64_t lost; /* samples of it that are not there any more: a limit was reached, and a gap for
-                      this consumer says so */
+                      this consumer says so; or they were damaged, and are set aside */
     bool held;     /* their clock was not right and may yet be corrected: not to be sent now */
-    size_t n;      /* 0: all of it were events */
+    bool never;    /* their clock was not right, and the run that could have told by how much has
+                      ended: they are counted in lost, and the caller has a gap recorded */
+    int64_t from_ts, to_ts;    /* of these, by their wrong clock */
+    size_t n;                  /* 0: all of it were events */
     const weir_sink_row *rows; /* ascending by seq; a sample of an epoch that was corrected has its
                                   time corrected */
 } weir_take_chunk;

@@ -17,3 +17,5 @@ weir_err weir_timeline_new(weir_view *view, const weir_scan_filter *filter, weir
 weir_err weir_timeline_next(weir_timeline *timeline, weir_item *ret, bool *ret_any,
                             weir_error *error) WEIR_MUST_CHECK;
 void weir_timeline_free(weir_timeline *timeline); /* accepts NULL */
+
+WEIR_DEFINE_CLEANUP(weir_timeline, weir_timeline_free)

@@ -51,6 +51,7 @@ weir_err weir_view_new(sqlite3 *db, weir_view **ret, weir_error *error)
     view->data_version = -1;
     weir_err err = weir_db_int(db, "PRAGMA main.user_version", 0, &version, error);
     view->has_history = version >= 2;
+    view->has_sinks = version >= 3;
     if (err == WEIR_OK)
         err = view_prepare(view, error);
     if (err != WEIR_OK)
@@ -286,6 +287,11 @@ uint64_t weir_view_merged_seq(const weir_view *view)
 bool weir_view_has_history(const weir_view *view)
 {
     return view->has_history;
+}
+
+bool weir_view_has_sinks(const weir_view *view)
+{
+    return view->has_sinks;
 }
 
 weir_err weir_view_purged(weir_view *view, weir_tag_uid tag, uint64_t *ret, weir_error *error)

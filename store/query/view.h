@@ -21,8 +21,8 @@
  */
 typedef struct weir_item {
     weir_sample sample;
-    uint32_t epoch;
-    uint64_t seq, plans; /* these and received: 0 unless asked for */
+    uint32_t epoch, flags; /* flags, and those below: 0 unless asked for */
+    uint64_t seq, plans;
     weir_wall received;
 } weir_item;
 
@@ -76,6 +76,7 @@ uint64_t weir_view_merged_seq(const weir_view *view);
 
 /* Whether the tables of history are there: those of version 1 have none. */
 bool weir_view_has_history(const weir_view *view);
+bool weir_view_has_sinks(const weir_view *view); /* likewise; version 2 had none */
 
 /* Samples of the tag up to this seq are not to be shown; 0: none. */
 weir_err weir_view_purged(weir_view *view, weir_tag_uid tag, uint64_t *ret,

@@ -142,6 +142,7 @@ bool weir_view_walk_next(weir_view_walk *walk, weir_item *ret)
         int64_t offset = weir_view_offset(view, batch->epoch);
         *ret = (weir_item){.sample = batch->samples[i],
                            .epoch = batch->epoch,
+                           .flags = batch->flags,
                            .seq = walk->row->first_seq + first + i,
                            .plans = batch->plans,
                            .received = {weir_view_shift(batch->received.us, offset)}};

@@ -19,6 +19,7 @@
 
 #include "store/repair/salvage.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "store/repair/salvage.h"
@@ -80,12 +81,15 @@ static weir_err row_put(weir_salvage *s, unsigned table, const weir_cell *cell, 
 {
     sqlite3_stmt *put = s->put[table];
     const size_t columns = strlen(weir_salvage_tables[table].columns);
-    const weir_field zero = {.kind = WEIR_FIELD_INTEGER};
+    const weir_field zero = {.kind = WEIR_FIELD_INTEGER}, null = {.kind = WEIR_FIELD_NULL};
     const weir_field key = {.kind = WEIR_FIELD_INTEGER, .integer = cell->rowid};
     const bool staged = table == SALVAGE_FRESH; /* under a slot of its own */
     weir_err err = WEIR_OK;
     for (unsigned i = 0; i < columns && err == WEIR_OK; i++) {
-        const weir_field *f = i < cell->n_fields ? &cell->fields[i] : &zero;
+        const weir_field *f = i < cell->n_fields ? &cell->fields[i]
+                              : isupper((unsigned char)weir_salvage_tables[table].columns[i])
+                                  ? &null
+                                  : &zero;
         if (i == 0 && weir_salvage_tables[table].columns[0] == 'k' && !staged)
             f = &key;
         err = field_bind(put, (int)i + 1, f, error);

@@ -78,6 +78,14 @@ static weir_verdict check_cursor(weir_cell *cell)
     return seq >= 0 && seq < SALVAGE_SEQ_MAX ? check_texts(cell) : WEIR_VERDICT_DROP;
 }
 
+static weir_verdict check_set_aside(weir_cell *cell)
+{
+    const weir_field *f = cell->fields;
+    const bool good = seq_good(f[1].integer) && f[2].integer > 0 && f[2].integer < UINT32_MAX &&
+                      f[8].integer >= 0 && f[8].integer < WEIR_KIND_COUNT;
+    return good ? check_texts(cell) : WEIR_VERDICT_DROP;
+}
+
 static weir_verdict check_event(weir_cell *cell)
 {
     const int64_t kind = cell->fields[2].integer;
@@ -187,12 +195,16 @@ const weir_salvage_table weir_salvage_tables[SALVAGE_TABLES] = {
     {"part", "kiiiiiiiiii", 11, false, check_part},
     {"tag_version", "iittttrrttti", 11, false, check_tag_version},
     {"device", "tttiItiiiRRi", 12, false, check_texts},
-    {"cursor", "tiiI", 4, false, check_cursor},
+    {"cursor", "tiiIBi", 4, false, check_cursor},
     {"replacement", "iirr", 4, false, check_texts},
     {"epoch", "kii", 3, false, check_texts},
     {"gap", "kitIiiit", 8, false, check_texts},
     {"snapshot", "kiibb", 5, false, check_snapshot},
     {"quarantine", "kitiItBBB", 9, false, check_texts},
+    {"sink", "tttittIIiiiiRR", 14, false, check_texts},
+    {"sink_order", "tiiiiiii", 8, false, check_texts},
+    {"set_aside", "tiiiiiiiiiiBti", 14, false, check_set_aside},
+    {"set_aside_retry", "tii", 3, false, check_cursor},
 };
 
 static bool field_fits(const weir_field *f, char c)

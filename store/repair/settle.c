@@ -45,19 +45,35 @@ static weir_err settle_cursors(weir_salvage *s, weir_error *error)
     bool row;
     weir_err err = weir_cursors_load(&cursors, s->db, error);
     if (err == WEIR_OK)
-        err = weir_db_prepare(s->db,
-                              "SELECT state FROM fresh WHERE first_seq>0 AND length(state)>0"
-                              " ORDER BY first_seq",
-                              &rows, error);
+        err = weir_db_prepare(
+            s->db,
+            "SELECT state, first_seq FROM fresh WHERE first_seq>0 AND length(state)>0"
+            " ORDER BY first_seq",
+            &rows, error);
     while (err == WEIR_OK && (err = weir_db_step(rows, &row, error)) == WEIR_OK && row) {
-        weir_err applied = weir_cursors_apply(&cursors, sqlite3_column_blob(rows, 0),
+        weir_err applied = weir_cursors_apply(&cursors, (uint64_t)sqlite3_column_int64(rows, 1),
+                                              sqlite3_column_blob(rows, 0),
                                               (size_t)sqlite3_column_bytes(rows, 0), error);
         err = applied == WEIR_EDAMAGED ? WEIR_OK : applied;
     }
     if (err == WEIR_OK)
-        err = weir_cursors_fold(&cursors, s->db, error);
+        err = weir_cursors_fold(&cursors, s->db, 0, error);
     weir_cursors_deinit(&cursors);
     return err;
+}
+
+/* Counts are of the rows that were brought over. */
+static weir_err settle_sinks(weir_salvage *s, weir_error *error)
+{
+    return weir_db_exec(
+        s->db,
+        "DELETE FROM set_aside_retry WHERE NOT EXISTS (SELECT 1 FROM set_aside a"
+        " WHERE a.sink=set_aside_retry.sink AND a.seq=set_aside_retry.seq);"
+        "INSERT OR IGNORE INTO sink_order SELECT DISTINCT sink,0,0,0,0,0,0,0 FROM set_aside;"
+        "UPDATE sink_order SET set_aside=(SELECT count(*) FROM set_aside a"
+        " WHERE a.sink=sink_order.sink), retries=(SELECT count(*) FROM set_aside_retry r"
+        " WHERE r.sink=sink_order.sink)",
+        error);
 }
 
 /* --- what came of it ---------------------------------------------------------------------- */
@@ -137,6 +153,8 @@ weir_err weir_salvage_finish(weir_salvage *salvage, uint64_t known_seq, weir_wal
                           error);
     if (err == WEIR_OK)
         err = settle_cursors(s, error);
+    if (err == WEIR_OK)
+        err = settle_sinks(s, error);
     if (err == WEIR_OK)
         err = weir_salvage_settle_fresh(s, history_seq, error);
     if (err == WEIR_OK)

@@ -534,7 +534,7 @@ def test_a_query_for_everything_takes_little_memory_and_ends_when_told(weir, his
 @pytest.mark.parametrize("query, words", [
     ("WITH RECURSIVE r(x) AS (SELECT zeroblob(1000000) UNION ALL SELECT x||x FROM r) SELECT length(x) FROM r", "256 MB of memory"),
     ("SELECT zeroblob(100000000)", "a value may have 64 MB"),
-    ("SELECT * FROM sinks", "there are samples, current, tags, devices, events, gaps, buckets and history"),
+    ("SELECT * FROM sink_states", "there are samples, current, tags, devices, events, gaps, sinks, rejected, buckets and history"),
 ])
 def test_a_query_that_asks_for_too_much_is_told_what_to_ask_for(weir, history, query, words):
     done = weir.run("sql", "--data-dir", history, query)

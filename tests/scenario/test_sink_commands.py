@@ -153,7 +153,7 @@ def test_live_tries_everything_once(weir, peers):
     assert len(devices) == 2
     for row in devices:
         assert row["state"] == "ok" and row["good_points"] == row["points"] == 3, row
-        assert row["latency_ms"] > 0 and row["cause"] == "" and row["next"] == ""
+        assert row["latency_ms"] > 0 and row["cause"] == "" and row["remedy"] == ""
     assert rows["sink", "trash"]["state"] == "ok"
     assert rows["sink", "off"]["state"] == "disabled"
 
@@ -181,13 +181,13 @@ def test_live_says_what_is_wrong_and_what_to_do_next(weir, peers):
     assert rows["connection", "good"]["state"] == "ok"
     assert rows["connection", "closed"]["state"] == "offline"
     assert "refused" in rows["connection", "closed"]["cause"]
-    assert rows["connection", "closed"]["next"] == f"nc -vz 127.0.0.1 {closed}"
-    assert rows["connection", "unknown"]["next"] == "getent hosts no-such-host.invalid"
+    assert rows["connection", "closed"]["remedy"] == f"nc -vz 127.0.0.1 {closed}"
+    assert rows["connection", "unknown"]["remedy"] == "getent hosts no-such-host.invalid"
     assert rows["connection", "off"]["state"] == rows["device", "m3"]["state"] == "disabled"
     m1 = rows["device", "m1"]
     assert (m1["state"], m1["good_points"], m1["points"]) == ("partly", 1, 2)
     assert "illegal data address" in m1["cause"]
-    assert m1["next"] == f"weir read tcp://127.0.0.1:{device.port} --unit 1 --register input --address 9000"
+    assert m1["remedy"] == f"weir read tcp://127.0.0.1:{device.port} --unit 1 --register input --address 9000"
     assert rows["device", "m2"]["state"] == "failed"
     assert "closed" in rows["device", "m2"]["cause"]
     assert rows["sink", "trash"]["state"] == "ok"

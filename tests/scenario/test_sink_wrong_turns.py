@@ -189,11 +189,11 @@ def test_a_wrong_turn_is_told_with_its_cause_and_the_next_command(weir: Weir, wo
     row, = json.loads(done.stdout)
     if state:
         assert row["state"] == state, row
-    assert row["state"] != "ok" and row["cause"] and row["next"], row
+    assert row["state"] != "ok" and row["cause"] and row["remedy"], row
     for word in cause:
         assert word in row["cause"], row
     for word in following:
-        assert word in row["next"], row
+        assert word in row["remedy"], row
     if code:
         assert done.returncode == code, row
 
