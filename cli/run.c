@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "daemon/assemble.h"
 #include "daemon/control.h"
+#include "daemon/deliveries.h"
 #include "daemon/log.h"
 
 struct run_options {
@@ -136,6 +137,12 @@ static const char *plural(size_t n)
     return n == 1 ? "" : "s";
 }
 
+static void on_committed(void *data, uint64_t seq)
+{
+    (void)seq;
+    weir_deliveries_wake(data);
+}
+
 static void say_started(const weir_catalog *catalog, const weir_control *control)
 {
     char text[400];
@@ -147,29 +154,57 @@ static void say_started(const weir_catalog *catalog, const weir_control *control
     weir_log_line(WEIR_LOG_NOTICE, "started", "", text);
 }
 
-static int run_daemon(const weir_invocation *in, weir_catalog *catalog)
+/* What runs until a signal, begun in this order and ended in the other. */
+struct run_parts {
+    weir_deliveries *deliveries;
+    weir_collector *collector;
+    weir_control *control;
+};
+
+static weir_err parts_start(struct run_parts *p, weir_catalog *catalog, weir_error *error)
 {
-    weir_error error = WEIR_ERROR_INIT;
-    weir_collector *collector = NULL;
-    weir_control *control = NULL;
+    weir_err err = weir_deliveries_new(catalog, 0, &p->deliveries, error);
     const weir_collector_config config = {
         .catalog = catalog,
         .sources = weir_assemble_sources,
         .built = weir_assemble_built(),
         .log = log_line,
+        .on_committed = on_committed,
+        .data = p->deliveries,
     };
+    if (!err)
+        err = weir_collector_start(&config, &p->collector, error);
+    if (!err)
+        err = weir_control_start(p->collector, catalog, p->deliveries, &p->control, error);
+    if (!err)
+        err = weir_deliveries_start(p->deliveries, p->collector, error);
+    return err;
+}
+
+/* False: the last samples could not be committed. */
+static bool parts_stop(struct run_parts *p)
+{
+    weir_control_stop(p->control);
+    if (p->deliveries)
+        weir_deliveries_end(p->deliveries);
+    const bool committed = weir_collector_stop(p->collector);
+    weir_deliveries_free(p->deliveries);
+    return committed;
+}
+
+static int run_daemon(const weir_invocation *in, weir_catalog *catalog)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    struct run_parts parts = {0};
     weir_signal_block();
-    if (weir_collector_start(&config, &collector, &error))
-        return weir_command_fail(in, &error);
-    if (weir_control_start(collector, catalog, &control, &error)) {
-        (void)weir_collector_stop(collector);
+    if (parts_start(&parts, catalog, &error)) {
+        (void)parts_stop(&parts);
         return weir_command_fail(in, &error);
     }
-    say_started(catalog, control);
+    say_started(catalog, parts.control);
     const int signal = weir_signal_wait(-1);
     weir_log_line(WEIR_LOG_NOTICE, "stopping", "", strsignal(signal));
-    weir_control_stop(control);
-    const bool committed = weir_collector_stop(collector);
+    const bool committed = parts_stop(&parts);
     if (committed)
         weir_log_line(WEIR_LOG_NOTICE, "stopped", "", "what was acquired is committed");
     else

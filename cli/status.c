@@ -120,6 +120,41 @@ static void print_summary(const json_t *result)
     printf("\n\n");
 }
 
+/* "office: online, backlog 12000, 34 s to go, oldest 12 min". */
+static void print_sinks(const json_t *sinks)
+{
+    for (size_t i = 0; i < json_array_size(sinks); i++) {
+        const json_t *sink = json_array_get(sinks, i);
+        const long long backlog = integer_of(sink, "backlog"),
+                        aside = integer_of(sink, "quarantined");
+        const double rate = json_number_value(json_object_get(sink, "rate"));
+        const double oldest_s = json_number_value(json_object_get(sink, "oldest_unsent_s"));
+        WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
+        weir_text_format(&t, "sink %s (%s): %s", text_of(sink, "name"), text_of(sink, "type"),
+                         text_of(sink, "state"));
+        if (*text_of(sink, "error"))
+            weir_text_format(&t, ": %s", text_of(sink, "error"));
+        if (*text_of(sink, "remedy"))
+            weir_text_format(&t, ". Next: %s", text_of(sink, "remedy"));
+        weir_text_format(&t, "; %lld waiting", backlog);
+        if (oldest_s >= 1) {
+            weir_text_add(&t, ", the oldest for ");
+            weir_text_add_duration(&t, (int64_t)oldest_s * WEIR_S);
+        }
+        if (rate > 0)
+            weir_text_format(&t, ", %.0f a second", rate);
+        if (rate > 0 && (double)backlog > 10 * rate) {
+            weir_text_add(&t, ", done in about ");
+            weir_text_add_duration(&t, (int64_t)((double)backlog / rate) * WEIR_S);
+        }
+        if (aside > 0)
+            weir_text_format(&t, "; %lld in quarantine", aside);
+        printf("%s\n", weir_text_get(&t));
+    }
+    if (json_array_size(sinks) > 0)
+        printf("\n");
+}
+
 static int print_devices(const json_t *result, weir_format format)
 {
     static const char *const columns[] = {"device",   "connection", "state", "last good",
@@ -171,8 +206,10 @@ static int print_status(const weir_invocation *in, const char *reply, size_t n, 
             puts(text);
         free(text);
     } else {
-        if (format != WEIR_FORMAT_CSV)
+        if (format != WEIR_FORMAT_CSV) {
             print_summary(result);
+            print_sinks(json_object_get(result, "sinks"));
+        }
         code =
             print_devices(result, format == WEIR_FORMAT_CSV ? WEIR_FORMAT_CSV : WEIR_FORMAT_TABLE);
     }
@@ -206,7 +243,7 @@ static const weir_example status_examples[] = {
 
 const weir_command weir_command_status = {
     .name = "status",
-    .summary = "tell what a running weir is doing: store, devices, errors",
+    .summary = "tell what a running weir is doing: store, sinks, devices, errors",
     .arguments = "",
     .options = status_option_table,
     .options_size = sizeof(struct status_options),

@@ -54,6 +54,7 @@ struct client {
 struct weir_control {
     weir_collector *collector;
     const weir_catalog *catalog;
+    weir_deliveries *deliveries; /* NULL: none */
     struct sockaddr_un address;
     int listener;
     int stop_pipe[2];
@@ -174,6 +175,41 @@ static json_t *json_store(const weir_worker_view *v)
     return o;
 }
 
+static json_t *json_sink(const weir_sink_view *view)
+{
+    const weir_sink_record *r = &view->record;
+    const int64_t age_us = weir_system_wall().us - r->oldest_unsent.us;
+    const bool unsent = r->oldest_unsent.us != 0;
+    json_t *o = json_object();
+    (void)json_object_set_new(o, "name", json_text(r->name));
+    (void)json_object_set_new(o, "type", json_text(r->type));
+    (void)json_object_set_new(o, "state", json_text(r->state));
+    (void)json_object_set_new(o, "error", json_text(r->error));
+    (void)json_object_set_new(o, "remedy", json_text(r->remedy));
+    (void)json_object_set_new(o, "since", json_time(r->since));
+    (void)json_object_set_new(o, "delivered", json_time(r->delivered));
+    (void)json_object_set_new(
+        o, "oldest_unsent_s",
+        json_real(unsent && age_us > 0 ? (double)age_us / (double)WEIR_S : 0));
+    (void)json_object_set_new(o, "backlog", json_integer((json_int_t)r->backlog));
+    (void)json_object_set_new(o, "quarantined", json_integer((json_int_t)r->set_aside));
+    (void)json_object_set_new(o, "sent", json_integer((json_int_t)r->sent));
+    (void)json_object_set_new(o, "rate", json_real(r->rows_per_s));
+    (void)json_object_set_new(o, "rtt_ms", json_real(r->rtt_ms));
+    return o;
+}
+
+static json_t *json_sinks(const weir_control *c)
+{
+    json_t *sinks = json_array();
+    weir_sink_view view;
+    for (size_t i = 0; c->deliveries && i < weir_deliveries_count(c->deliveries); i++) {
+        weir_deliveries_get(c->deliveries, i, &view);
+        (void)json_array_append_new(sinks, json_sink(&view));
+    }
+    return sinks;
+}
+
 static json_t *control_status(weir_control *c)
 {
     const weir_worker_view store = weir_collector_store(c->collector);
@@ -197,6 +233,7 @@ static json_t *control_status(weir_control *c)
     for (size_t i = 0; s && i < s->n_devices; i++)
         (void)json_array_append_new(devices, json_device(c, s, i));
     (void)json_object_set_new(o, "devices", devices);
+    (void)json_object_set_new(o, "sinks", json_sinks(c));
     weir_snapshot_unref(s);
     return o;
 }
@@ -419,13 +456,14 @@ static weir_err control_start(weir_control *c, weir_error *error)
 }
 
 weir_err weir_control_start(weir_collector *collector, const weir_catalog *catalog,
-                            weir_control **ret, weir_error *error)
+                            weir_deliveries *deliveries, weir_control **ret, weir_error *error)
 {
     weir_control *c = weir_alloc_zero(1, sizeof *c);
     if (!c)
         return weir_fail(error, WEIR_ENOMEM, "the control socket");
     c->collector = collector;
     c->catalog = catalog;
+    c->deliveries = deliveries;
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         c->clients[i].fd = -1;
     weir_err err = control_start(c, error);

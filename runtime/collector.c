@@ -52,7 +52,9 @@ struct weir_collector {
     weir_store *store; /* NULL when once */
     weir_inbox inbox;
     bool has_inbox;
-    weir_worker *worker; /* NULL when once */
+    weir_postbox *postbox; /* NULL when once */
+    uint64_t told_seq;     /* on_committed; the store thread's */
+    weir_worker *worker;   /* NULL when once */
     weir_loop *loop;
 
     uv_loop_t uv;
@@ -145,8 +147,8 @@ static bool store_sleep(weir_collector *c, weir_mono t)
     return go_on;
 }
 
-/* Between two steps of the worker, the store is ours. */
-static void store_edit(weir_collector *c)
+/* Between two steps of the worker, the store is ours. True: something was edited. */
+static bool store_edit(weir_collector *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     struct edit_job *job = c->edit;
@@ -154,21 +156,31 @@ static void store_edit(weir_collector *c)
         job->begun = true;
     (void)pthread_mutex_unlock(&c->lock);
     if (!job)
-        return;
+        return false;
     job->err = weir_store_edit(c->store, job->edit, weir_system_wall(), &job->n, &job->error);
     (void)pthread_mutex_lock(&c->lock);
     job->done = true;
     c->edit = NULL;
     (void)pthread_cond_broadcast(&c->changed);
     (void)pthread_mutex_unlock(&c->lock);
+    return true;
+}
+
+static void store_tell(weir_collector *c, bool edited)
+{
+    const uint64_t seq = weir_worker_get_view(c->worker).position.committed_seq;
+    if (c->config.on_committed && (edited || seq != c->told_seq))
+        c->config.on_committed(c->config.data, seq);
+    c->told_seq = seq;
 }
 
 static void *store_main(void *data)
 {
     weir_collector *c = data;
     do {
-        store_edit(c);
+        const bool edited = store_edit(c);
         weir_mono next = weir_worker_step(c->worker);
+        store_tell(c, edited);
         if (!store_sleep(c, next))
             break;
     } while (true);
@@ -347,6 +359,19 @@ static void collector_say_identity(weir_collector *c)
                       id->copied ? "copied" : "restored", "", id->notice);
 }
 
+static weir_err collector_register_sinks(weir_collector *c, weir_wall now, weir_error *error)
+{
+    const weir_catalog *catalog = c->config.catalog;
+    const char **names = weir_alloc_zero(catalog->n_sinks + 1, sizeof *names);
+    if (!names)
+        return weir_fail(error, WEIR_ENOMEM, "the collector");
+    for (size_t i = 0; i < catalog->n_sinks; i++)
+        names[i] = catalog->sinks[i].name;
+    weir_err err = weir_store_register_sinks(c->store, names, catalog->n_sinks, now, error);
+    weir_free(names);
+    return err;
+}
+
 static weir_err collector_open_store(weir_collector *c, weir_error *error)
 {
     const weir_store_options options = {.data_dir = c->config.catalog->store.data_dir,
@@ -363,11 +388,17 @@ static weir_err collector_open_store(weir_collector *c, weir_error *error)
     if (!err)
         err = weir_store_register(c->store, c->config.catalog, options.now, error);
     if (!err)
+        err = collector_register_sinks(c, options.now, error);
+    if (!err)
+        err = weir_postbox_new(inbox_wake, c, &c->postbox, error);
+    if (!err)
         err = weir_inbox_init(&c->inbox, INBOX_LIMIT, inbox_wake, c);
     c->has_inbox = !err;
     if (!err)
         err = weir_worker_new(c->store, &c->inbox, &c->platform,
                               c->config.catalog->store.max_loss_us, &c->worker, error);
+    if (!err)
+        weir_worker_set_postbox(c->worker, c->postbox);
     return err;
 }
 
@@ -499,6 +530,7 @@ bool weir_collector_stop(weir_collector *collector)
         ok = c->store_ok;
     }
     weir_worker_free(c->worker);
+    weir_postbox_free(c->postbox);
     weir_store_close(c->store);
     if (c->has_inbox)
         weir_inbox_deinit(&c->inbox);
@@ -575,6 +607,11 @@ weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, u
 weir_worker_view weir_collector_store(weir_collector *collector)
 {
     return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
+}
+
+weir_postbox *weir_collector_postbox(weir_collector *collector)
+{
+    return collector->postbox;
 }
 
 const weir_identity *weir_collector_identity(const weir_collector *collector)

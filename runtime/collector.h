@@ -8,6 +8,7 @@
 
 #include "model/source.h"
 #include "runtime/platform.h"
+#include "runtime/postbox.h"
 #include "runtime/snapshot.h"
 #include "runtime/worker.h"
 #include "store/edit.h"
@@ -26,6 +27,9 @@ typedef struct weir_collector_config {
                 const char *text);
     /* Sees every batch; loop thread; must not block. May be NULL. */
     void (*on_batch)(void *data, const weir_batch *batch);
+    /* More was committed, up to seq, or something else of the store has changed; store thread; must
+     * not block. May be NULL. */
+    void (*on_committed)(void *data, uint64_t seq);
     void *data;
 } weir_collector_config;
 
@@ -64,6 +68,10 @@ weir_worker_view weir_collector_store(weir_collector *collector);
  */
 weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
                              weir_error *error) WEIR_MUST_CHECK;
+
+/* Where sinks post what the store thread shall do for them; NULL when once. Any thread, until
+ * weir_collector_stop. */
+weir_postbox *weir_collector_postbox(weir_collector *collector);
 
 /* Which store this is; NULL when once. Any thread. */
 const struct weir_identity *weir_collector_identity(const weir_collector *collector);

@@ -17,7 +17,10 @@
  */
 typedef struct weir_postbox weir_postbox;
 
-weir_err weir_postbox_new(weir_postbox **ret, weir_error *error) WEIR_MUST_CHECK;
+/* wake: called on the posting thread, outside the lock, when something should be committed at once.
+ * May be NULL. */
+weir_err weir_postbox_new(void (*wake)(void *data), void *data, weir_postbox **ret,
+                          weir_error *error) WEIR_MUST_CHECK;
 void weir_postbox_free(weir_postbox *box); /* accepts NULL */
 
 /* Copies. WEIR_ENOMEM. spans: what is done beyond seq; see store/file/cursor.h. */
@@ -32,10 +35,19 @@ weir_err weir_postbox_replay(weir_postbox *box, const char *sink, uint64_t id, i
 /* Replaces the records of all sinks that are named. */
 weir_err weir_postbox_sinks(weir_postbox *box, const weir_sink_record *sinks, size_t n,
                             weir_error *error) WEIR_MUST_CHECK;
+/* An event of the next commit. urgent: that shall be now. WEIR_ELIMIT as above. */
+weir_err weir_postbox_event(weir_postbox *box, const weir_event *event, bool urgent,
+                            weir_error *error) WEIR_MUST_CHECK;
+/* What a sink was not given, for the table of gaps; it goes on where its last one ended. */
+weir_err weir_postbox_gap(weir_postbox *box, const weir_consumer_gap *gap,
+                          weir_error *error) WEIR_MUST_CHECK;
 
 /*
- * The store thread's: does what was posted. A failure of the disk leaves it all for the next time;
- * the error is for weir_store_recover as that of a commit.
+ * The store thread's: does what was posted. *ret_urgent: an event among it is.
+ *
+ * A failure of the disk or of memory leaves what is not done for the next time; the error is for
+ * weir_store_recover as that of a commit. WEIR_EINVAL: the store refused something for good, it is
+ * dropped, and all else is done.
  */
-weir_err weir_postbox_deliver(weir_postbox *box, weir_store *store, weir_wall now,
+weir_err weir_postbox_deliver(weir_postbox *box, weir_store *store, weir_wall now, bool *ret_urgent,
                               weir_error *error) WEIR_MUST_CHECK;

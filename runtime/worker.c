@@ -17,6 +17,9 @@
  * A batch that the store will never take (a mistake of a source) is dropped with an event, so that
  * it does not hold up all that come after it.
  *
+ * What sinks ask for (runtime/postbox.h) is done at each step, before a commit, so that a cursor
+ * rides with the next one. What fails of it waits there, and goes the way of a failed commit.
+ *
  * In between, the store does its own work (weir_store_maintain) in pieces: one, then a pause three
  * times as long, and none when a commit is near. What fails there is tried again later; commits
  * do not depend on it. */
@@ -53,6 +56,7 @@ struct weir_worker {
     weir_store *store;
     weir_inbox *inbox;
     const weir_platform *platform;
+    weir_postbox *postbox; /* NULL: none */
     int64_t max_loss_us;
     weir_mono commit_due;
     weir_mono maintain_due;
@@ -63,6 +67,7 @@ struct weir_worker {
     weir_wall refused_none; /* when nothing had been refused last */
     uint64_t rejected;      /* samples of batches that the store will never take */
     bool devices_failing;   /* said so */
+    bool postbox_failing;   /* likewise */
 
     weir_mono check_due, hint_due;
     weir_mono recover_next, repair_next; /* not before */
@@ -100,6 +105,11 @@ weir_err weir_worker_new(weir_store *store, weir_inbox *inbox, const weir_platfo
     w->view.since = platform->wall(platform->data);
     *ret = w;
     return WEIR_OK;
+}
+
+void weir_worker_set_postbox(weir_worker *worker, weir_postbox *box)
+{
+    worker->postbox = box;
 }
 
 void weir_worker_free(weir_worker *worker)
@@ -442,6 +452,25 @@ static void worker_put_devices(weir_worker *w)
     weir_free(devices);
 }
 
+/* What sinks and historians have posted. While the store fails, its next commit or check opens it
+ * anew; until then this would only fail too. */
+static void worker_empty_postbox(weir_worker *w)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    bool urgent = false;
+    if (!w->postbox || w->view.state == WEIR_COMMIT_FAILING)
+        return;
+    const weir_err err = weir_postbox_deliver(
+        w->postbox, w->store, w->platform->wall(w->platform->data), &urgent, &error);
+    const bool failed = err != WEIR_OK;
+    w->must_commit |= urgent;
+    if (failed && !w->postbox_failing)
+        worker_log(w, WEIR_LOG_WARNING, "sinks_not_stored", error.text);
+    w->postbox_failing = failed;
+    if (err == WEIR_EIO || err == WEIR_EPERM || err == WEIR_EDAMAGED)
+        worker_handle(w, err, &error);
+}
+
 /* The next piece of the store's own work, when it is time for one. */
 static void worker_maintain(weir_worker *w)
 {
@@ -490,6 +519,7 @@ weir_mono weir_worker_step(weir_worker *worker)
     size_t bytes;
     worker_take(worker);
     worker_check(worker);
+    worker_empty_postbox(worker);
     const weir_mono now = worker->platform->now(worker->platform->data);
     const bool due = weir_mono_reached(now, worker->commit_due);
     const size_t pending = weir_store_pending(worker->store, &bytes);
@@ -528,6 +558,7 @@ bool weir_worker_flush(weir_worker *worker)
 {
     /* There is no later: a store that failed a moment ago is tried again now. */
     worker->recover_next = worker->platform->now(worker->platform->data);
+    worker_empty_postbox(worker);
     /* More than once: after failures the store may be too full to take all at one time. */
     do {
         worker_take(worker);

@@ -9,6 +9,7 @@
 
 #include "runtime/inbox.h"
 #include "runtime/platform.h"
+#include "runtime/postbox.h"
 #include "store/store.h"
 
 /* How the store is; the words are what `weir status` says. Anything but ok: what is acquired waits
@@ -52,6 +53,9 @@ typedef struct weir_worker weir_worker;
 weir_err weir_worker_new(weir_store *store, weir_inbox *inbox, const weir_platform *platform,
                          int64_t max_loss_us, weir_worker **ret, weir_error *error) WEIR_MUST_CHECK;
 void weir_worker_free(weir_worker *worker); /* accepts NULL */
+
+/* Empties this box too, at each step before it commits. Before the first step; borrowed. */
+void weir_worker_set_postbox(weir_worker *worker, weir_postbox *box);
 
 /*
  * Takes what waits, commits when it is time (or urgent, or much), and returns when to call again.

@@ -30,6 +30,8 @@ typedef struct weir_delivery_host {
     bool (*on_cursor)(void *data, uint64_t seq, const weir_span *spans, size_t n_spans);
     bool (*on_set_aside)(void *data, const weir_set_aside *rows, size_t n);
     bool (*on_replay)(void *data, uint64_t id, int64_t done);
+    /* Samples that the sink will never get. gap->sink is not set. */
+    bool (*on_gap)(void *data, const weir_consumer_gap *gap);
     /* The state is another one: an event (urgent, so that it is committed at once) and a line. */
     void (*on_state)(void *data, const char *state, const char *why, const char *remedy);
     void (*log)(void *data, weir_log_level level, const char *event, const char *text);

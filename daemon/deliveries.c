@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* The sinks of a running weir: a thread for each.
+ *
+ * The happy path: the thread opens the log, makes the delivery, and steps it whenever it asks to be
+ * called or the store has committed. After each step it shows how the sink stands; whoever comes
+ * by when it is time posts the records of all sinks to the store.
+ *
+ * What can fail: opening the log and the sink's own init. Both are tried again; what is wrong is
+ * the sink's state meanwhile. A send that hangs holds up its own sink only, and the end for as long
+ * as the type needs to see that it is asked to end. */
+
+#include "daemon/deliveries.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/random.h"
+#include "daemon/log.h"
+#include "runtime/clock.h"
+#include "sinks/delivery/delivery.h"
+
+static const int64_t records_interval_us = WEIR_MINUTE; /* to the store */
+static const int64_t states_interval_us = 5 * WEIR_S;   /* after a change of state, this soon */
+static const int64_t look_interval_us = WEIR_S;         /* whether it is time for these */
+static const int64_t open_retry_us = 5 * WEIR_S;
+
+struct sink {
+    struct weir_deliveries *all;
+    const weir_sink_config *config;
+    weir_delivery_host host;
+    weir_take *take;
+    weir_delivery *delivery;
+    pthread_t thread;
+    bool started;
+    bool woken;                                         /* under the lock of all */
+    weir_sink_view view;                                /* likewise */
+    char posted[sizeof((weir_sink_view *)NULL)->state]; /* the state that the store has; likewise */
+};
+
+struct weir_deliveries {
+    const weir_catalog *catalog;
+    weir_collector *collector;
+    uint64_t seed;
+    atomic_bool ending;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* CLOCK_MONOTONIC */
+    weir_mono records_next, states_next;
+    size_t n;
+    struct sink sinks[];
+};
+
+/* --- what a delivery is given ------------------------------------------------------------- */
+
+static weir_mono host_now(void *data)
+{
+    (void)data;
+    return weir_system_mono();
+}
+
+static weir_wall host_wall(void *data)
+{
+    (void)data;
+    return weir_system_wall();
+}
+
+static bool host_is_ending(void *data)
+{
+    const struct sink *s = data;
+    return atomic_load(&s->all->ending);
+}
+
+static weir_postbox *box_of(const struct sink *s)
+{
+    return weir_collector_postbox(s->all->collector);
+}
+
+static bool host_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
+{
+    const struct sink *s = data;
+    return weir_postbox_cursor(box_of(s), s->config->name, seq, spans, n, NULL) == WEIR_OK;
+}
+
+static bool host_on_set_aside(void *data, const weir_set_aside *rows, size_t n)
+{
+    const struct sink *s = data;
+    return weir_postbox_set_aside(box_of(s), s->config->name, rows, n, NULL) == WEIR_OK;
+}
+
+static bool host_on_replay(void *data, uint64_t id, int64_t done)
+{
+    const struct sink *s = data;
+    return weir_postbox_replay(box_of(s), s->config->name, id, done, NULL) == WEIR_OK;
+}
+
+static bool host_on_gap(void *data, const weir_consumer_gap *gap)
+{
+    const struct sink *s = data;
+    weir_consumer_gap named = *gap;
+    named.sink = s->config->name;
+    return weir_postbox_gap(box_of(s), &named, NULL) == WEIR_OK;
+}
+
+static void sink_tell(const struct sink *s, const char *state, const char *why, const char *remedy)
+{
+    const bool is_well = strcmp(state, "online") == 0 || strcmp(state, "connecting") == 0;
+    char text[640];
+    (void)snprintf(text, sizeof text, "%s%s%s%s%s", state, *why ? ": " : "", why,
+                   *remedy ? ". Next: " : "", remedy);
+    const weir_event event = {weir_system_wall(), WEIR_EVENT_ALARM, s->config->name, text};
+    const weir_err err = weir_postbox_event(box_of(s), &event, true, NULL);
+    weir_log_line(is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
+                  s->config->name, text);
+}
+
+static void host_on_state(void *data, const char *state, const char *why, const char *remedy)
+{
+    sink_tell(data, state, why, remedy);
+}
+
+static void host_log(void *data, weir_log_level level, const char *event, const char *text)
+{
+    const struct sink *s = data;
+    weir_log_line(level, event, s->config->name, text);
+}
+
+/* --- how they stand ----------------------------------------------------------------------- */
+
+/* Under the lock. */
+static void view_set(weir_sink_view *view, const weir_sink_record *record)
+{
+    view->record = *record;
+    (void)snprintf(view->state, sizeof view->state, "%s", record->state);
+    (void)snprintf(view->error, sizeof view->error, "%s", record->error);
+    (void)snprintf(view->remedy, sizeof view->remedy, "%s", record->remedy);
+    view->record.state = view->state;
+    view->record.error = view->error;
+    view->record.remedy = view->remedy;
+}
+
+static void sink_show(struct sink *s, const weir_sink_record *record)
+{
+    (void)pthread_mutex_lock(&s->all->lock);
+    view_set(&s->view, record);
+    (void)pthread_mutex_unlock(&s->all->lock);
+}
+
+/* Nothing but a state: of a sink that is disabled, or could not start. */
+static void sink_show_state(struct sink *s, const char *state, const char *why)
+{
+    const weir_sink_record record = {.name = s->config->name,
+                                     .type = s->config->type->name,
+                                     .state = state,
+                                     .error = why,
+                                     .remedy = "",
+                                     .since = weir_system_wall()};
+    sink_show(s, &record);
+}
+
+/* Under the lock. */
+static bool records_are_due(weir_deliveries *all)
+{
+    const weir_mono now = weir_system_mono();
+    bool changed = false;
+    if (weir_mono_reached(now, all->records_next))
+        return true;
+    if (!weir_mono_reached(now, all->states_next))
+        return false;
+    all->states_next = weir_mono_add(now, states_interval_us);
+    for (size_t i = 0; i < all->n; i++)
+        changed |= strcmp(all->sinks[i].posted, all->sinks[i].view.state) != 0;
+    return changed;
+}
+
+static void records_post(weir_deliveries *all)
+{
+    weir_sink_record *records = NULL;
+    (void)pthread_mutex_lock(&all->lock);
+    if (all->n > 0 && records_are_due(all)) {
+        all->records_next = weir_mono_add(weir_system_mono(), records_interval_us);
+        records = weir_alloc_zero(all->n, sizeof *records);
+        for (size_t i = 0; records && i < all->n; i++) {
+            struct sink *s = &all->sinks[i];
+            records[i] = s->view.record;
+            memcpy(s->posted, s->view.state, sizeof s->posted);
+        }
+        /* Under the lock, as the texts are those of the views; without memory: in a minute. */
+        const weir_err err = records ? weir_postbox_sinks(weir_collector_postbox(all->collector),
+                                                          records, all->n, NULL)
+                                     : WEIR_ENOMEM;
+        if (err)
+            all->records_next = weir_mono_add(weir_system_mono(), states_interval_us);
+    }
+    (void)pthread_mutex_unlock(&all->lock);
+    weir_free(records);
+}
+
+/* --- a thread ----------------------------------------------------------------------------- */
+
+static weir_err sink_open(struct sink *s, weir_error *error)
+{
+    weir_err err = WEIR_OK;
+    if (!s->take)
+        err =
+            weir_take_open(s->all->catalog->store.data_dir, NULL, s->config->name, &s->take, error);
+    if (err == WEIR_OK)
+        err = weir_delivery_new(s->config, s->take, &s->host, &s->delivery, error);
+    return err;
+}
+
+/* Returns when to be called again. */
+static weir_mono sink_step(struct sink *s)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    if (!s->delivery && sink_open(s, &error) != WEIR_OK) {
+        if (strcmp(s->view.error, error.text) != 0) { /* only this thread writes it */
+            sink_show_state(s, weir_trouble_text(WEIR_TROUBLE_MISCONFIGURED), error.text);
+            sink_tell(s, s->view.state, error.text, "");
+        }
+        return weir_mono_add(weir_system_mono(), open_retry_us);
+    }
+    const weir_mono next = weir_delivery_step(s->delivery);
+    const weir_sink_record record = weir_delivery_get_record(s->delivery);
+    sink_show(s, &record);
+    return next;
+}
+
+/* Sleeps until t, or a wake. */
+static void sink_sleep(struct sink *s, weir_mono t)
+{
+    weir_deliveries *all = s->all;
+    const weir_mono until = weir_mono_min(t, weir_mono_add(weir_system_mono(), look_interval_us));
+    const struct timespec at = {until.us / WEIR_S, until.us % WEIR_S * 1000};
+    int status = 0;
+    (void)pthread_mutex_lock(&all->lock);
+    while (!s->woken && !atomic_load(&all->ending) && status == 0)
+        status = pthread_cond_timedwait(&all->changed, &all->lock, &at);
+    s->woken = false;
+    (void)pthread_mutex_unlock(&all->lock);
+}
+
+static void *sink_main(void *data)
+{
+    struct sink *s = data;
+    while (!atomic_load(&s->all->ending)) {
+        const weir_mono next = sink_step(s);
+        records_post(s->all);
+        if (next.us > weir_system_mono().us)
+            sink_sleep(s, next);
+    }
+    weir_delivery_free(s->delivery);
+    weir_take_close(s->take);
+    return NULL;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static weir_delivery_host host_of(struct sink *s, uint64_t seed)
+{
+    return (weir_delivery_host){.data = s,
+                                .now = host_now,
+                                .wall = host_wall,
+                                .seed = seed,
+                                .is_ending = host_is_ending,
+                                .on_cursor = host_on_cursor,
+                                .on_set_aside = host_on_set_aside,
+                                .on_replay = host_on_replay,
+                                .on_gap = host_on_gap,
+                                .on_state = host_on_state,
+                                .log = host_log};
+}
+
+weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_deliveries **ret,
+                             weir_error *error)
+{
+    pthread_condattr_t attributes;
+    weir_deliveries *all =
+        weir_alloc_zero(1, sizeof *all + catalog->n_sinks * sizeof all->sinks[0]);
+    if (!all)
+        return weir_fail(error, WEIR_ENOMEM, "the sinks");
+    weir_random random = {seed ? seed : (uint64_t)weir_system_mono().us};
+    all->catalog = catalog;
+    all->n = catalog->n_sinks;
+    all->records_next = all->states_next = weir_system_mono();
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&all->lock, NULL);
+    (void)pthread_cond_init(&all->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    for (size_t i = 0; i < all->n; i++) {
+        struct sink *s = &all->sinks[i];
+        s->all = all;
+        s->config = &catalog->sinks[i];
+        s->host = host_of(s, weir_random_u64(&random));
+        sink_show_state(s, s->config->enabled ? "connecting" : "disabled", "");
+    }
+    *ret = all;
+    return WEIR_OK;
+}
+
+static weir_err sink_start(struct sink *s, weir_error *error)
+{
+    sigset_t every, old;
+    char name[16];
+    (void)snprintf(name, sizeof name, "weir-%s", s->config->name);
+    (void)sigfillset(&every);
+    (void)pthread_sigmask(SIG_SETMASK, &every, &old);
+    s->started = pthread_create(&s->thread, NULL, sink_main, s) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!s->started)
+        return weir_fail(error, WEIR_ENOMEM, "cannot start the thread of sink %s", s->config->name);
+    (void)pthread_setname_np(s->thread, name);
+    return WEIR_OK;
+}
+
+weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_collector *collector,
+                               weir_error *error)
+{
+    weir_err err = WEIR_OK;
+    deliveries->collector = collector;
+    for (size_t i = 0; err == WEIR_OK && i < deliveries->n; i++)
+        if (deliveries->sinks[i].config->enabled)
+            err = sink_start(&deliveries->sinks[i], error);
+    if (err != WEIR_OK)
+        weir_deliveries_end(deliveries);
+    else
+        records_post(deliveries);
+    return err;
+}
+
+void weir_deliveries_wake(weir_deliveries *deliveries)
+{
+    (void)pthread_mutex_lock(&deliveries->lock);
+    for (size_t i = 0; i < deliveries->n; i++)
+        deliveries->sinks[i].woken = true;
+    (void)pthread_cond_broadcast(&deliveries->changed);
+    (void)pthread_mutex_unlock(&deliveries->lock);
+}
+
+void weir_deliveries_end(weir_deliveries *deliveries)
+{
+    atomic_store(&deliveries->ending, true);
+    weir_deliveries_wake(deliveries);
+    for (size_t i = 0; i < deliveries->n; i++) {
+        struct sink *s = &deliveries->sinks[i];
+        if (s->started)
+            (void)pthread_join(s->thread, NULL);
+        s->started = false;
+    }
+    if (deliveries->collector) {
+        (void)pthread_mutex_lock(&deliveries->lock);
+        deliveries->records_next = weir_system_mono();
+        (void)pthread_mutex_unlock(&deliveries->lock);
+        records_post(deliveries);
+    }
+}
+
+void weir_deliveries_free(weir_deliveries *deliveries)
+{
+    if (!deliveries)
+        return;
+    (void)pthread_cond_destroy(&deliveries->changed);
+    (void)pthread_mutex_destroy(&deliveries->lock);
+    weir_free(deliveries);
+}
+
+size_t weir_deliveries_count(const weir_deliveries *deliveries)
+{
+    return deliveries->n;
+}
+
+void weir_deliveries_get(weir_deliveries *deliveries, size_t i, weir_sink_view *ret)
+{
+    (void)pthread_mutex_lock(&deliveries->lock);
+    view_set(ret, &deliveries->sinks[i].view.record);
+    (void)pthread_mutex_unlock(&deliveries->lock);
+}

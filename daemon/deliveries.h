@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The sinks of a running weir: a thread for each. */
+
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "model/catalog.h"
+#include "runtime/collector.h"
+
+/*
+ * Each enabled sink of the catalog has a thread, on which its delivery steps: woken when more was
+ * committed, and at the time that delivery asked for. A sink that cannot start is one that is
+ * offline or misconfigured, and is tried again; it never stops anything else.
+ */
+typedef struct weir_deliveries weir_deliveries;
+
+/* Before the collector starts, since that calls weir_deliveries_wake. Borrows the catalog. seed: 0:
+ * from the system. */
+weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_deliveries **ret,
+                             weir_error *error) WEIR_MUST_CHECK;
+
+/* Starts the threads. The collector must live until weir_deliveries_end. */
+weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_collector *collector,
+                               weir_error *error) WEIR_MUST_CHECK;
+
+/* Something was committed or ordered. Any thread, at any time from weir_deliveries_new on. */
+void weir_deliveries_wake(weir_deliveries *deliveries);
+
+/* Ends all threads, within a second; what is under way is given up. Then the collector may stop. */
+void weir_deliveries_end(weir_deliveries *deliveries);
+void weir_deliveries_free(weir_deliveries *deliveries); /* accepts NULL */
+
+/* A record with its texts. */
+typedef struct weir_sink_view {
+    weir_sink_record record;
+    char state[16];
+    char error[256], remedy[256];
+} weir_sink_view;
+
+size_t weir_deliveries_count(const weir_deliveries *deliveries);
+
+/* How sink i stands. Copies; ret->record's texts lie in *ret and in the catalog. Any thread. */
+void weir_deliveries_get(weir_deliveries *deliveries, size_t i, weir_sink_view *ret);

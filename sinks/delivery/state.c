@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of a sink: told when it changes, shown at any time. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sinks/delivery/delivery_priv.h"
+
+/* Another reason for the same state is told too, but not each time two take turns. */
+#define REASON_TOLD_AGAIN (5 * WEIR_MINUTE)
+
+static void text_set(char *to, size_t size, const char *from)
+{
+    (void)snprintf(to, size, "%s", from);
+}
+
+void weir_delivery_set_state(weir_delivery *d, const char *state, const char *why,
+                             const char *remedy)
+{
+    const weir_mono now = d->host->now(d->host->data);
+    const bool is_other = strcmp(state, d->state_text) != 0;
+    text_set(d->why, sizeof d->why, why);
+    text_set(d->remedy, sizeof d->remedy, remedy);
+    if (!is_other && (strcmp(why, d->told_why) == 0 ||
+                      !weir_mono_reached(now, weir_mono_add(d->told, REASON_TOLD_AGAIN))))
+        return;
+    if (is_other)
+        d->since = d->host->wall(d->host->data);
+    d->state_text = state;
+    d->told = now;
+    text_set(d->told_why, sizeof d->told_why, why);
+    d->host->on_state(d->host->data, state, d->why, d->remedy);
+}
+
+weir_sink_record weir_delivery_get_record(const weir_delivery *delivery)
+{
+    const weir_delivery *d = delivery;
+    const uint64_t backlog = weir_spans_missing(&d->done, d->head);
+    return (weir_sink_record){
+        .name = d->config->name,
+        .type = d->type->name,
+        .state = d->state_text,
+        .error = d->why,
+        .remedy = d->remedy,
+        .since = d->since,
+        .delivered = d->delivered,
+        .oldest_unsent = {backlog ? d->oldest_ts : 0},
+        .backlog = d->begun ? backlog : 0,
+        .sent = d->sent,
+        .repeated = d->repeated,
+        .left_out = d->left_out,
+        .set_aside = d->n_set_aside,
+        .rows_per_s = weir_pace_rate(&d->pace, d->host->now(d->host->data)),
+        .rtt_ms = (double)weir_pace_rtt(&d->pace) / (double)WEIR_MS,
+    };
+}
