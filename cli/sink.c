@@ -243,7 +243,7 @@ static int sink_pause(const weir_invocation *in)
 static int sink_resume(const weir_invocation *in)
 {
     const weir_edit edit = {.kind = WEIR_EDIT_SINK_RESUME, .subject = in->args[1]};
-    return order(in, &edit, "goes on: what is new first, then what waited");
+    return order(in, &edit, "goes on with what waited for it");
 }
 
 static int sink_replay(const weir_invocation *in)
@@ -263,9 +263,8 @@ static int sink_replay(const weir_invocation *in)
     if (edit.from.us >= edit.to.us)
         return weir_command_usage(in, "--from %s is not before --to %s", options->from,
                                   options->to);
-    return order(in, &edit,
-                 "history is sent again, in the order of time; `weir sink list` shows "
-                 "how far it is");
+    edit.to.us--; /* exclusive here, as with every command; inclusive there */
+    return order(in, &edit, "history is sent again, in the order of time, while nothing new waits");
 }
 
 /* --- all ---------------------------------------------------------------------------------- */

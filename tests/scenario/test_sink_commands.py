@@ -6,6 +6,8 @@ import os
 import socket
 
 import pytest
+from conftest import wait_until
+from influxserver import InfluxServer, is_installed
 from oracle import simdev_config, simdev_points
 
 PLANT = {
@@ -84,7 +86,7 @@ def test_help_and_manual_have_every_key_of_every_sink_and_type(weir):
     help_text, manual = weir.run("help", "sinks").stdout, weir.run("--man", "weir.yaml.5").stdout
     for key in ("name", "type", "enabled", "tags", "labels", "plans", "quality", "batch", "backlog_rate"):
         assert f"\n  {key}: " in help_text
-    for name in ("noop",):
+    for name in ("csv", "noop"):
         assert f"type: {name} " in help_text
         assert f".SS Sinks of type {name}" in manual
     assert "backlog_rate: N/s" in weir.run("help", "config").stdout
@@ -132,6 +134,111 @@ def test_a_wrong_order_exits_2(weir, arguments, says):
     done = weir.run("sink", *arguments)
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
+
+
+# --- orders: to the running weir, or into the store ------------------------------------------------
+
+def csv_lines(path):
+    return path.read_text().splitlines()[1:] if path.exists() else []
+
+
+def listed(weir, data_dir, name="files"):
+    row, = [row for row in weir.json("sink", "list", "--data-dir", data_dir) if row["sink"] == name]
+    return row
+
+
+def order(weir, *arguments):
+    done = weir.run("sink", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_running_weir_is_paused_and_resumed_and_loses_nothing(weir):
+    path = weir.tmp_path / "out.csv"
+    daemon = weir.start(plant({"name": "files", "type": "csv", "path": str(path)}, noop()))
+    wait_until("lines", lambda: csv_lines(path))
+    row = wait_until("online", lambda: (found := listed(weir, daemon.data_dir))["state"] == "online" and found)
+    assert (row["type"], row["quarantined"], row["error"], row["remedy"]) == ("csv", 0, "", "")
+    order(weir, "pause", "files", "--data-dir", daemon.data_dir)
+    wait_until("paused", lambda: listed(weir, daemon.data_dir)["state"] == "paused")
+    wait_until("a backlog", lambda: listed(weir, daemon.data_dir)["backlog"] > 4)
+    assert listed(weir, daemon.data_dir, "trash")["state"] == "online"
+    order(weir, "resume", "files", "--data-dir", daemon.data_dir)
+    wait_until("no backlog", lambda: (found := listed(weir, daemon.data_dir))["state"] == "online" and found["backlog"] < 4)
+    daemon.stop()
+    stored = {(row["time"], row["tag"]) for row in weir.sql(daemon.data_dir, "select time, tag from samples")}
+    lines = [tuple(line.split(",")[:2]) for line in csv_lines(path)]
+    assert len(lines) == len(set(lines))
+    assert set(lines) <= stored and len(stored) - len(lines) <= 4  # the last second is for the next start
+    after = weir.run("sink", "list", "--data-dir", daemon.data_dir, "--format", "json")
+    assert "no weir is running" in after.stderr
+    assert {row["sink"] for row in json.loads(after.stdout)} == {"files", "trash"}
+
+
+def test_without_a_weir_orders_wait_for_the_next_start(weir):
+    path = weir.tmp_path / "out.csv"
+    config = plant({"name": "files", "type": "csv", "path": str(path)})
+    daemon = weir.start(config)
+    wait_until("lines", lambda: csv_lines(path))
+    daemon.stop()
+    first = csv_lines(path)
+    order(weir, "pause", "files", "--data-dir", daemon.data_dir)
+    daemon = weir.start(config)
+    wait_until("paused", lambda: listed(weir, daemon.data_dir)["state"] == "paused")
+    wait_until("a backlog", lambda: listed(weir, daemon.data_dir)["backlog"] > 4)
+    daemon.stop()
+    assert csv_lines(path) == first
+
+
+def test_a_replay_sends_what_history_has(weir):
+    path = weir.tmp_path / "out.csv"
+    daemon = weir.start(plant({"name": "files", "type": "csv", "path": str(path), "columns": ["time", "tag", "replayed"]}))
+    wait_until("lines", lambda: len(csv_lines(path)) > 8)
+    first, second = [row["time"] for row in weir.sql(daemon.data_dir, "select time from samples where tag = 'm1/power'")][:2]
+    fresh = csv_lines(path)[0].split(",")[2]
+    order(weir, "replay", "files", "--data-dir", daemon.data_dir, "--from", first, "--to", second)
+    again = wait_until("replayed", lambda: [line.split(",") for line in csv_lines(path) if not line.endswith("," + fresh)])
+    assert {time for time, *_ in again} == {first}, "the end is not part of it"
+    order(weir, "replay", "files", "--data-dir", daemon.data_dir, "--stop")
+    daemon.stop()
+
+
+def test_an_order_for_a_sink_that_is_not_there_names_those_that_are(weir):
+    daemon = weir.start(plant(noop()))
+    wait_until("listed", lambda: weir.json("sink", "list", "--data-dir", daemon.data_dir))
+    for running in (True, False):
+        done = weir.run("sink", "pause", "tras", "--data-dir", daemon.data_dir)
+        assert done.returncode == 1 and "trash" in done.stderr, done.stderr
+        if running:
+            daemon.stop()
+
+
+@pytest.mark.skipif(not is_installed(), reason="influxd is not installed")
+def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
+    server = InfluxServer(weir.tmp_path / "influx")
+    try:
+        server.query("CREATE DATABASE plant")
+        server.write("plant", "modbus,host=other power=1i")  # from now on power is an integer there
+        config = plant({"name": "office", "type": "influxdb", "url": server.url, "database": "plant", "username": "root",
+                        "password": "root", "layout": "telegraf"})
+        daemon = weir.start(config)
+        wait_until("rows set aside", lambda: listed(weir, daemon.data_dir, "office")["quarantined"] >= 2, 60)
+        done = weir.run("sink", "quarantine", "list", "office", "--data-dir", daemon.data_dir, "--format", "json")
+        rows = json.loads(done.stdout)
+        assert {row["tag"] for row in rows} <= {"m1/power", "m2/power"} and "float" in rows[0]["why"], rows[0]
+        target = weir.tmp_path / "aside.csv"
+        order(weir, "quarantine", "export", "office", "--data-dir", daemon.data_dir, "-t", "m1/*", "-o", target)
+        lines = target.read_text().splitlines()
+        assert lines[0].startswith("sink,tag,ts,time,value") and all(",m1/power," in line for line in lines[1:])
+        assert "row" in order(weir, "quarantine", "drop", "office", "--data-dir", daemon.data_dir, "-t", "m1/*", "--yes")
+        server.query('DROP MEASUREMENT "modbus"', "plant")
+        daemon.stop()
+        assert "row" in order(weir, "quarantine", "retry", "office", "--data-dir", daemon.data_dir)
+        daemon = weir.start(config)
+        wait_until("nothing set aside", lambda: listed(weir, daemon.data_dir, "office")["quarantined"] == 0, 60)
+        daemon.stop()
+    finally:
+        server.stop()
 
 
 # --- weir check --live ------------------------------------------------------------------------

@@ -52,13 +52,19 @@ class InfluxServer:
                 assert self.process.poll() is None and time.monotonic() < end, log.read_text()
                 time.sleep(0.05)
 
-    def query(self, statement):
-        request = urllib.request.Request(self.url + "/query", urllib.parse.urlencode({"q": statement}).encode())
+    def post(self, path, body):
+        request = urllib.request.Request(self.url + path, body)
         request.add_header("Authorization", "Basic " + base64.b64encode(b"root:root").decode())
         with urllib.request.urlopen(request, timeout=30) as reply:
-            answer = json.loads(reply.read())
+            return reply.read()
+
+    def query(self, statement, database=""):
+        answer = json.loads(self.post(f"/query?db={database}", urllib.parse.urlencode({"q": statement}).encode()))
         assert "error" not in answer["results"][0], answer
         return answer["results"][0].get("series", [])
+
+    def write(self, database, line):
+        self.post(f"/write?db={database}", line.encode())
 
     def stop(self):
         self.process.kill()
