@@ -182,7 +182,9 @@ def test_without_a_weir_orders_wait_for_the_next_start(weir):
     wait_until("lines", lambda: csv_lines(path))
     daemon.stop()
     first = csv_lines(path)
-    order(weir, "pause", "files", "--data-dir", daemon.data_dir)
+    for action, state in (("pause", "paused"), ("resume", "online"), ("pause", "paused")):
+        order(weir, action, "files", "--data-dir", daemon.data_dir)
+        assert listed(weir, daemon.data_dir)["state"] == state
     daemon = weir.start(config)
     wait_until("paused", lambda: listed(weir, daemon.data_dir)["state"] == "paused")
     wait_until("a backlog", lambda: listed(weir, daemon.data_dir)["backlog"] > 4)

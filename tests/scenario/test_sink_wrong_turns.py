@@ -4,6 +4,8 @@ and no secret is ever shown."""
 
 import json
 import shutil
+import socket
+import threading
 
 import pytest
 from certificates import Certificates
@@ -40,6 +42,17 @@ CREATE DATABASE plant OWNER weir"""
 HBA = ["host all stranger 127.0.0.1/32 reject", "host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256"]
 
 
+def greet(listener):
+    """A mail server, as far as one gets."""
+    while True:
+        try:
+            with listener.accept()[0] as connection:
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+                connection.recv(1000)
+        except OSError:
+            return
+
+
 class World:
     """The servers, and what is wrong with the way to each."""
 
@@ -47,6 +60,9 @@ class World:
         self.folder = folder
         self.good, self.other = Certificates(folder / "good"), Certificates(folder / "other", "Another CA")
         self.closed = free_port()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.mail = self.listener.getsockname()[1]
+        threading.Thread(target=greet, args=(self.listener,), daemon=True).start()
         self.running = []
         self.postgres = self.influx = None
         if programs():
@@ -73,6 +89,7 @@ class World:
         return server
 
     def stop(self):
+        self.listener.close()
         for server in self.running:
             server.stop()
         if self.postgres:
@@ -146,7 +163,7 @@ TURNS = {
                                                  ["database.example", "127.0.0.1"], ["verify-ca"], REFUSED),
     "postgres: no file of authorities": (pg(sslmode="verify-ca", ssl_root_cert="/nonexistent/ca.pem"), "misconfigured",
                                          ["/nonexistent/ca.pem"], ["ssl_root_cert"], REFUSED),
-    "postgres: the port of something else": (pg(port=lambda world: world.expired.port), "misconfigured", [], ["port"], REFUSED),
+    "postgres: the port of something else": (pg(port=lambda world: world.mail), "misconfigured", [], ["port"], REFUSED),
     "influxdb: nobody listens": (influx(url=lambda world: f"http://127.0.0.1:{world.closed}"), "offline", ["refused"],
                                  ["curl"], CONNECT),
     "influxdb: unknown host": (influx(url=lambda world: "http://no-such-host.invalid:8086"), "offline", ["no-such-host.invalid"],
