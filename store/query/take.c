@@ -106,6 +106,8 @@ static weir_err version_check(sqlite3 *db, weir_error *error)
 static weir_err take_attach(weir_take *take, weir_error *error)
 {
     weir_err err = weir_query_open(take->data_dir, take->vfs, &take->query, error);
+    if (err == WEIR_OK) /* that is the business of the store thread's connection alone */
+        (void)sqlite3_db_config(weir_take_db(take), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (err == WEIR_OK)
         err = version_check(weir_take_db(take), error);
     for (size_t i = 0; err == WEIR_OK && i < TAKE_STATEMENTS; i++)
