@@ -15,11 +15,13 @@
 static const char usage[] =
     "usage: simulate-days --seed N --days D [--devices 20] [--points 1] [--interval 10s]\n"
     "                     [--max-loss 60s] [--store SETTINGS] [--faults 6] [--bit-flips]\n"
-    "                     [--only FAULT] [--plant BUG]\n"
+    "                     [--sinks 0-4] [--only FAULT] [--plant BUG]\n"
     "  --faults     a day, on average\n"
     "  --only       one kind of fault\n"
     "  --store      more of the configuration's store: \"retention: 30d\"\n"
-    "  --plant BUG  no-sync: the disk ignores syncs. A judge that does not find it is no judge\n";
+    "  --sinks      databases and files that all is delivered to, with faults of their own\n"
+    "  --plant BUG  no-sync: the disk ignores syncs; lost-backlog: live rows go first, and what\n"
+    "               they overtook is forgotten. A judge that does not find it is no judge\n";
 
 #define FAULT_LIST(X)                         \
     X(DEVICE_SILENT, "device-silent")         \
@@ -47,7 +49,16 @@ static const char usage[] =
     X(SYNCS_FAIL, "syncs-fail")               \
     X(SYNC_SLOW, "sync-slow")                 \
     X(DISK_READ_ONLY, "disk-read-only")       \
-    X(BIT_FLIP, "bit-flip")
+    X(BIT_FLIP, "bit-flip")                   \
+    X(SINK_OFFLINE, "sink-offline")           \
+    X(SINK_REFUSING, "sink-refusing")         \
+    X(SINK_BUSY, "sink-busy")                 \
+    X(SINK_FULL, "sink-full")                 \
+    X(SINK_MUTE, "sink-mute")                 \
+    X(SINK_TORN, "sink-torn")                 \
+    X(SINK_SILENT, "sink-silent")             \
+    X(SINK_SLOW, "sink-slow")                 \
+    X(SINK_TOO_LARGE, "sink-too-large")
 
 enum fault {
 #define X(name, text) name,
@@ -76,10 +87,11 @@ struct run {
     sim_world world;
     weir_random random;
     weir_mono fault_next, heal_at, restart_at;
-    bool heals;            /* something is to be healed at heal_at */
-    bool ends_by_power;    /* when the disk stops in the midst of a change */
-    weir_mono stopped_for; /* give up waiting for a change by then */
-    int64_t clock_error;   /* of the wall clock, so that steps do not add up */
+    bool heals;             /* something is to be healed at heal_at */
+    bool ends_by_power;     /* when the disk stops in the midst of a change */
+    weir_mono stopped_for;  /* give up waiting for a change by then */
+    weir_mono sink_heal_at; /* sinks' faults last beside those of the others */
+    int64_t clock_error;    /* of the wall clock, so that steps do not add up */
     uint64_t n_faults, n_of[N_FAULTS];
 };
 
@@ -173,6 +185,43 @@ static void flip_bit(struct run *r)
     const int64_t size = fault_vfs_size(r->world.disk, path);
     if (size > 0)
         (void)fault_vfs_flip(r->world.disk, path, draw(r, 0, size * 8));
+}
+
+/* --- sinks' faults ------------------------------------------------------------------------ */
+
+static void sinks_heal(struct run *r)
+{
+    for (unsigned i = 0; i < r->world.n_sinks; i++) {
+        script_server *server = &r->world.sinks[i].server;
+        server->mood = SCRIPT_WELL;
+        server->rows_max = 0;
+        server->send_us = 3 * WEIR_MS;
+        server->row_us = 30;
+    }
+    r->sink_heal_at = WEIR_MONO_NEVER;
+}
+
+static void sink_fault(struct run *r, enum fault fault)
+{
+    static const script_mood moods[] = {SCRIPT_OFFLINE, SCRIPT_REFUSING, SCRIPT_BUSY,  SCRIPT_FULL,
+                                        SCRIPT_MUTE,    SCRIPT_TORN,     SCRIPT_SILENT};
+    sim_sink *s = &r->world.sinks[weir_random_below(&r->random, r->world.n_sinks)];
+    script_server *server = &s->server;
+    r->sink_heal_at = weir_mono_add(r->world.now, draw(r, WEIR_S, 6 * WEIR_HOUR));
+    server->names_bad = weir_random_below(&r->random, 2);
+    server->retry_after_us = draw(r, 0, WEIR_MINUTE);
+    server->says_rows_max = weir_random_below(&r->random, 2);
+    if (fault == SINK_SLOW) {
+        server->send_us = draw(r, 10 * WEIR_MS, 20 * WEIR_S);
+        server->row_us = draw(r, 0, 100 * WEIR_MS);
+    } else if (fault == SINK_TOO_LARGE) {
+        server->rows_max = 1 + weir_random_below(&r->random, 100);
+    } else {
+        server->mood = moods[fault - SINK_OFFLINE];
+        /* A file that goes on without an answer would know what it has. */
+        if (s->config.type->resume && (fault == SINK_MUTE || fault == SINK_TORN))
+            server->mood = SCRIPT_FULL;
+    }
 }
 
 static void inject(struct run *r, enum fault fault)
@@ -269,6 +318,17 @@ static void inject(struct run *r, enum fault fault)
     case BIT_FLIP:
         flip_bit(r);
         return;
+    case SINK_OFFLINE:
+    case SINK_REFUSING:
+    case SINK_BUSY:
+    case SINK_FULL:
+    case SINK_MUTE:
+    case SINK_TORN:
+    case SINK_SILENT:
+    case SINK_SLOW:
+    case SINK_TOO_LARGE:
+        sink_fault(r, fault);
+        return;
     case N_FAULTS:
         return;
     }
@@ -280,7 +340,8 @@ static enum fault draw_fault(struct run *r)
         return (enum fault)r->options.only;
     enum fault fault;
     do {
-        fault = (enum fault)weir_random_below(&r->random, N_FAULTS);
+        fault =
+            (enum fault)weir_random_below(&r->random, r->world.n_sinks ? N_FAULTS : SINK_OFFLINE);
     } while (fault == BIT_FLIP && !r->options.bit_flips);
     return fault;
 }
@@ -315,6 +376,7 @@ static void step(struct run *r, weir_mono until)
         next = weir_mono_min(next, r->heal_at);
     if (!w->is_running)
         next = weir_mono_min(next, r->restart_at);
+    next = weir_mono_min(next, r->sink_heal_at);
     sim_world_step(w, next);
     if (fault_vfs_stopped(w->disk)) {
         end_life(r, r->ends_by_power);
@@ -322,12 +384,17 @@ static void step(struct run *r, weir_mono until)
     }
     if (r->heals && weir_mono_reached(w->now, r->heal_at))
         heal(r);
+    if (weir_mono_reached(w->now, r->sink_heal_at))
+        sinks_heal(r);
     if (!w->is_running && weir_mono_reached(w->now, r->restart_at))
         restart(r);
     if (weir_mono_reached(w->now, r->fault_next)) {
         /* One thing at a time is healed; what ends a process needs one. */
-        if (w->is_running && !r->heals && r->stopped_for.us == INT64_MAX)
-            inject(r, draw_fault(r));
+        const bool is_free = !r->heals && r->stopped_for.us == INT64_MAX;
+        const bool sinks_are_free = w->n_sinks > 0 && r->sink_heal_at.us == INT64_MAX;
+        const enum fault fault = is_free || sinks_are_free ? draw_fault(r) : N_FAULTS;
+        if (w->is_running && (fault >= SINK_OFFLINE ? sinks_are_free : is_free))
+            inject(r, fault);
         plan_fault(r);
     }
 }
@@ -359,13 +426,16 @@ static void say(const struct run *r, int64_t days, const char *end)
     (void)fflush(stdout);
 }
 
+/* After which a sink has got all, whatever was: its longest back-off, and a day's backlog. */
+static const int64_t sinks_time_us = 15 * WEIR_MINUTE;
+
 static int simulate(struct run *r)
 {
     sim_world *w = &r->world;
     const double began = seconds();
     sim_world_open(w, &r->options.world);
     r->random.state = r->options.seed ^ 0xfa017;
-    r->heal_at = r->stopped_for = WEIR_MONO_NEVER;
+    r->heal_at = r->stopped_for = r->sink_heal_at = WEIR_MONO_NEVER;
     restart(r);
     plan_fault(r);
     int64_t day = 0;
@@ -384,6 +454,11 @@ static int simulate(struct run *r)
     fault_vfs_stop_after(w->disk, UINT64_MAX - 1);
     if (!w->is_running)
         restart(r);
+    sinks_heal(r);
+    if (w->is_running && w->n_sinks > 0) {
+        sim_world_run(w, sinks_time_us);
+        sim_sinks_check(w);
+    }
     if (w->is_running && !sim_world_stop(w))
         sim_world_violation(w, "the last commit failed on a sound disk");
     sim_world_check(w);
@@ -435,12 +510,25 @@ static bool parse_number(const char *text, int64_t *ret)
     return weir_parse_i64(text, ret) && *ret >= 0;
 }
 
-enum { SEED = 1, DAYS, DEVICES, POINTS, INTERVAL, MAX_LOSS, STORE, FAULTS, FLIPS, ONLY, PLANT };
+enum {
+    SEED = 1,
+    DAYS,
+    DEVICES,
+    POINTS,
+    SINKS,
+    INTERVAL,
+    MAX_LOSS,
+    STORE,
+    FAULTS,
+    FLIPS,
+    ONLY,
+    PLANT
+};
 
 static bool parse_option(struct options *o, int option, const char *text)
 {
     int64_t n = 0;
-    const bool is_number = (option <= POINTS || option == FAULTS) ? parse_number(text, &n) : true;
+    const bool is_number = (option <= SINKS || option == FAULTS) ? parse_number(text, &n) : true;
     switch (option) {
     case SEED:
         o->seed = (uint64_t)n;
@@ -454,6 +542,9 @@ static bool parse_option(struct options *o, int option, const char *text)
     case POINTS:
         o->world.points = (unsigned)n;
         return is_number && n > 0 && n <= SIM_POINTS_MAX;
+    case SINKS:
+        o->world.sinks = (unsigned)n;
+        return is_number && n <= SIM_SINKS_MAX;
     case INTERVAL:
         return parse_duration(text, &o->world.interval_us);
     case MAX_LOSS:
@@ -471,7 +562,8 @@ static bool parse_option(struct options *o, int option, const char *text)
         return parse_only(text, &o->only);
     case PLANT:
         o->plants_no_sync = strcmp(text, "no-sync") == 0;
-        return o->plants_no_sync;
+        o->world.plants_lost_backlog = strcmp(text, "lost-backlog") == 0;
+        return o->plants_no_sync || o->world.plants_lost_backlog;
     default:
         return false;
     }
@@ -485,6 +577,7 @@ int main(int argc, char **argv)
         {"days", required_argument, NULL, DAYS},
         {"devices", required_argument, NULL, DEVICES},
         {"points", required_argument, NULL, POINTS},
+        {"sinks", required_argument, NULL, SINKS},
         {"interval", required_argument, NULL, INTERVAL},
         {"max-loss", required_argument, NULL, MAX_LOSS},
         {"store", required_argument, NULL, STORE},

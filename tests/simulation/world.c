@@ -167,6 +167,7 @@ void sim_world_open(sim_world *w, const sim_world_config *config)
     w->network.framing = strcmp(w->config.scheme, "tcp") == 0 ? WEIR_FRAMING_TCP : WEIR_FRAMING_RTU;
     w->network.now = w->now;
     w->network.faults = config->faults;
+    sim_sinks_open(w, config->sinks);
 }
 
 void sim_world_close(sim_world *w)
@@ -175,6 +176,7 @@ void sim_world_close(sim_world *w)
     must(!w->is_running, "closed while it runs");
     must(w->network.n_open == 0, "a connection was left open");
     sim_network_deinit(&w->network);
+    sim_sinks_close(w);
     fault_vfs_free(w->disk);
     sim_ledger_deinit(&w->ledger);
     weir_catalog_free(w->catalog);
@@ -286,7 +288,8 @@ static bool open_store(sim_world *w, weir_error *error)
                 w->store = NULL;
                 return false;
             }
-        return true;
+        if (sim_sinks_start(w, error))
+            return true;
     }
     weir_store_close(w->store);
     w->store = NULL;
@@ -329,6 +332,8 @@ static void start_loop(sim_world *w, weir_store_position position)
     must(weir_worker_new(w->store, &w->inbox, &w->store_platform, w->config.max_loss_us, &w->worker,
                          &error) == WEIR_OK,
          error.text);
+    must(weir_postbox_new(on_wake, w, &w->postbox, &error) == WEIR_OK, error.text);
+    weir_worker_set_postbox(w->worker, w->postbox);
     must(weir_loop_new(&config, &w->loop, &error) == WEIR_OK, error.text);
 }
 
@@ -404,7 +409,9 @@ static void judge_loss(sim_world *w)
 
 static void end_process(sim_world *w)
 {
+    sim_sinks_end(w);
     weir_worker_free(w->worker);
+    weir_postbox_free(w->postbox);
     weir_store_close(w->store);
     weir_inbox_deinit(&w->inbox);
     w->worker = NULL;
@@ -417,8 +424,10 @@ static void end_process(sim_world *w)
 static void note_commit(sim_world *w)
 {
     const uint64_t seq = weir_worker_get_view(w->worker).position.committed_seq;
-    if (seq != w->committed_seq)
+    if (seq != w->committed_seq) {
         sim_world_trace(w, seq);
+        sim_sinks_wake(w);
+    }
     w->committed_seq = seq;
     if (w->inbox.bytes > 0 || weir_store_pending(w->store, NULL) > 0)
         return;
@@ -483,6 +492,7 @@ static void step_store(sim_world *w)
     if (w->config.devices_us && weir_mono_reached(w->now, w->devices_next)) {
         w->devices_next = weir_mono_add(w->now, w->config.devices_us);
         post_devices(w);
+        sim_sinks_post(w);
     }
     w->store_ahead_us = 0;
     w->worker_next = weir_worker_step(w->worker);
@@ -500,7 +510,8 @@ void sim_world_step(sim_world *w, weir_mono until)
 {
     weir_mono next = weir_mono_min(sim_network_next(&w->network), until);
     if (w->is_running)
-        next = weir_mono_min(next, weir_mono_min(weir_loop_next(w->loop), store_next(w)));
+        next = weir_mono_min(next, weir_mono_min(weir_loop_next(w->loop),
+                                                 weir_mono_min(store_next(w), sim_sinks_next(w))));
     if (next.us > w->now.us)
         w->now = next;
     w->network.now = w->now;
@@ -511,6 +522,7 @@ void sim_world_step(sim_world *w, weir_mono until)
         (void)weir_loop_step(w->loop);
     if (weir_mono_reached(w->now, store_next(w)))
         step_store(w);
+    sim_sinks_step(w);
 }
 
 void sim_world_run(sim_world *w, int64_t us)

@@ -14,6 +14,7 @@
 #include "runtime/worker.h"
 #include "simulation/ledger.h"
 #include "simulation/network.h"
+#include "simulation/sinks.h"
 #include "store/store.h"
 #include "support/fault_vfs.h"
 
@@ -49,6 +50,8 @@ typedef struct sim_world_config {
     int64_t max_loss_us;  /* 1 s */
     int64_t devices_us;   /* their states go to the store this often; 0: never */
     size_t inbox_limit;   /* 16 MiB */
+    unsigned sinks;       /* see sinks.h; 0 */
+    bool plants_lost_backlog;
     sim_network_faults faults;
     bool says_all;         /* violations are printed when they are found, not only counted */
     sim_world_plant plant; /* in place of devices, points, connections and what they are like */
@@ -88,6 +91,7 @@ typedef struct sim_world {
     weir_platform platform, store_platform;
     weir_store *store;
     weir_inbox inbox;
+    weir_postbox *postbox;
     weir_worker *worker;
     weir_loop *loop;
     weir_mono worker_next, worker_free_at, devices_next;
@@ -97,6 +101,9 @@ typedef struct sim_world {
     sim_tag_state *tags;
     uint64_t n_clock_steps;
     weir_mono clock_stepped;
+
+    sim_sink sinks[SIM_SINKS_MAX];
+    unsigned n_sinks;
 
     /* the judge */
     sim_ledger ledger;
