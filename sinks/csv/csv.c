@@ -175,7 +175,8 @@ static bool commit(struct csv *s, uint64_t seq, weir_send_answer *ret)
 
 static bool is_full(const struct csv *s)
 {
-    const uint64_t size = s->writer.size + s->buffer.length;
+    /* The header comes with the first line. */
+    const uint64_t size = (s->writer.size ? s->writer.size : s->header.length) + s->buffer.length;
     return s->options->rotate_size && size > s->header.length &&
            size + s->line.length > s->options->rotate_size;
 }
@@ -326,8 +327,10 @@ static bool test_current(struct csv *s, weir_sink_test *ret)
                          weir_zone_to_local(s->zone, s->host->wall(s->host->data)), &path);
     if (stat(weir_text_get(&path), &st) != 0)
         return errno == ENOENT || test_failed(ret, errno, "cannot look at", weir_text_get(&path));
-    if (!S_ISREG(st.st_mode))
-        return test_failed(ret, EISDIR, "cannot write to", weir_text_get(&path));
+    if (!S_ISREG(st.st_mode)) {
+        weir_trouble_not_a_file(&ret->answer, st.st_mode, weir_text_get(&path));
+        return false;
+    }
     return access(weir_text_get(&path), W_OK) == 0 ||
            test_failed(ret, errno, "cannot write to", weir_text_get(&path));
 }

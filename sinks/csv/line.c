@@ -3,6 +3,7 @@
 
 #include "sinks/csv/line.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,7 +152,7 @@ static void add_text(char delimiter, const char *text, weir_text *t)
 }
 
 /* UTC ends in Z; any other zone shows its clock and its distance to UTC (RFC 3339). */
-static void add_time(weir_csv_format *format, weir_wall time, weir_text *t)
+static void time_format(weir_csv_format *format, weir_wall time)
 {
     char text[28];
     /* Further away is no year of four digits anyhow. */
@@ -161,16 +162,26 @@ static void add_time(weir_csv_format *format, weir_wall time, weir_text *t)
     if (time.us < format->span.from_us || time.us >= format->span.until_us)
         format->span = weir_zone_span_at(format->zone, time);
     const int64_t offset_s = format->span.offset_us / WEIR_S, size = llabs(offset_s);
+    const size_t room = sizeof format->time_text;
     weir_wall_format((weir_wall){time.us + format->span.offset_us}, text);
-    if (format->zone == weir_zone_utc()) {
-        weir_text_add_n(t, text, 27);
-        return;
+    if (format->zone == weir_zone_utc())
+        (void)snprintf(format->time_text, room, "%s", text);
+    else if (size % 60) /* local mean time, before there were zones */
+        (void)snprintf(format->time_text, room, "%.26s%c%02d:%02d:%02d", text,
+                       offset_s < 0 ? '-' : '+', (int)(size / 3600 % 100), (int)(size / 60 % 60),
+                       (int)(size % 60));
+    else
+        (void)snprintf(format->time_text, room, "%.26s%c%02d:%02d", text, offset_s < 0 ? '-' : '+',
+                       (int)(size / 3600 % 100), (int)(size / 60 % 60));
+}
+
+static void add_time(weir_csv_format *format, weir_wall time, weir_text *t)
+{
+    if (!format->time_text[0] || time.us != format->time.us) {
+        time_format(format, time);
+        format->time = time;
     }
-    weir_text_add_n(t, text, 26);
-    weir_text_format(t, "%c%02d:%02d", offset_s < 0 ? '-' : '+', (int)(size / 3600),
-                     (int)(size / 60 % 60));
-    if (size % 60) /* local mean time, before there were zones */
-        weir_text_format(t, ":%02d", (int)(size % 60));
+    weir_text_add(t, format->time_text);
 }
 
 static void add_hex(const uint8_t *bytes, size_t n, weir_text *t)

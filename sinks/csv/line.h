@@ -18,6 +18,8 @@ typedef struct weir_csv_format {
     const char *line_end;
     const weir_zone *zone;
     weir_zone_span span; /* of the zone, that of the last time written */
+    weir_wall time;      /* the last one: most of a send's lines share theirs */
+    char time_text[40];  /* "": none yet */
 } weir_csv_format;
 
 /* columns, delimiter and line_end of the options; zone is borrowed. WEIR_EINVAL: no such column

@@ -444,17 +444,6 @@ static bool folders_make(const weir_csv_writer *w, const char *file, weir_send_a
     return true;
 }
 
-static bool not_a_file(const char *path, mode_t mode, weir_send_answer *ret)
-{
-    char why[sizeof ret->why];
-    (void)snprintf(why, sizeof why, "%.150s is %s, not a file", path,
-                   S_ISDIR(mode)    ? "a folder"
-                   : S_ISFIFO(mode) ? "a FIFO"
-                                    : "a device");
-    answer_set(ret, WEIR_TROUBLE_MISCONFIGURED, why, "move it away, or let path name a file");
-    return false;
-}
-
 enum tried { TRIED_OPEN, TRIED_TAKEN, TRIED_FAILED };
 
 /* A file that is empty can be used: nothing of anybody is in it. */
@@ -462,7 +451,7 @@ static enum tried file_try(weir_csv_writer *w, const char *path, struct stat *re
                            weir_send_answer *ret)
 {
     if (stat(path, ret_st) == 0 && !S_ISREG(ret_st->st_mode)) {
-        (void)not_a_file(path, ret_st->st_mode, ret);
+        weir_trouble_not_a_file(ret, ret_st->st_mode, path);
         return TRIED_FAILED;
     }
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);

@@ -54,9 +54,6 @@ static void read_only(const weir_sqlite_database *d, weir_send_answer *ret)
 
 static void cannot_open(const weir_sqlite_database *d, int code, weir_send_answer *ret)
 {
-    struct stat st;
-    if (stat(d->path, &st) == 0 && !S_ISREG(st.st_mode))
-        code = EISDIR;
     weir_trouble_answer(ret, code ? code : EIO, "cannot open", d->path);
 }
 
@@ -146,7 +143,7 @@ bool weir_sqlite_database_open(weir_sqlite_database *d, weir_send_answer *ret)
     struct stat st;
     /* SQLite would wait for the other end of a FIFO. */
     if (stat(d->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        cannot_open(d, 0, ret);
+        weir_trouble_not_a_file(ret, st.st_mode, d->path);
         return false;
     }
     const int code = sqlite3_open_v2(
@@ -162,10 +159,8 @@ bool weir_sqlite_database_open(weir_sqlite_database *d, weir_send_answer *ret)
 
 /* --- tables ------------------------------------------------------------------------------- */
 
-static bool has_column(weir_sqlite_database *d, sqlite3_stmt *statement, const char *table,
-                       const char *column)
+static bool has_column(sqlite3_stmt *statement, const char *table, const char *column)
 {
-    (void)d;
     (void)sqlite3_bind_text(statement, 1, table, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(statement, 2, column, -1, SQLITE_STATIC);
     const bool found = sqlite3_step(statement) == SQLITE_ROW;
@@ -178,7 +173,7 @@ static bool columns_fit(weir_sqlite_database *d, sqlite3_stmt *statement, const 
 {
     WEIR_TEXT_AUTO lacking = WEIR_TEXT_INIT;
     for (; *columns; columns++)
-        if (!has_column(d, statement, table, *columns))
+        if (!has_column(statement, table, *columns))
             weir_text_format(&lacking, "%s%s", lacking.length ? ", " : "", *columns);
     if (lacking.length == 0)
         return true;

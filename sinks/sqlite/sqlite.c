@@ -5,8 +5,9 @@
  * A send is one transaction: the tags that are new, the rows, and the cursor of this sink. So what
  * is delivered and how far that goes can never differ, and resume tells it after a crash.
  *
- * Every failure rolls back, tables that were made included, and closes the connection: the next send
- * looks at the file, its tables and its rights again, so whoever repaired them need not restart weir.
+ * Every failure rolls back, tables that were made included, and closes the connection: the next
+ * send looks at the file, its tables and its rights again, so whoever repaired them need not
+ * restart weir.
  */
 
 #include "sinks/sqlite/sqlite.h"

@@ -11,8 +11,11 @@
  *
  * A row may also have quality ("good", "uncertain", "bad"), cause, epoch, seq, received, unit,
  * description, labels ({}) and address. Values are texts: numbers as C reads them, bytes as hex,
- * a decimal as "12345e-2". generate makes good f64 rows, tags in turn, at `from` + k * `step`, in
- * sends of `batch`; the answer has the seconds they took. "deadline": seconds, for each of them.
+ * a decimal as "12345e-2"; "hex" in place of value is a string with any byte. generate makes good
+ * f64 rows, tags in turn, at `from` + k * `step`, in sends of `batch`, numbered from "after" + 1;
+ * the answer has the seconds they took. "deadline": seconds, for each of them. DRIVE_STORE in the
+ * environment is the uuid of another store, DRIVE_NOW a wall clock that stands still at these
+ * microseconds.
  */
 
 #include <inttypes.h>
@@ -128,6 +131,11 @@ static weir_value value_of(const json_t *row)
         return weir_value_decimal(strtoll(text, NULL, 10),
                                   (int8_t)(e ? strtol(e + 1, NULL, 10) : 0));
     }
+    if (strcmp(kind, "string") == 0 && json_object_get(row, "hex")) {
+        weir_value v = bytes_of(text_of(row, "hex", ""));
+        v.kind = WEIR_KIND_STRING;
+        return v;
+    }
     if (strcmp(kind, "string") == 0)
         return weir_value_string(text, strlen(text));
     if (strcmp(kind, "bytes") == 0)
@@ -153,6 +161,7 @@ static weir_sink_row row_of(const json_t *row)
         .seq = (uint64_t)int_of(row, "seq", (int64_t)driver.seq + 1),
         .plans = WEIR_PLAN_DEFAULT,
         .epoch = (uint32_t)int_of(row, "epoch", 0),
+        .replayed = json_is_true(json_object_get(row, "replayed")),
         .sample = {.quality = quality_of(row), .ts.us = ts, .value = value_of(row)},
     };
     r.sample.tag = r.tag->uid;
@@ -208,6 +217,7 @@ static json_t *op_generate(const json_t *order)
     const weir_sink_tag **tags = weir_alloc_zero((size_t)n_tags, sizeof *tags);
     weir_send_answer answer = {0};
     int64_t sent = 0, used_us = 0;
+    driver.seq = (uint64_t)int_of(order, "after", (int64_t)driver.seq);
     if (!rows || !tags)
         fail("generate", "no memory");
     for (int64_t i = 0; i < n_tags; i++) {
@@ -341,8 +351,9 @@ static weir_mono host_now(void *data)
 
 static weir_wall host_wall(void *data)
 {
+    const char *stopped = getenv("DRIVE_NOW");
     (void)data;
-    return weir_system_wall();
+    return stopped ? (weir_wall){strtoll(stopped, NULL, 10)} : weir_system_wall();
 }
 
 static bool host_is_ending(void *data)
@@ -363,8 +374,9 @@ int main(int argc, char **argv)
     weir_error error = WEIR_ERROR_INIT;
     char *line = NULL;
     size_t room = 0;
+    const char *store = getenv("DRIVE_STORE");
     const weir_sink_host host = {.name = "driven",
-                                 .store = "00000000-0000-4000-8000-000000000001",
+                                 .store = store ? store : "00000000-0000-4000-8000-000000000001",
                                  .program = "weir/test",
                                  .seed = 1,
                                  .now = host_now,
