@@ -61,11 +61,14 @@ static int chain_verify(X509 *certificate, STACK_OF(X509) * chain, const char *r
     return reason;
 }
 
-static void reason_add(int reason, const X509 *wrong, const char *root_file, weir_text *t)
+static void reason_add(int reason, const X509 *certificate, const X509 *wrong,
+                       const char *root_file, weir_text *t)
 {
     const ASN1_TIME *from = X509_get0_notBefore(wrong), *until = X509_get0_notAfter(wrong);
+    const bool is_dated =
+        reason == X509_V_ERR_CERT_HAS_EXPIRED || reason == X509_V_ERR_CERT_NOT_YET_VALID;
     weir_text_add(t, "the server's certificate ");
-    name_add(t, X509_get_subject_name(wrong));
+    name_add(t, X509_get_subject_name(is_dated ? wrong : certificate));
     switch (reason) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
         weir_text_add(t, " expired on ");
@@ -100,7 +103,7 @@ void weir_pg_certificate_explain(PGconn *pg, const char *root_file, weir_text *r
         const int reason =
             chain_verify(certificate, SSL_get_peer_cert_chain(ssl), root_file, &wrong);
         if (wrong && reason != X509_V_OK)
-            reason_add(reason, wrong, root_file, ret);
+            reason_add(reason, certificate, wrong, root_file, ret);
     }
     X509_free(wrong);
     X509_free(certificate);

@@ -13,13 +13,14 @@
 
 #include "sinks/postgres/connection.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "sinks/postgres/address.h"
 #include "sinks/postgres/certificate.h"
 #include "sinks/text/secret.h"
 
@@ -130,6 +131,14 @@ static void keyword_set(keywords *k, const char *name, const char *value)
     }
 }
 
+static const char *keyword_get(const keywords *k, const char *name)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (strcmp(k->names[i], name) == 0)
+            return k->values[i];
+    return "";
+}
+
 static const char *root_file_of(const weir_pg_options *options)
 {
     if (options->ssl_root_cert && *options->ssl_root_cert)
@@ -237,12 +246,42 @@ static void certificate_warn(weir_pg_connection *c)
     c->is_certificate_told = true;
 }
 
-static bool connect_by(weir_pg_connection *c, keywords *k, weir_send_answer *ret)
+/* libpq goes on without a certificate whose file is missing, and the server then asks for one. */
+static bool files_are_there(const weir_pg_options *options, weir_send_answer *ret)
 {
-    const int64_t left = time_left(c, c->deadline);
-    const weir_mono by = weir_mono_add(
-        c->host->now(c->host->data),
-        left < c->options->connect_timeout_us ? left : c->options->connect_timeout_us);
+    const char *const files[] = {options->ssl_cert, options->ssl_key};
+    for (size_t i = 0; i < 2; i++)
+        if (files[i] && access(files[i], R_OK) != 0) {
+            weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "%.200s cannot be read: %s", files[i],
+                          strerror(errno));
+            weir_pg_remedy(ret, "see ssl_cert and ssl_key of the sink");
+            return false;
+        }
+    return true;
+}
+
+/* libpq would wait for the name server as long as that takes: it is given numbers. */
+static bool names_look_up(weir_pg_connection *c, keywords *k, weir_pg_addresses *a, weir_mono by,
+                          weir_send_answer *ret)
+{
+    WEIR_TEXT_AUTO why = WEIR_TEXT_INIT;
+    const char *hosts = keyword_get(k, "host");
+    if (!*hosts || *keyword_get(k, "hostaddr"))
+        return true;
+    (void)snprintf(c->server, sizeof c->server, "%s", hosts);
+    if (!weir_pg_addresses_find(a, hosts, keyword_get(k, "port"), c->host, by, &why)) {
+        const weir_pg_place place = place_of(c);
+        weir_pg_judge_connection(weir_text_get(&why), &place, ret);
+        return false;
+    }
+    keyword_set(k, "host", weir_text_get(&a->hosts));
+    keyword_set(k, "hostaddr", weir_text_get(&a->numbers));
+    keyword_set(k, "port", weir_text_get(&a->ports));
+    return true;
+}
+
+static bool connect_to(weir_pg_connection *c, keywords *k, weir_mono by, weir_send_answer *ret)
+{
     PGconn *pg = PQconnectStartParams(k->names, k->values, 0);
     if (!pg) {
         weir_pg_later(ret, WEIR_TROUBLE_BUSY, "no memory to connect");
@@ -261,6 +300,18 @@ static bool connect_by(weir_pg_connection *c, keywords *k, weir_send_answer *ret
     return true;
 }
 
+static bool connect_by(weir_pg_connection *c, keywords *k, weir_send_answer *ret)
+{
+    weir_pg_addresses addresses = {0};
+    const int64_t left = time_left(c, c->deadline);
+    const weir_mono by = weir_mono_add(
+        c->host->now(c->host->data),
+        left < c->options->connect_timeout_us ? left : c->options->connect_timeout_us);
+    const bool is_open = names_look_up(c, k, &addresses, by, ret) && connect_to(c, k, by, ret);
+    weir_pg_addresses_deinit(&addresses);
+    return is_open;
+}
+
 static void notice_ignore(void *data, const PGresult *result)
 {
     (void)data;
@@ -277,6 +328,8 @@ bool weir_pg_open(weir_pg_connection *c, weir_send_answer *ret)
         weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "%.250s", error.text);
         return false;
     }
+    if (!files_are_there(c->options, ret))
+        return false;
     PQconninfoOption *url = PQconninfoParse(c->options->url, NULL);
     keywords_fill(c, url, weir_text_get(&password), &k);
     const bool is_open = connect_by(c, &k, ret);
@@ -418,9 +471,10 @@ void weir_pg_settle(weir_pg_connection *c)
 void weir_pg_look(weir_pg_connection *c)
 {
     struct pollfd fd = {.fd = c->pg ? PQsocket(c->pg) : -1, .events = POLLIN};
-    if (c->pg && poll(&fd, 1, 0) > 0 &&
-        (!PQconsumeInput(c->pg) || PQstatus(c->pg) != CONNECTION_OK))
-        weir_pg_close(c);
+    /* The last words of a server that goes come before the end of its stream. */
+    for (int reads = 0; c->pg && reads < 3 && poll(&fd, 1, 0) > 0; reads++)
+        if (!PQconsumeInput(c->pg) || PQstatus(c->pg) != CONNECTION_OK)
+            weir_pg_close(c);
 }
 
 void weir_pg_peer(const weir_pg_connection *c, char *ret, size_t size)

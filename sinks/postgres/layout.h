@@ -64,7 +64,7 @@ void weir_pg_tables_fill(const weir_pg_tables *t, const char *text, weir_text *r
 /* Table of a temporary copy of samples, in a transaction that met a duplicate key. */
 #define WEIR_PG_STAGING "weir_staging"
 
-/* Appends one row; false: nothing, PostgreSQL cannot hold it: ret_why says why. */
+/* Appends one row that weir_pg_row_refused() does not refuse; false: memory is short. */
 bool weir_pg_row_copy(const weir_pg_tables *t, const weir_sink_row *row, int64_t tag_id,
                       weir_pg_copy *c);
 

@@ -213,6 +213,25 @@ static bool tables_make(weir_pg_connection *c, const weir_pg_tables *t, bool has
            (has_samples || hypertable_make(c, t, ret));
 }
 
+/* Ids begin anew in a new table of tags: samples that are there would be of other tags then. */
+static bool samples_are_none(weir_pg_connection *c, const weir_pg_tables *t, weir_send_answer *ret)
+{
+    WEIR_TEXT_AUTO sql = WEIR_TEXT_INIT;
+    PGresult *result = NULL;
+    weir_pg_tables_fill(t, "SELECT FROM @SAMPLES@ LIMIT 1", &sql);
+    if (!weir_pg_run(c, weir_text_get(&sql), NULL, 0, &result, ret))
+        return false;
+    const bool is_empty = PQntuples(result) == 0;
+    PQclear(result);
+    if (is_empty)
+        return true;
+    weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED,
+                  "table %s does not exist, but %s has samples of its tags", t->tags, t->samples);
+    weir_pg_remedy(ret, "restore %s; or begin anew: ALTER TABLE %s RENAME TO %.40s_old", t->tags,
+                   t->samples, t->samples_name);
+    return false;
+}
+
 bool weir_pg_schema_fit(weir_pg_connection *c, weir_pg_tables *t, weir_send_answer *ret)
 {
     const weir_pg_layout *layout = t->layout;
@@ -225,6 +244,8 @@ bool weir_pg_schema_fit(weir_pg_connection *c, weir_pg_tables *t, weir_send_answ
     if ((tags_fit && samples_fit) || !(tags_missing || samples_missing) ||
         (!samples_fit && !samples_missing) || !c->options->create_tables)
         return tags_fit && samples_fit;
+    if (tags_missing && !samples_missing && !samples_are_none(c, t, ret))
+        return false;
     return tables_make(c, t, !tags_missing, !samples_missing, ret) &&
            table_fit(c, t->tags, &layout->tags, NULL, &tags_missing, ret) &&
            table_fit(c, t->samples, &layout->samples, t->types, &samples_missing, ret);

@@ -38,7 +38,9 @@ static void begin_add(const weir_pg_connection *c, weir_text *sql)
                      "BEGIN; SET LOCAL statement_timeout = %" PRId64
                      "; SELECT set_config('synchronous_commit', 'on', true) WHERE "
                      "current_setting('synchronous_commit') = 'off'; ",
-                     left_ms > 1 && left_ms < INT32_MAX ? left_ms : 1);
+                     left_ms < 1           ? 1
+                     : left_ms > INT32_MAX ? INT32_MAX
+                                           : left_ms);
 }
 
 bool weir_pg_transaction_begin(weir_pg_connection *c, weir_send_answer *ret)

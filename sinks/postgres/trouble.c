@@ -186,6 +186,8 @@ static const struct connection_meaning {
 } connection_meanings[] = {
     {"could not translate host name", WEIR_TROUBLE_OFFLINE,
      "is the name in url right? Try: getent hosts @H"},
+    {"name server does not answer", WEIR_TROUBLE_OFFLINE,
+     "is the network up? Try: getent hosts @H"},
     {"Connection refused", WEIR_TROUBLE_OFFLINE,
      "does PostgreSQL run there, with that port in listen_addresses? Try: pg_isready -h @H -p @P"},
     {"server does not support SSL", WEIR_TROUBLE_REFUSED,
