@@ -376,7 +376,7 @@ static bool entry_merge(struct entry *e, bool *ret_good)
         weir_loader_problem(e->l, e->mapping,
                             "device '%s' has no points: name a profile or list points",
                             e->in.name ? e->in.name : "?");
-    return e->n_ins > 0 && !profile_failed;
+    return e->n_ins > 0 && !profile_failed && !e->l->failed;
 }
 
 static void entry_points(struct entry *e)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "catalog/document.h"
@@ -45,7 +46,14 @@ static void disk_list(void *data, const char *folder, void (*on_name)(void *arg,
     (void)closedir(dir);
 }
 
-const weir_yaml_files weir_yaml_disk = {NULL, disk_read, disk_list};
+static bool disk_others_read(void *data, const char *path)
+{
+    struct stat st;
+    (void)data;
+    return stat(path, &st) == 0 && (st.st_mode & S_IROTH);
+}
+
+const weir_yaml_files weir_yaml_disk = {NULL, disk_read, disk_list, disk_others_read};
 
 /* ---- folders ---- */
 

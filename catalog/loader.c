@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "catalog/secret.h"
 #include "model/point.h"
 
 void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...)
@@ -20,6 +21,18 @@ void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...)
     va_end(va);
     const weir_where where = at.id ? weir_node_where(at) : (weir_where){.file = l->file};
     weir_problems_add(l->problems, WEIR_ECONFIG, where, "%s", text);
+}
+
+void weir_loader_warn(weir_loader *l, weir_node at, const char *format, ...)
+{
+    char text[1024];
+    va_list va;
+    if (!l->options || !l->options->warnings)
+        return;
+    va_start(va, format);
+    (void)vsnprintf(text, sizeof text, format, va);
+    va_end(va);
+    weir_problems_add(l->options->warnings, WEIR_OK, weir_node_where(at), "%s", text);
 }
 
 void weir_loader_unsupported(weir_loader *l, weir_node at, const char *key)
@@ -245,6 +258,8 @@ static void read_word(weir_loader *l, weir_node node, const weir_option *row, vo
 {
     weir_error error = WEIR_ERROR_INIT;
     const char *text = weir_loader_scalar(l, node, row->name);
+    if (text && row->flags & WEIR_OPTION_SECRET)
+        text = weir_secret_text(l, node, text);
     if (!text)
         return;
     if (weir_option_set(row, weir_loader_text(l, text), base, &error) != WEIR_OK)
@@ -299,7 +314,8 @@ static void say_unknown(weir_loader *l, weir_node key, const weir_option *table)
     weir_loader_problem(l, key, "unknown key '%.100s': there are %s", word, weir_text_get(&all));
 }
 
-void weir_loader_read(weir_loader *l, weir_node mapping, const weir_option *table, void *base)
+static void read_keys(weir_loader *l, weir_node mapping, const weir_option *table, void *base,
+                      bool others)
 {
     const size_t n = weir_node_count(mapping);
     for (size_t i = 0; i < n; i++) {
@@ -307,13 +323,23 @@ void weir_loader_read(weir_loader *l, weir_node mapping, const weir_option *tabl
         const weir_option *row = weir_option_find(table, weir_node_text(key));
         if (table == weir_top_table && !strncmp(weir_node_text(key), "x-", 2))
             continue; /* a place for anchors */
-        if (!row)
+        if (!row && !others)
             say_unknown(l, key, table);
-        else if (row->flags & WEIR_OPTION_UNSUPPORTED)
+        else if (row && row->flags & WEIR_OPTION_UNSUPPORTED)
             weir_loader_unsupported(l, key, row->name);
-        else
+        else if (row)
             read_value(l, weir_node_value(mapping, i), row, base);
     }
+}
+
+void weir_loader_read(weir_loader *l, weir_node mapping, const weir_option *table, void *base)
+{
+    read_keys(l, mapping, table, base, false);
+}
+
+void weir_loader_read_some(weir_loader *l, weir_node mapping, const weir_option *table, void *base)
+{
+    read_keys(l, mapping, table, base, true);
 }
 
 /* The first clause of a row's sentence, to be said within another. */

@@ -42,6 +42,8 @@ typedef struct weir_loader {
 /* A mistake at the node; none: of the whole file. */
 void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...) WEIR_PRINTF(3, 4);
 void weir_loader_unsupported(weir_loader *l, weir_node at, const char *key);
+/* What is no mistake but most likely not meant; for whoever asks for warnings. */
+void weir_loader_warn(weir_loader *l, weir_node at, const char *format, ...) WEIR_PRINTF(3, 4);
 
 /* The interned text, "" when memory is short. */
 const char *weir_loader_text(weir_loader *l, const char *text);
@@ -56,6 +58,9 @@ const void *weir_loader_keep(weir_loader *l, const void *bytes, size_t n);
  * a device's point says only what it changes.
  */
 void weir_loader_read(weir_loader *l, weir_node mapping, const weir_option *table, void *base);
+
+/* The same, with keys that the table does not have left alone. */
+void weir_loader_read_some(weir_loader *l, weir_node mapping, const weir_option *table, void *base);
 
 /* Asks for the REQUIRED rows, which must be STRING and not "". what: "a device". False when one is
  * missing. */

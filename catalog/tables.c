@@ -26,6 +26,7 @@ static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const trusts[] = {"plausible", "ntp", NULL};
 static const char *const tid_checks[] = {"strict", "lenient", NULL};
 static const char *const accesses[] = {"r", "w", "rw", NULL};
+static const char *const qualities[] = {"all", "usable", "good", NULL};
 static const char *const waves[] = {"constant",    "sine",    "ramp", "square",
                                     "random_walk", "counter", NULL};
 
@@ -665,6 +666,68 @@ const weir_option weir_point_table[] = {
     END,
 };
 
+const weir_option weir_sink_table[] = {
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_sink_in, name),
+     .text =
+         "What commands and messages call it; unique among sinks. How far it came is kept under "
+         "this name: with another name it is another sink, which begins with what is new."},
+    {.name = "type",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_sink_in, type),
+     .metavar = "TYPE",
+     .text = "What it delivers to, such as csv; each type has keys of its own, see below."},
+    {.name = "enabled",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_sink_in, enabled),
+     .fallback = "true",
+     .text = "false: nothing is sent; what it has not got is kept for it."},
+    {.name = "tags",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_sink_in, tags),
+     .metavar = "PATTERN",
+     .text = "Which tags it gets: a pattern such as \"main-meter/*\" or a list of them. One with ! "
+             "in front leaves out what it matches. When left out, all tags."},
+    {.name = "labels",
+     .type = WEIR_OPTION_MAP,
+     AT(weir_sink_in, labels),
+     .metavar = "{KEY: PATTERN}",
+     .text = "Only tags of devices that have all of these labels, such as {building: A}."},
+    {.name = "plans",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_sink_in, plans),
+     .metavar = "PLAN",
+     .text = "Only samples that one of these plans asked for. This version has the plan default, "
+             "which every interval makes."},
+    {.name = "quality",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_sink_in, quality),
+     .words = qualities,
+     .fallback = "all",
+     .text = "all: bad samples too, with their cause. usable: good and uncertain ones. good: only "
+             "these."},
+    {.name = "batch",
+     .type = WEIR_OPTION_INT,
+     AT(weir_sink_in, batch),
+     .min = 1,
+     .max = 1000 * 1000,
+     .metavar = "ROWS",
+     .text = "Rows in one send at most. When left out, as the type does best; how many are sent is "
+             "found by itself."},
+    {.name = "backlog_rate",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_sink_in, backlog_rate),
+     .metavar = "N/s",
+     .fallback = "none",
+     .text =
+         "How many samples a second of a backlog or a replay are sent at most, such as 20000/s, "
+         "to spare the other side; none: as fast as it takes them. New samples go first."},
+    END,
+};
+
 const weir_option weir_top_table[] = {
     {.name = "data_dir",
      .type = WEIR_OPTION_STRING,
@@ -697,8 +760,12 @@ const weir_option weir_top_table[] = {
      AT(weir_top_in, devices),
      .table = weir_device_table,
      .text = "What is read; see below."},
+    {.name = "sinks",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_top_in, sinks),
+     .table = weir_sink_table,
+     .text = "Where samples are delivered; see below."},
     LATER("plans", WEIR_OPTION_LIST, "Sets of tags collected together."),
-    LATER("sinks", WEIR_OPTION_LIST, "Where samples are delivered."),
     LATER("scripts", WEIR_OPTION_LIST, "Calculated tags."),
     LATER("defaults", WEIR_OPTION_TABLE, "Keys for all connections and devices."),
     LATER("include", WEIR_OPTION_STRINGS, "Further files."),
@@ -735,6 +802,12 @@ static const weir_yaml_table pages[] = {
     {"Profiles", "profiles/NAME.yaml", weir_profile_table,
      "What a kind of device offers, in a file of its own. A device that names a profile has its "
      "points and limits, and changes what it says better itself."},
+    {"Sinks", "sinks[]", weir_sink_table,
+     "A database, broker or file that samples are delivered to, through any outage: what it did "
+     "not "
+     "take is kept for it. Keys of every sink; those of its type are in a table of their own.\n\n"
+     "A secret is written as \"${NAME}\", in quotes, and taken from the environment variable NAME; "
+     "or it is in a file that a key ending in _file names. No command, log line or page shows it."},
 };
 
 const weir_yaml_table *weir_yaml_tables(size_t *ret_n)

@@ -15,7 +15,7 @@
  */
 typedef struct weir_top_in {
     const char *data_dir;
-    weir_node store, log, clock, connections, devices;
+    weir_node store, log, clock, connections, devices, sinks;
 } weir_top_in;
 
 typedef struct weir_store_in {
@@ -99,6 +99,17 @@ typedef struct weir_point_in {
     weir_node layers[WEIR_LAYERS_MAX];
 } weir_point_in;
 
+/* What every sink has; the rest is its type's. */
+typedef struct weir_sink_in {
+    const char *name, *type;
+    bool enabled;
+    weir_option_strings tags, plans;
+    weir_option_map labels;
+    int quality; /* weir_sink_quality */
+    int64_t batch;
+    weir_node backlog_rate;
+} weir_sink_in;
+
 extern const weir_option weir_top_table[];
 extern const weir_option weir_store_table[];
 extern const weir_option weir_retention_table[];
@@ -109,3 +120,4 @@ extern const weir_option weir_device_table[];
 extern const weir_option weir_profile_table[];
 extern const weir_option weir_point_table[];
 extern const weir_option weir_simulate_table[];
+extern const weir_option weir_sink_table[];

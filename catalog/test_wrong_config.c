@@ -12,12 +12,14 @@
 
 #include <cmocka.h>
 
+#include "catalog/test_sink_type.h"
 #include "catalog/yaml.h"
 
 #define FOLDER WEIR_TEST_ROOT "/tests/support/wrong-config"
 
 static const char *const profile_dirs[] = {WEIR_TEST_ROOT "/profiles"};
-static const weir_yaml_options options = {1, profile_dirs, NULL};
+static const weir_yaml_options options = {
+    .n_profile_dirs = 1, .profile_dirs = profile_dirs, .sink_type = find_ledger};
 
 /* The lines "# expect: 7:5: ..." at the head of the file, as they should be said. A line that
  * begins with a folder names another file beside it. */

@@ -16,6 +16,7 @@
 #include "catalog/limits.h"
 #include "catalog/loader.h"
 #include "catalog/profile.h"
+#include "catalog/sink.h"
 
 /* ---- the catalog from what was built ---- */
 
@@ -79,6 +80,7 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
         for (size_t i = 0; i < weir_node_count(top.devices); i++)
             weir_device_build(l, weir_node_item(top.devices, i), c->connections, c->n_connections,
                               devices);
+    weir_sinks_build(l, top.sinks, devices, c);
 }
 
 /* A catalog as a profile would have it, were it a device. */
@@ -138,6 +140,8 @@ static weir_err loader_finish(weir_loader *l, weir_catalog *c, weir_device_list 
     if (c && !l->problems->n && !l->failed && !l->problems->failed)
         catalog_fill(l, c, devices);
     weir_problems_sort(l->problems);
+    if (l->options && l->options->warnings)
+        weir_problems_sort(l->options->warnings);
     if (!c || l->failed || l->problems->failed)
         err = l->problems->n ? WEIR_ECONFIG : WEIR_ENOMEM;
     else if (l->problems->n)

@@ -2,6 +2,7 @@
 /* The configuration file: YAML in, a catalog or every mistake at once out. */
 
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/alloc.h"
@@ -19,6 +20,8 @@ typedef struct weir_yaml_files {
     /* Calls on_name for each file in the folder; nothing when it cannot be read. */
     void (*list)(void *data, const char *folder, void (*on_name)(void *arg, const char *name),
                  void *arg);
+    /* Whether users who are neither the file's owner nor of its group may read it; NULL: no. */
+    bool (*others_read)(void *data, const char *path);
 } weir_yaml_files;
 
 typedef struct weir_yaml_options {
@@ -26,6 +29,12 @@ typedef struct weir_yaml_options {
     size_t n_profile_dirs;
     const char *const *profile_dirs;
     const weir_yaml_files *files; /* NULL: the disk */
+    /* Finds a type of sinks: WEIR_ENOTFOUND or WEIR_EUNSUPPORTED with a text for people. NULL:
+     * `sinks` is left alone, whatever it says. */
+    weir_err (*sink_type)(const char *name, const struct weir_sink_type **ret, weir_error *error);
+    /* Gets what is no mistake but most likely not meant, code WEIR_OK; sorted. NULL: nobody asks.
+     */
+    weir_problems *warnings;
 } weir_yaml_options;
 
 /* Fills profile_dirs for a program: $WEIR_PROFILE_PATH (colons between), then what lies beside

@@ -7,14 +7,16 @@
 #include "base/number.h"
 #include "catalog/yaml.h"
 #include "cli/commands.h"
+#include "cli/live.h"
 #include "cli/output.h"
 #include "daemon/problems.h"
 #include "daemon/assemble.h"
 #include "modbus/grouping.h"
+#include "sinks/delivery/filter.h"
 
 struct check_options {
     const char *config;
-    bool requests, strict;
+    bool requests, strict, live;
     int format;
 };
 
@@ -29,6 +31,11 @@ static const weir_option check_option_table[] = {
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct check_options, requests),
      .text = "Lists every request: device, interval, unit, function, address, count, points."},
+    {.name = "live",
+     .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct check_options, live),
+     .text = "Tries every connection, device and sink: latency, good points, likely cause and the "
+             "next command, a row each; exit code 8 when one of them fails."},
     {.name = "strict",
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct check_options, strict),
@@ -56,26 +63,50 @@ struct check {
  * network, and retries need room. */
 static const double load_max = 90;
 
+static void say_warnings(const weir_problems *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++) {
+        WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
+        weir_problem_format(&warnings->items[i], &line);
+        (void)fprintf(stderr, "warning: %s\n", weir_text_get(&line));
+    }
+}
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void say_valid(const weir_catalog *c, const char *path)
+{
+    (void)fprintf(stderr, "%s is valid: %zu connection%s, %zu device%s, %zu tag%s", path,
+                  c->n_connections, plural(c->n_connections), c->n_devices, plural(c->n_devices),
+                  c->n_tags, plural(c->n_tags));
+    if (c->n_sinks)
+        (void)fprintf(stderr, ", %zu sink%s", c->n_sinks, plural(c->n_sinks));
+    (void)fputc('\n', stderr);
+}
+
 static weir_err load_catalog(struct check *c, weir_error *error)
 {
     const char *path = weir_assemble_config_path(c->options->config);
-    weir_problems problems = WEIR_PROBLEMS_INIT;
+    weir_problems problems = WEIR_PROBLEMS_INIT, warnings = WEIR_PROBLEMS_INIT;
     weir_yaml_options yaml = {0};
     if (!path)
         return weir_fail(error, WEIR_ECONFIG,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
                          "Name one with -c FILE");
-    weir_err err = weir_yaml_default_dirs(c->in->arena, &yaml);
+    weir_err err = weir_assemble_yaml(c->in->arena, &yaml);
+    yaml.warnings = &warnings;
     if (!err)
         err = weir_yaml_load(path, &yaml, &c->catalog, &problems);
+    say_warnings(&warnings);
     if (err)
         err = weir_problems_fail(&problems, err, path, error);
+    else
+        say_valid(c->catalog, path);
     weir_problems_deinit(&problems);
-    if (!err)
-        (void)fprintf(stderr, "%s is valid: %zu connection%s, %zu device%s, %zu tag%s\n", path,
-                      c->catalog->n_connections, c->catalog->n_connections == 1 ? "" : "s",
-                      c->catalog->n_devices, c->catalog->n_devices == 1 ? "" : "s",
-                      c->catalog->n_tags, c->catalog->n_tags == 1 ? "" : "s");
+    weir_problems_deinit(&warnings);
     return err;
 }
 
@@ -274,6 +305,30 @@ static weir_err show_loads(struct check *c, uint32_t number, weir_error *error)
     return WEIR_OK;
 }
 
+/* --- sinks --- */
+
+static size_t count_tags(const weir_catalog *c, const weir_sink_config *config)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_tags; i++) {
+        const weir_device *device = weir_tag_device(c, &c->tags[i]);
+        WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
+        weir_tag_name(c, &c->tags[i], &name);
+        const weir_sink_tag tag = {
+            .name = weir_text_get(&name), .n_labels = device->n_labels, .labels = device->labels};
+        n += weir_sink_wants_tag(config, &tag);
+    }
+    return n;
+}
+
+/* For people: never its options, which may hold a secret. */
+static void show_sink(const struct check *c, const weir_sink_config *config)
+{
+    (void)printf("%s  sink of type %s%s: %zu of %zu tag%s\n", config->name, config->type->name,
+                 config->enabled ? "" : "  (disabled)", count_tags(c->catalog, config),
+                 c->catalog->n_tags, plural(c->catalog->n_tags));
+}
+
 /* --- all --- */
 
 static bool open_output(struct check *c)
@@ -302,6 +357,8 @@ static weir_err check_all(struct check *c, weir_error *error)
     for (uint32_t i = 0; i < c->catalog->n_connections && !err; i++)
         err = c->options->requests ? each_grouping(c, i, show_requests, NULL, error)
                                    : show_loads(c, i, error);
+    for (size_t i = 0; i < c->catalog->n_sinks && !err && !c->output; i++)
+        show_sink(c, &c->catalog->sinks[i]);
     weir_output_end(c->output);
     if (!err && c->options->strict && c->overloaded)
         err = weir_fail(error, WEIR_ECONFIG, "%zu connection%s cannot keep up", c->overloaded,
@@ -309,14 +366,26 @@ static weir_err check_all(struct check *c, weir_error *error)
     return err;
 }
 
+/* Everything is tried: the loads are another question. */
+static weir_err check_live(struct check *c, int *ret_code, weir_error *error)
+{
+    weir_err err = load_catalog(c, error);
+    if (err == WEIR_OK)
+        *ret_code = weir_live_check(c->in, c->catalog, (weir_format)c->options->format);
+    return err;
+}
+
 static int check_run(const weir_invocation *in)
 {
     weir_error error = WEIR_ERROR_INIT;
     struct check c = {.in = in, .options = in->options};
-    weir_err err = check_all(&c, &error);
+    int code = WEIR_EXIT_OK;
+    if (c.options->live && c.options->requests)
+        return weir_command_usage(in, "--live and --requests: one at a time");
+    weir_err err = c.options->live ? check_live(&c, &code, &error) : check_all(&c, &error);
     weir_catalog_free(c.catalog);
     if (!err || err == WEIR_ECANCELED)
-        return WEIR_EXIT_OK;
+        return code;
     (void)weir_command_fail(in, &error);
     /* A file that is not there or not readable is a wrong configuration to whoever asks. */
     return err == WEIR_ENOMEM ? WEIR_EXIT_FAILURE : WEIR_EXIT_CONFIG;
@@ -324,6 +393,7 @@ static int check_run(const weir_invocation *in)
 
 static const weir_example check_examples[] = {
     {"weir check", "is ./weir.yaml right, and can its connections keep up?"},
+    {"weir check --live", "does everything answer: connections, devices, sinks?"},
     {"weir check -c plant.yaml --requests --format csv", "every request that polling will send"},
     {0}};
 
@@ -342,6 +412,10 @@ const weir_command weir_command_check = {
         "The time is an estimate for a healthy network: 2 ms a request and 50 us a register over "
         "Modbus TCP; over rtu+tcp:// as long as a serial line of 9600 baud behind it needs. It is "
         "what the grouping of points into requests is made with. Points that are due together "
-        "share requests, so the sum is an upper limit.",
+        "share requests, so the sum is an upper limit.\n\n"
+        "With --live every connection is opened, every point read once and every sink asked to "
+        "take "
+        "a row that is taken back. It needs no running weir and stores nothing; a device that "
+        "allows one client only refuses it while a weir is polling.",
     .run = check_run,
 };

@@ -13,10 +13,11 @@
 #include "base/text.h"
 #include "cli/help.h"
 #include "cli/manual.h"
+#include "cli/topic.h"
 
 /* Commands of the interface that this version lacks: they are recognised, not misspelt. */
 static const char *const commands_unsupported[] = {
-    "scan", "write", "watch", "plan", "connection", "sink", "import", "explain", "init",
+    "scan", "write", "watch", "plan", "connection", "import", "explain", "init",
 };
 
 static const weir_option no_options[] = {{0}};
@@ -251,6 +252,8 @@ static int command_help(int argc, char **argv)
     if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
         return command_help(0, NULL);
     const weir_command *command = weir_command_find(argv[0]);
+    if (!command && weir_topic_print(argv[0], stdout))
+        return WEIR_EXIT_OK;
     if (!command)
         return command_unknown(argv[0]);
     weir_help_command(command, true, stdout);

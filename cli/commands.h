@@ -16,6 +16,7 @@ extern const weir_command weir_command_read;
 extern const weir_command weir_command_restore;
 extern const weir_command weir_command_run;
 extern const weir_command weir_command_simulate;
+extern const weir_command weir_command_sink;
 extern const weir_command weir_command_sql;
 extern const weir_command weir_command_status;
 extern const weir_command weir_command_store;

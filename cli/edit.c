@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/datadir.h"
 #include "daemon/control.h"
+#include "daemon/edit_json.h"
 #include "runtime/clock.h"
 #include "store/store.h"
 
@@ -20,12 +21,7 @@ static weir_err edit_by_daemon(const char *socket, const weir_edit *edit, uint64
                                weir_error *error)
 {
     WEIR_TEXT_AUTO reply = WEIR_TEXT_INIT;
-    json_t *request =
-        edit->kind == WEIR_EDIT_PURGE
-            ? json_pack("{ss s{ss}}", "method", "tag.purge", "params", "tag", edit->subject)
-            : json_pack("{ss s{ss sI sf sf}}", "method", "device.replace", "params", "device",
-                        edit->subject, "at", (json_int_t)edit->at.us, "final", edit->final, "first",
-                        edit->first);
+    json_t *request = weir_edit_request(edit);
     char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
     if (!line)
@@ -39,7 +35,8 @@ static weir_err edit_by_daemon(const char *socket, const weir_edit *edit, uint64
     const char *text = json_string_value(json_object_get(answer, "error"));
     const json_int_t code = json_integer_value(json_object_get(answer, "code"));
     if (result)
-        *ret_n = (uint64_t)json_integer_value(json_object_get(result, "tags"));
+        *ret_n =
+            (uint64_t)json_integer_value(json_object_get(result, weir_edit_counts(edit->kind)));
     else
         err = weir_fail(error, code > 0 ? (weir_err)code : WEIR_EPROTO, "%s",
                         text ? text : "weir's answer cannot be read");

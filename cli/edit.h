@@ -23,6 +23,6 @@ struct weir_edit_options {
                 "/etc/weir/weir.yaml."                                                           \
     }
 
-/* Makes the edit; ret_n: tags concerned. */
+/* Makes the edit; ret_n: tags, sinks or rows concerned. */
 weir_err weir_edit_make(const weir_invocation *in, const struct weir_edit_options *place,
                         const weir_edit *edit, uint64_t *ret_n, weir_error *error) WEIR_MUST_CHECK;

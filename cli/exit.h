@@ -13,10 +13,11 @@
       "The configuration is invalid or asks for what this version lacks, or the data " \
       "directory is in use.")                                                          \
     X(WEIR_EXIT_CONNECT, 4, "Cannot connect.")                                         \
-    X(WEIR_EXIT_REFUSED, 5, "The device answered with an exception.")                  \
+    X(WEIR_EXIT_REFUSED, 5,                                                            \
+      "The device answered with an exception; a sink was reached and took nothing.")   \
     X(WEIR_EXIT_TIMEOUT, 6, "No answer in time.")                                      \
     X(WEIR_EXIT_NOT_ALLOWED, 7, "Not allowed.")                                        \
-    X(WEIR_EXIT_PARTLY, 8, "Partly failed: some devices or values are bad.")           \
+    X(WEIR_EXIT_PARTLY, 8, "Partly failed: some devices, sinks or values are bad.")    \
     X(WEIR_EXIT_DAMAGED, 9, "The store is damaged.")
 
 typedef enum weir_exit {

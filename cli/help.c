@@ -20,12 +20,12 @@ void weir_help_overview(FILE *file)
                 file);
     for (size_t i = 0; weir_commands[i]; i++)
         (void)fprintf(file, "  %-10s %s\n", weir_commands[i]->name, weir_commands[i]->summary);
-    (void)fputs("\n'weir COMMAND --help' shows examples and options, 'weir help COMMAND' all.\n",
+    (void)fputs("\n'weir COMMAND --help' shows examples and options, 'weir help COMMAND' all;\n"
+                "'weir help config' and 'weir help sinks' list the keys of the configuration.\n",
                 file);
 }
 
-/* Words of text from column `at` on, continued at `indent`. */
-static void print_wrapped(FILE *file, const char *text, size_t at, size_t indent)
+void weir_help_wrapped(FILE *file, const char *text, size_t at, size_t indent)
 {
     const size_t terminal = weir_terminal_width(file);
     const size_t width = terminal < WIDTH_MAX ? terminal : WIDTH_MAX;
@@ -131,9 +131,20 @@ void weir_option_notes(const weir_option *option, weir_text *t)
         weir_text_add(t, ")");
 }
 
-static void print_option(FILE *file, const weir_option *option)
+void weir_help_entry(FILE *file, const char *head, const char *body)
 {
     enum { TEXT_COLUMN = 26 };
+    const size_t n = strlen(head);
+    (void)fputs(head, file);
+    if (n + 2 > TEXT_COLUMN)
+        (void)fprintf(file, "\n%*s", TEXT_COLUMN, "");
+    else
+        (void)fprintf(file, "%*s", (int)(TEXT_COLUMN - n), "");
+    weir_help_wrapped(file, body, TEXT_COLUMN, TEXT_COLUMN);
+}
+
+static void print_option(FILE *file, const weir_option *option)
+{
     WEIR_TEXT_AUTO head = WEIR_TEXT_INIT;
     WEIR_TEXT_AUTO body = WEIR_TEXT_INIT;
     const char *metavar = weir_option_metavar(option);
@@ -145,12 +156,7 @@ static void print_option(FILE *file, const weir_option *option)
         weir_text_format(&head, " %s", metavar);
     weir_text_add(&body, option->text);
     weir_option_notes(option, &body);
-    (void)fputs(weir_text_get(&head), file);
-    if (head.length + 2 > TEXT_COLUMN)
-        (void)fprintf(file, "\n%*s", TEXT_COLUMN, "");
-    else
-        (void)fprintf(file, "%*s", (int)(TEXT_COLUMN - head.length), "");
-    print_wrapped(file, weir_text_get(&body), TEXT_COLUMN, TEXT_COLUMN);
+    weir_help_entry(file, weir_text_get(&head), weir_text_get(&body));
 }
 
 void weir_help_command(const weir_command *command, bool whole, FILE *file)
@@ -164,7 +170,7 @@ void weir_help_command(const weir_command *command, bool whole, FILE *file)
                   command->arguments);
     if (whole && command->text) {
         (void)fputc('\n', file);
-        print_wrapped(file, command->text, 0, 0);
+        weir_help_wrapped(file, command->text, 0, 0);
     }
     if (command->options) {
         (void)fputs("\nOptions:\n", file);

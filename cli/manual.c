@@ -10,6 +10,7 @@
 #include "catalog/yaml.h"
 #include "cli/command.h"
 #include "cli/help.h"
+#include "sinks/module.h"
 
 /* A command's text is laid out by roff, so only what roff would take as its own is escaped: the
  * backslash, a hyphen that must stay one, and a dot or quote that begins a line. */
@@ -215,6 +216,19 @@ static void roff_table(weir_text *t, const weir_yaml_table *table)
             roff_key(t, key);
 }
 
+static void roff_sink_types(weir_text *t)
+{
+    for (const weir_sink_type *const *type = weir_sink_types(); *type; type++) {
+        WEIR_TEXT_AUTO title = WEIR_TEXT_INIT;
+        weir_text_format(&title, "Sinks of type %s", (*type)->name);
+        const weir_yaml_table table = {.title = weir_text_get(&title),
+                                       .path = "",
+                                       .table = (*type)->options,
+                                       .prose = (*type)->text};
+        roff_table(t, &table);
+    }
+}
+
 static void manual_configuration(weir_text *t)
 {
     size_t n;
@@ -229,6 +243,7 @@ static void manual_configuration(weir_text *t)
     weir_text_add(t, ".SH KEYS\n");
     for (size_t i = 0; i < n; i++)
         roff_table(t, &tables[i]);
+    roff_sink_types(t);
     weir_text_add(t, ".SH EXAMPLES\n.PP\nA meter by its profile, and another by its registers:\n");
     roff_example(t,
                  "connections:\n"
@@ -243,6 +258,18 @@ static void manual_configuration(weir_text *t)
                  "    points:\n"
                  "      - {name: power, register: holding, address: 52, type: float32, unit: kW}\n"
                  "      - {name: running, register: coil, address: 3}");
+    weir_text_add(t,
+                  ".PP\nEverything to a file, and what is good of one building to a database:\n");
+    roff_example(t, "sinks:\n"
+                    "  - {name: file, type: csv, path: /var/lib/weir/samples.csv}\n"
+                    "  - name: office\n"
+                    "    type: influxdb\n"
+                    "    url: http://10.0.0.9:8086\n"
+                    "    database: energy\n"
+                    "    username: weir\n"
+                    "    password: \"${INFLUX_PASSWORD}\"\n"
+                    "    labels: {building: A}\n"
+                    "    quality: good");
     weir_text_add(t, ".SH SEE ALSO\n.BR weir (1)\n");
 }
 

@@ -4,12 +4,12 @@
 #include "cli/commands.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cli/once.h"
 #include "cli/output.h"
 #include "daemon/assemble.h"
 #include "daemon/control.h"
@@ -53,62 +53,8 @@ static const weir_option run_option_table[] = {
 
 /* once */
 
-/* A read may wait for the others on its connection; a minute is beyond any sane bus. */
-static const int64_t once_timeout_us = WEIR_MINUTE;
-
-/* What was read of a tag. sample.tag 0: nothing yet. */
-struct once_reading {
-    weir_sample sample;
-    weir_wall received;
-};
-
-/* What --once has seen, filled on the loop thread until all reads ended. */
-struct once {
-    const weir_catalog *catalog;
-    weir_arena *arena; /* holds the contents of strings and bytes */
-    struct once_reading *readings;
-    pthread_mutex_t lock;
-};
-
-static weir_sample once_keep(struct once *once, weir_sample sample)
-{
-    weir_value *v = &sample.value;
-    if (v->kind != WEIR_KIND_STRING && v->kind != WEIR_KIND_BYTES)
-        return sample;
-    v->as.text = weir_arena_text_n(once->arena, v->as.text, v->length);
-    if (!v->as.text) {
-        *v = weir_value_null();
-        sample.quality = weir_bad(WEIR_CAUSE_OVERFLOW, 0); /* no memory for it */
-    }
-    return sample;
-}
-
-static void once_on_batch(void *data, const weir_batch *batch)
-{
-    struct once *once = data;
-    (void)pthread_mutex_lock(&once->lock);
-    for (size_t i = 0; i < batch->n_samples; i++) /* index by uid: see once_number_tags */
-        once->readings[batch->samples[i].tag - 1] =
-            (struct once_reading){once_keep(once, batch->samples[i]), batch->received};
-    (void)pthread_mutex_unlock(&once->lock);
-}
-
-static void log_line(void *data, weir_log_level level, const char *event, const char *subject,
-                     const char *text)
-{
-    (void)data;
-    weir_log_line(level, event, subject, text);
-}
-
-/* No store gives uids here: a tag's number is its place in the catalog. */
-static void once_number_tags(weir_catalog *catalog)
-{
-    for (uint32_t i = 0; i < catalog->n_tags; i++)
-        catalog->tags[i].uid = i + 1;
-}
-
 /* Prints all; returns the exit code. */
-static int once_print(struct once *once, weir_format format)
+static int once_print(const weir_once *once, weir_format format)
 {
     static const char *const columns[] = {"tag", "value", "unit", "quality", "time"};
     WEIR_CLEANUP(weir_output_end)
@@ -118,10 +64,9 @@ static int once_print(struct once *once, weir_format format)
     int code = WEIR_EXIT_OK;
     if (!output)
         return WEIR_EXIT_FAILURE;
-    (void)pthread_mutex_lock(&once->lock);
     for (size_t i = 0; i < once->catalog->n_tags; i++) {
         const weir_tag *tag = &once->catalog->tags[i];
-        const struct once_reading *current = &once->readings[i];
+        const weir_once_reading *current = &once->readings[i];
         const char *unit = weir_tag_point(once->catalog, tag)->unit;
         char time[28];
         if (!current->sample.tag)
@@ -147,28 +92,20 @@ static int once_print(struct once *once, weir_format format)
         if (!weir_output_row(output, row))
             break;
     }
-    (void)pthread_mutex_unlock(&once->lock);
     return code;
 }
 
 /* Why values are bad, once for each device: programs get one word of it only. */
-static void once_explain(const weir_invocation *in, const struct once *once)
+static void once_explain(const weir_invocation *in, const weir_once *once)
 {
-    const weir_catalog *catalog = once->catalog;
-    for (size_t d = 0; d < catalog->n_devices; d++) {
-        const weir_device *device = &catalog->devices[d];
-        weir_quality worst = 0;
-        size_t n_bad = 0;
-        for (uint32_t i = 0; i < device->n_tags; i++) {
-            const weir_quality quality = once->readings[device->first_tag + i].sample.quality;
-            n_bad += weir_quality_class(quality) == WEIR_BAD;
-            worst = weir_quality_worse(worst, quality);
-        }
+    for (size_t d = 0; d < once->catalog->n_devices; d++) {
+        const weir_device *device = &once->catalog->devices[d];
+        const weir_once_share share = weir_once_share_of(once, d);
         WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-        weir_quality_format(worst, &text);
-        if (n_bad)
-            weir_command_note(in, "%s: %zu of %u values are bad, the first %s", device->name, n_bad,
-                              device->n_tags, weir_text_get(&text));
+        weir_quality_format(share.worst, &text);
+        if (share.n_good < share.n_read)
+            weir_command_note(in, "%s: %zu of %u values are bad, the first %s", device->name,
+                              share.n_read - share.n_good, device->n_tags, weir_text_get(&text));
     }
 }
 
@@ -176,38 +113,24 @@ static int run_once(const weir_invocation *in, const struct run_options *options
                     weir_catalog *catalog)
 {
     weir_error error = WEIR_ERROR_INIT;
-    weir_collector *collector = NULL;
-    struct once once = {.catalog = catalog,
-                        .arena = in->arena,
-                        .readings =
-                            weir_arena_alloc(in->arena, catalog->n_tags, sizeof *once.readings)};
-    const weir_collector_config config = {
-        .catalog = catalog,
-        .sources = weir_assemble_sources,
-        .once = true,
-        .built = weir_assemble_built(),
-        .log = log_line,
-        .on_batch = once_on_batch,
-        .data = &once,
-    };
-    if (!once.readings || pthread_mutex_init(&once.lock, NULL))
-        return WEIR_EXIT_FAILURE;
-    once_number_tags(catalog);
-    if (weir_collector_start(&config, &collector, &error))
+    weir_once once;
+    if (weir_once_read(catalog, in->arena, &once, &error))
         return weir_command_fail(in, &error);
-    const bool complete = weir_collector_wait(collector, once_timeout_us);
-    if (!complete)
+    if (!once.complete)
         weir_command_note(in, "some devices did not answer within a minute");
-    (void)weir_collector_stop(collector);
-    int code = once_print(&once, (weir_format)options->format);
+    const int code = once_print(&once, (weir_format)options->format);
     once_explain(in, &once);
-    if (code == WEIR_EXIT_OK && !complete)
-        code = WEIR_EXIT_PARTLY;
-    (void)pthread_mutex_destroy(&once.lock);
-    return code;
+    return code == WEIR_EXIT_OK && !once.complete ? WEIR_EXIT_PARTLY : code;
 }
 
 /* the daemon */
+
+static void log_line(void *data, weir_log_level level, const char *event, const char *subject,
+                     const char *text)
+{
+    (void)data;
+    weir_log_line(level, event, subject, text);
+}
 
 static const char *plural(size_t n)
 {
@@ -292,7 +215,10 @@ static int run_daemon(const weir_invocation *in, weir_catalog *catalog)
 static int run_command(const weir_invocation *in)
 {
     const struct run_options *options = in->options;
-    const weir_assemble_options assemble = {options->config, options->data_dir, options->verbose};
+    const weir_assemble_options assemble = {.config = options->config,
+                                            .data_dir = options->data_dir,
+                                            .verbose = options->verbose,
+                                            .without_sinks = options->once};
     weir_error error = WEIR_ERROR_INIT;
     WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = NULL;
     weir_err err = weir_assemble_load(&assemble, &catalog, &error);

@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 
+#include "cli/cell.h"
 #include "cli/commands.h"
 #include "cli/datadir.h"
 #include "cli/output.h"
@@ -197,26 +198,6 @@ static weir_err fail_at(sqlite3 *db, const char *query, weir_error *error)
                      line, column + 1, (int)n, query + start, (int)column, "");
 }
 
-static weir_value cell(sqlite3_stmt *statement, int column)
-{
-    switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER:
-        return weir_value_i64(sqlite3_column_int64(statement, column));
-    case SQLITE_FLOAT:
-        return weir_value_f64(sqlite3_column_double(statement, column));
-    case SQLITE_TEXT: {
-        const char *text = (const char *)sqlite3_column_text(statement, column);
-        return weir_value_string(text ? text : "", (size_t)sqlite3_column_bytes(statement, column));
-    }
-    case SQLITE_BLOB: {
-        const uint8_t *bytes = sqlite3_column_blob(statement, column);
-        return weir_value_bytes(bytes, (size_t)sqlite3_column_bytes(statement, column));
-    }
-    default:
-        return weir_value_null();
-    }
-}
-
 static weir_err show_rows(const weir_invocation *in, sqlite3 *db, sqlite3_stmt *statement,
                           const char *query, weir_error *error)
 {
@@ -238,7 +219,7 @@ static weir_err show_rows(const weir_invocation *in, sqlite3 *db, sqlite3_stmt *
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
     for (; code == SQLITE_ROW; code = sqlite3_step(statement)) {
         for (int i = 0; i < n; i++)
-            row[i] = cell(statement, i);
+            row[i] = weir_sql_cell(statement, i);
         if (!weir_output_row(output, row))
             return WEIR_OK; /* nobody reads any more; the end of the program says if it matters */
     }

@@ -127,7 +127,7 @@ static void print_sinks(const json_t *sinks)
         const json_t *sink = json_array_get(sinks, i);
         const long long backlog = integer_of(sink, "backlog"),
                         aside = integer_of(sink, "quarantined");
-        const double rate = json_number_value(json_object_get(sink, "rows_per_s"));
+        const double rate = json_number_value(json_object_get(sink, "rate"));
         const double oldest_s = json_number_value(json_object_get(sink, "oldest_unsent_s"));
         WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
         weir_text_format(&t, "sink %s (%s): %s", text_of(sink, "name"), text_of(sink, "type"),

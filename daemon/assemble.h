@@ -4,6 +4,7 @@
 #pragma once
 #include <stdbool.h>
 
+#include "catalog/yaml.h"
 #include "model/catalog.h"
 #include "runtime/collector.h"
 
@@ -12,6 +13,7 @@ typedef struct weir_assemble_options {
     const char *config;   /* NULL: ./weir.yaml, then /etc/weir/weir.yaml */
     const char *data_dir; /* NULL: the file's, else ./weir-data */
     bool verbose;
+    bool without_sinks; /* what is no business of theirs: they are not even looked at */
 } weir_assemble_options;
 
 /*
@@ -23,6 +25,10 @@ typedef struct weir_assemble_options {
  */
 weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog **ret,
                             weir_error *error) WEIR_MUST_CHECK;
+
+/* What every configuration of this program is read with: folders of profiles, types of sinks; on
+ * the disk, no warnings. The texts live in the arena. WEIR_ENOMEM. */
+weir_err weir_assemble_yaml(weir_arena *arena, weir_yaml_options *ret) WEIR_MUST_CHECK;
 
 /* The path that would be loaded: options->config or the first default that exists, else NULL. */
 const char *weir_assemble_config_path(const char *config);

@@ -29,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "daemon/control_historian.h"
+#include "daemon/edit_json.h"
 #include "runtime/clock.h"
 #include "store/file/identity.h"
 
@@ -187,15 +188,15 @@ static json_t *json_sink(const weir_sink_view *view)
     (void)json_object_set_new(o, "state", json_text(r->state));
     (void)json_object_set_new(o, "error", json_text(r->error));
     (void)json_object_set_new(o, "remedy", json_text(r->remedy));
-    (void)json_object_set_new(o, "since_us", json_time(r->since));
-    (void)json_object_set_new(o, "delivered_us", json_time(r->delivered));
+    (void)json_object_set_new(o, "since", json_time(r->since));
+    (void)json_object_set_new(o, "delivered", json_time(r->delivered));
     (void)json_object_set_new(
         o, "oldest_unsent_s",
         json_real(unsent && age_us > 0 ? (double)age_us / (double)WEIR_S : 0));
     (void)json_object_set_new(o, "backlog", json_integer((json_int_t)r->backlog));
     (void)json_object_set_new(o, "quarantined", json_integer((json_int_t)r->set_aside));
     (void)json_object_set_new(o, "sent", json_integer((json_int_t)r->sent));
-    (void)json_object_set_new(o, "rows_per_s", json_real(r->rows_per_s));
+    (void)json_object_set_new(o, "rate", json_real(r->rows_per_s));
     (void)json_object_set_new(o, "rtt_ms", json_real(r->rtt_ms));
     return o;
 }
@@ -241,40 +242,43 @@ static json_t *control_status(weir_control *c)
 
 /* edits */
 
-/* {"tag": PATTERN}; {"device": NAME, "at": us, "final": number, "first": number}. */
-static bool edit_parse(const char *method, const json_t *params, weir_edit *ret)
-{
-    const bool purge = strcmp(method, "tag.purge") == 0;
-    const json_t *at = json_object_get(params, "at"), *final = json_object_get(params, "final"),
-                 *first = json_object_get(params, "first");
-    *ret = (weir_edit){.kind = purge ? WEIR_EDIT_PURGE : WEIR_EDIT_REPLACE,
-                       .subject =
-                           json_string_value(json_object_get(params, purge ? "tag" : "device"))};
-    if (!ret->subject || purge)
-        return ret->subject != NULL;
-    ret->at.us = json_integer_value(at);
-    ret->final = json_number_value(final);
-    ret->first = json_number_value(first);
-    return json_is_integer(at) && json_is_number(final) && json_is_number(first);
-}
-
 /* An error says its number too, so that the command's exit code is the same without a daemon. */
-static void control_edit(weir_control *c, const char *method, const json_t *params, json_t *answer)
+static void control_edit(weir_control *c, const weir_edit *edit, json_t *answer)
 {
-    weir_edit edit;
     weir_error error = WEIR_ERROR_INIT;
     uint64_t n = 0;
-    if (!edit_parse(method, params, &edit)) {
-        (void)json_object_set_new(answer, "error", json_string("\"params\" are missing or wrong"));
-        return;
-    }
-    const weir_err err = weir_collector_edit(c->collector, &edit, &n, &error);
+    const weir_err err = weir_collector_edit(c->collector, edit, &n, &error);
     if (err) {
         (void)json_object_set_new(answer, "error", json_text(error.text));
         (void)json_object_set_new(answer, "code", json_integer(err));
         return;
     }
-    (void)json_object_set_new(answer, "result", json_pack("{sI}", "tags", (json_int_t)n));
+    (void)json_object_set_new(answer, "result",
+                              json_pack("{sI}", weir_edit_counts(edit->kind), (json_int_t)n));
+}
+
+static json_t *unknown_method(void)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_text_add(
+        &text, "unknown method; this version has: status, historian.read, historian.acknowledge, "
+               "historian.remove, ");
+    weir_edit_methods(&text);
+    return json_text(weir_text_get(&text));
+}
+
+static void control_do(weir_control *c, const char *method, const json_t *params, json_t *answer)
+{
+    weir_edit edit;
+    bool good = false;
+    if (weir_control_historian(c->historians, method, params, answer))
+        return;
+    if (!weir_edit_parse(method, params, &edit, &good))
+        (void)json_object_set_new(answer, "error", unknown_method());
+    else if (!good)
+        (void)json_object_set_new(answer, "error", json_string("\"params\" are missing or wrong"));
+    else
+        control_edit(c, &edit, answer);
 }
 
 static json_t *control_answer(weir_control *c, const char *line, size_t n)
@@ -289,14 +293,8 @@ static json_t *control_answer(weir_control *c, const char *line, size_t n)
         (void)json_object_set_new(answer, "error", json_string("\"method\" is missing"));
     else if (strcmp(method, "status") == 0)
         (void)json_object_set_new(answer, "result", control_status(c));
-    else if (strcmp(method, "tag.purge") == 0 || strcmp(method, "device.replace") == 0)
-        control_edit(c, method, json_object_get(request, "params"), answer);
-    else if (!weir_control_historian(c->historians, method, json_object_get(request, "params"),
-                                     answer))
-        (void)json_object_set_new(answer, "error",
-                                  json_string("unknown method; this version has: status, "
-                                              "tag.purge, device.replace, historian.read, "
-                                              "historian.acknowledge, historian.remove"));
+    else
+        control_do(c, method, json_object_get(request, "params"), answer);
     json_decref(request);
     return answer;
 }

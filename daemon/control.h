@@ -10,8 +10,10 @@
 /*
  * A UNIX stream socket, mode 0600. A client sends {"method": "status"} and a newline, and gets
  * one line back: {"result": {...}} or {"error": "..."}; the same connection may ask again. The
- * other methods are store/edit.h's: {"method": "tag.purge", "params": {"tag": PATTERN}} and
- * "device.replace" with device, at (us), final and first; they give {"tags": n}, or an error with
+ * other methods are store/edit.h's (daemon/edit_json.h): {"method": "tag.purge", "params": {"tag":
+ * PATTERN}}, "device.replace" with device, at (us), final and first; "sink.pause", "sink.resume",
+ * "sink.replay" with sink, from and to (us), "sink.replay_stop", "sink.retry" and "sink.drop" with
+ * sink and tag (a pattern). They give {"tags": n}, {"sinks": n} or {"rows": n}, or an error with
  * its "code".
  */
 typedef struct weir_control weir_control;

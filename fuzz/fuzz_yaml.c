@@ -3,8 +3,10 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "catalog/yaml.h"
+#include "sinks/noop/noop.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,11 +23,17 @@ static weir_err input_read(void *data, const char *path, weir_text *ret, weir_er
     return ret->failed ? weir_fail(error, WEIR_ENOMEM, "out of memory") : WEIR_OK;
 }
 
+static weir_err find_noop(const char *name, const weir_sink_type **ret, weir_error *error)
+{
+    *ret = &weir_sink_noop;
+    return strcmp(name, "noop") ? weir_fail(error, WEIR_ENOTFOUND, "no such type") : WEIR_OK;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
-    const weir_yaml_files files = {&input, input_read, NULL};
-    const weir_yaml_options options = {.files = &files};
+    const weir_yaml_files files = {.data = &input, .read = input_read};
+    const weir_yaml_options options = {.files = &files, .sink_type = find_noop};
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_catalog *catalog = NULL;
     weir_err err = weir_yaml_load_simulation("input.yaml", &options, &catalog, &problems);

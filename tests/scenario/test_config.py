@@ -44,7 +44,7 @@ WRONG = {
     "scheme of a later version": (change("tcp://127.0.0.1:1502", "»rtu:///dev/ttyUSB0"),
                                   ["not supported by this version"]),
     "key of a later version": (change("connections:",
-                                      "»sinks: []\nconnections:"), ["not supported by this version"]),
+                                      "»scripts: []\nconnections:"), ["not supported by this version"]),
     "port out of range": (change("1502", "70000").replace("uri: ", "uri: »"), ["70000"]),
     "dangling connection": (change("connection: hall", "connection: »hell"), ["hell", "hall"]),
     "connection twice": (change("devices:", "  - name: »hall\n    uri: tcp://127.0.0.1:1503\ndevices:"),
