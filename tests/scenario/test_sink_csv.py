@@ -369,6 +369,18 @@ def test_a_read_only_disk_is_named(disk):
     assert values(path) == list(range(1, 7))
 
 
+def test_what_comes_after_its_day_was_finished_goes_to_the_file_of_now(tmp_path):
+    with drive(tmp_path / "%F.csv", {"DRIVE_NOW": str(T0 + 10000000)}) as sink:
+        sink.delivered(rows(1, 3))
+    with drive(tmp_path / "%F.csv", {"DRIVE_NOW": str(T0 + DAY)}) as sink:
+        sink.do(op="resume")
+        sink.do(op="idle")
+        sink.delivered(rows(4, 2) + rows(DAY // 1000000 - 1, 1))
+    assert values(tmp_path / "2023-11-14.csv") == [1, 2, 3]
+    assert values(tmp_path / "2023-11-15.csv") == [4, 5, DAY // 1000000 - 1]
+    assert len(list(tmp_path.glob("*.csv"))) == 2
+
+
 @pytest.mark.parametrize("make,word", [(os.mkdir, "a folder"), (os.mkfifo, "a FIFO")])
 def test_what_is_no_file_is_named(tmp_path, make, word):
     path = tmp_path / "x.csv"
