@@ -12,7 +12,8 @@
  * A row may also have quality ("good", "uncertain", "bad"), cause, epoch, seq, received, unit,
  * description, labels ({}) and address. Values are texts: numbers as C reads them, bytes as hex,
  * a decimal as "12345e-2". generate makes good f64 rows, tags in turn, at `from` + k * `step`, in
- * sends of `batch`; the answer has the seconds they took. "deadline": seconds, for each of them.
+ * sends of `batch`; the answer has the seconds they took. "deadline": seconds, for each of them;
+ * "ending_ms": the sink shall end so long after the order came.
  */
 
 #include <inttypes.h>
@@ -37,6 +38,7 @@ static struct driver {
     weir_sink_tag *tags;
     size_t n_tags;
     uint64_t seq;
+    weir_mono ending; /* 0: not */
 } driver;
 
 static _Noreturn void fail(const char *what, const char *why)
@@ -279,6 +281,8 @@ static json_t *op_schema(const void *options)
 static json_t *order_do(const json_t *order, const void *options)
 {
     const char *op = text_of(order, "op", "");
+    const int64_t ending_ms = int_of(order, "ending_ms", 0);
+    driver.ending.us = ending_ms ? weir_system_mono().us + ending_ms * WEIR_MS : 0;
     if (strcmp(op, "send") == 0)
         return op_send(order);
     if (strcmp(op, "generate") == 0)
@@ -335,7 +339,7 @@ static weir_wall host_wall(void *data)
 static bool host_is_ending(void *data)
 {
     (void)data;
-    return false;
+    return driver.ending.us && weir_mono_reached(weir_system_mono(), driver.ending);
 }
 
 static void host_log(void *data, weir_log_level level, const char *event, const char *text)
