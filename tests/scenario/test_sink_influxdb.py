@@ -125,6 +125,8 @@ class Driver:
 @pytest.fixture
 def drive():
     drivers = []
+    if not os.access(os.path.join(os.path.dirname(BINARY), "weir-sink-influxdb.so"), os.R_OK):
+        pytest.skip("the sink influxdb is not built (libcurl4-openssl-dev, zlib1g-dev)")
 
     def start(**options):
         drivers.append(Driver(**options))
