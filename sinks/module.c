@@ -13,12 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sinks/csv/csv.h"
 #include "sinks/noop/noop.h"
+#include "sinks/sqlite/sqlite.h"
 
 enum { TYPES_MAX = 64 };
 
 static const weir_sink_type *const built_in[] = {
+    &weir_sink_csv,
     &weir_sink_noop,
+    &weir_sink_sqlite,
     NULL,
 };
 

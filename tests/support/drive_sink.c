@@ -3,7 +3,7 @@
  */
 
 /*
- *   drive-sink TYPE [KEY=VALUE ...]
+ *   drive-sink TYPE [KEY=VALUE ...]     a list: KEY=A,B,C
  *
  *   {"op": "send", "rows": [{"tag": "m/p", "ts": us, "kind": "f64", "value": "1.5", ...}]}
  *   {"op": "generate", "n": 1000, "tags": 10, "from": us, "step": us, "seed": 1, "batch": 500}
@@ -11,9 +11,12 @@
  *
  * A row may also have quality ("good", "uncertain", "bad"), cause, epoch, seq, received, unit,
  * description, labels ({}) and address. Values are texts: numbers as C reads them, bytes as hex,
- * a decimal as "12345e-2". generate makes good f64 rows, tags in turn, at `from` + k * `step`, in
- * sends of `batch`; the answer has the seconds they took. "deadline": seconds, for each of them;
- * "ending_ms": the sink shall end so long after the order came.
+ * a decimal as "12345e-2"; "hex" in place of value is a string with any byte. generate makes good
+ * f64 rows, tags in turn, at `from` + k * `step`, in sends of `batch`, numbered from "after" + 1;
+ * the answer has the seconds they took. "deadline": seconds, for each of them. DRIVE_STORE in the
+ * environment is the uuid of another store, DRIVE_NOW a wall clock that stands still at these
+ * microseconds. "ending_ms" in an order: the
+ * sink shall end so long after it came.
  */
 
 #include <inttypes.h>
@@ -130,6 +133,11 @@ static weir_value value_of(const json_t *row)
         return weir_value_decimal(strtoll(text, NULL, 10),
                                   (int8_t)(e ? strtol(e + 1, NULL, 10) : 0));
     }
+    if (strcmp(kind, "string") == 0 && json_object_get(row, "hex")) {
+        weir_value v = bytes_of(text_of(row, "hex", ""));
+        v.kind = WEIR_KIND_STRING;
+        return v;
+    }
     if (strcmp(kind, "string") == 0)
         return weir_value_string(text, strlen(text));
     if (strcmp(kind, "bytes") == 0)
@@ -155,6 +163,7 @@ static weir_sink_row row_of(const json_t *row)
         .seq = (uint64_t)int_of(row, "seq", (int64_t)driver.seq + 1),
         .plans = WEIR_PLAN_DEFAULT,
         .epoch = (uint32_t)int_of(row, "epoch", 0),
+        .replayed = json_is_true(json_object_get(row, "replayed")),
         .sample = {.quality = quality_of(row), .ts.us = ts, .value = value_of(row)},
     };
     r.sample.tag = r.tag->uid;
@@ -210,6 +219,7 @@ static json_t *op_generate(const json_t *order)
     const weir_sink_tag **tags = weir_alloc_zero((size_t)n_tags, sizeof *tags);
     weir_send_answer answer = {0};
     int64_t sent = 0, used_us = 0;
+    driver.seq = (uint64_t)int_of(order, "after", (int64_t)driver.seq);
     if (!rows || !tags)
         fail("generate", "no memory");
     for (int64_t i = 0; i < n_tags; i++) {
@@ -302,6 +312,17 @@ static json_t *order_do(const json_t *order, const void *options)
 
 /* --- the sink ----------------------------------------------------------------------------- */
 
+/* A list of texts, which only the reader of the configuration knows otherwise. */
+static void strings_set(const weir_option *row, const char *text, void *options)
+{
+    weir_option_strings strings = {0};
+    char *copy = weir_arena_text(driver.arena, text), *rest = copy;
+    strings.items = weir_arena_alloc(driver.arena, strlen(text) + 1, sizeof *strings.items);
+    for (char *item; (item = strsep(&rest, ","));)
+        strings.items[strings.n++] = item;
+    memcpy((char *)options + row->offset, &strings, sizeof strings);
+}
+
 static void *options_make(int argc, char **argv)
 {
     weir_error error = WEIR_ERROR_INIT;
@@ -314,7 +335,9 @@ static void *options_make(int argc, char **argv)
         const weir_option *row = weir_option_find(driver.type->options, key);
         if (!equals || !row)
             fail(argv[i], "no such option");
-        if (weir_option_set(row, equals + 1, options, &error) != WEIR_OK)
+        if (row->type == WEIR_OPTION_STRINGS)
+            strings_set(row, equals + 1, options);
+        else if (weir_option_set(row, equals + 1, options, &error) != WEIR_OK)
             fail(argv[i], error.text);
         if (row->set_offset)
             *((bool *)((char *)options + row->set_offset)) = true;
@@ -332,8 +355,9 @@ static weir_mono host_now(void *data)
 
 static weir_wall host_wall(void *data)
 {
+    const char *stopped = getenv("DRIVE_NOW");
     (void)data;
-    return weir_system_wall();
+    return stopped ? (weir_wall){strtoll(stopped, NULL, 10)} : weir_system_wall();
 }
 
 static bool host_is_ending(void *data)
@@ -354,8 +378,9 @@ int main(int argc, char **argv)
     weir_error error = WEIR_ERROR_INIT;
     char *line = NULL;
     size_t room = 0;
+    const char *store = getenv("DRIVE_STORE");
     const weir_sink_host host = {.name = "driven",
-                                 .store = "00000000-0000-4000-8000-000000000001",
+                                 .store = store ? store : "00000000-0000-4000-8000-000000000001",
                                  .program = "weir/test",
                                  .seed = 1,
                                  .now = host_now,
