@@ -15,8 +15,7 @@
  * f64 rows, tags in turn, at `from` + k * `step`, in sends of `batch`, numbered from "after" + 1;
  * the answer has the seconds they took. "deadline": seconds, for each of them. DRIVE_STORE in the
  * environment is the uuid of another store, DRIVE_NOW a wall clock that stands still at these
- * microseconds. "ending_ms" in an order: the
- * sink shall end so long after it came.
+ * microseconds. "ending_ms" in an order: the sink shall end so long after it came.
  */
 
 #include <inttypes.h>
