@@ -54,8 +54,9 @@ static weir_err fail_unknown(const char *name, const char *const *names, size_t 
                          "there is no sink: the configuration names none, or weir has not run with "
                          "it yet");
     return weir_fail(error, WEIR_ENOTFOUND, "no sink is named '%.60s'%s%.40s%s: there %s %s%s",
-                     name, nearest ? ": is it '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-                     n == 1 ? "is" : "are", weir_text_get(&all), all.failed ? " ..." : "");
+                     name, nearest ? " (did you mean '" : "", nearest ? nearest : "",
+                     nearest ? "'?)" : "", n == 1 ? "is" : "are", weir_text_get(&all),
+                     all.failed ? " ..." : "");
 }
 
 static weir_err sink_find(sqlite3 *db, const char *name, weir_error *error)

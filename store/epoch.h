@@ -23,15 +23,6 @@ weir_err weir_store_correct(weir_store *store, const weir_correction *correction
 weir_err weir_epoch_find(sqlite3 *db, uint32_t epoch, bool *ret_known, int64_t *ret_offset_us,
                          weir_error *error) WEIR_MUST_CHECK;
 
-/* Whether the clock was right in an epoch, as far as the newest rows tell. */
-typedef enum weir_epoch_trust {
-    WEIR_EPOCH_UNKNOWN,
-    WEIR_EPOCH_TRUSTED,
-    WEIR_EPOCH_UNTRUSTED,
-} weir_epoch_trust;
-weir_err weir_epoch_read_trust(sqlite3 *db, uint32_t epoch, weir_epoch_trust *ret,
-                               weir_error *error) WEIR_MUST_CHECK;
-
 /* --- for store.c -------------------------------------------------------------------------- */
 
 /* Offsets that wait for the next commit. */

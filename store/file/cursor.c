@@ -214,7 +214,8 @@ static weir_err item_apply(weir_cursors *c, uint64_t first_seq, uint8_t kind, we
     weir_cursor to = {.seq = weir_read_varint(&item)};
     to.ts.us = weir_read_svarint(&item);
     to.detached.us = weir_read_svarint(&item);
-    *ret_good = !item.failed && (kind == STATE_CURSOR || spans_read(&item, &to));
+    *ret_good = !item.failed && !memchr(name, '\0', length) &&
+                (kind == STATE_CURSOR || spans_read(&item, &to));
     if (!*ret_good)
         return WEIR_OK;
     const weir_cursor *has = weir_cursors_find(c, name, length);

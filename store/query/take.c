@@ -86,8 +86,10 @@ static weir_err uuid_read(weir_take *take, weir_error *error)
     if (!text || strlen(text) != sizeof uuid - 1)
         return weir_fail(error, WEIR_EDAMAGED, "the store has no uuid");
     memcpy(uuid, text, sizeof uuid);
-    if (strcmp(uuid, take->uuid) != 0)
+    if (strcmp(uuid, take->uuid) != 0) { /* its tags and epochs are other ones */
         weir_take_tags_forget(take);
+        take->trusts_any = take->doubts_any = false;
+    }
     memcpy(take->uuid, uuid, sizeof uuid);
     return WEIR_OK;
 }
@@ -106,6 +108,8 @@ static weir_err version_check(sqlite3 *db, weir_error *error)
 static weir_err take_attach(weir_take *take, weir_error *error)
 {
     weir_err err = weir_query_open(take->data_dir, take->vfs, &take->query, error);
+    if (err == WEIR_OK) /* that is the business of the store thread's connection alone */
+        (void)sqlite3_db_config(weir_take_db(take), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (err == WEIR_OK)
         err = version_check(weir_take_db(take), error);
     for (size_t i = 0; err == WEIR_OK && i < TAKE_STATEMENTS; i++)

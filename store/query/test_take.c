@@ -298,6 +298,115 @@ static void what_no_run_can_correct_any_more_is_never_sent(void **state)
     }
 }
 
+/* --- history ------------------------------------------------------------------------------ */
+
+struct seen {
+    size_t rows, corrected;
+    int64_t sum;
+};
+
+/* All of a replay, in pieces of about `wanted`. */
+static struct seen replay(weir_take *take, int64_t from, int64_t to, size_t wanted)
+{
+    struct seen seen = {0};
+    int64_t last = INT64_MIN;
+    while (from <= to) {
+        weir_error error = WEIR_ERROR_INIT;
+        weir_take_chunk c;
+        int64_t until;
+        if (weir_take_history(take, from, to, wanted, &c, &until, &error) != WEIR_OK)
+            fail_msg("history: %s", error.text);
+        assert_true(until >= from && until <= to);
+        assert_true(c.n < wanted + 12);
+        for (size_t i = 0; i < c.n; i++) {
+            const weir_sink_row *r = &c.rows[i];
+            assert_true(r->sample.ts.us >= from && r->sample.ts.us <= until);
+            assert_true(r->sample.ts.us >= last);
+            assert_true(r->replayed && r->seq > 0);
+            assert_int_equal(r->tag->uid, r->sample.tag);
+            last = r->sample.ts.us;
+            seen.rows++;
+            seen.corrected += r->sample.value.kind == WEIR_KIND_STRING;
+        }
+        from = until + 1;
+    }
+    return seen;
+}
+
+/* Parts that overlap, a log behind them, corrections of both, and a clock that was wrong. */
+static void a_replay_is_in_the_order_of_time_and_has_each_sample_once(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open();
+    weir_take *take = take_open(f.dir);
+    const int64_t end = T0 + 4 * WEIR_HOUR;
+    size_t made = 0;
+    for (int64_t ts = T0; ts < end; ts += 10 * WEIR_S, made += 12)
+        append(f.store, 12, ts, 0, 0);
+    testing_commit(f.store);
+    testing_maintain(f.store, end + 2 * WEIR_HOUR);
+    /* Every 7th sample of the middle comes again, and a few at times of their own. */
+    size_t corrected = 0;
+    for (int64_t ts = T0 + WEIR_HOUR; ts < end; ts += 70 * WEIR_S, corrected++)
+        testing_append(f.store, 3, ts, 0, weir_value_string("corrected", 9));
+    for (int64_t ts = T0 + 5 * WEIR_S; ts < T0 + WEIR_HOUR; ts += 60 * WEIR_S, made++)
+        testing_append(f.store, 4, ts, 0, weir_value_i64(1));
+    testing_commit(f.store);
+    testing_maintain(f.store, end + 5 * WEIR_HOUR);
+    for (int64_t ts = end; ts < end + WEIR_HOUR; ts += 10 * WEIR_S, made += 12)
+        append(f.store, 12, ts, 0, 0);
+    testing_append(f.store, 5, T0 + 20 * WEIR_S, 0, weir_value_string("late", 4));
+    corrected++;
+    append(f.store, 6, 1000, 1, WEIR_BATCH_CLOCK_UNTRUSTED);
+    testing_commit(f.store);
+    for (size_t wanted = 1; wanted < 200000; wanted *= 17) {
+        struct seen seen = replay(take, INT64_MIN, INT64_MAX - 1, wanted);
+        assert_int_equal(seen.rows, made);
+        assert_int_equal(seen.corrected, corrected);
+        seen = replay(take, T0 + 10 * WEIR_S, T0 + 29 * WEIR_S, wanted);
+        assert_int_equal(seen.rows, 24);
+        assert_int_equal(seen.corrected, 1);
+    }
+    correct(f.store, 1, T0 - 1000 + 1);
+    made += 6;
+    assert_int_equal(replay(take, INT64_MIN, INT64_MAX - 1, 1000).rows, made);
+    assert_int_equal(replay(take, T0 + 1, T0 + 1, 1000).rows, 6);
+    weir_take_close(take);
+    fixture_close(&f);
+}
+
+/* --- damage ------------------------------------------------------------------------------- */
+
+/* A row that cannot be decoded is told by its numbers; what is before and behind it is given. */
+static void a_damaged_row_is_passed_over(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open();
+    for (int i = 0; i < 3; i++) {
+        append(f.store, 5, T0 + i, 0, 0);
+        testing_commit(f.store);
+    }
+    weir_store_close(f.store);
+    (void)testing_file_sql(f.dir, "UPDATE fresh SET body=zeroblob(length(body)) WHERE first_seq=6");
+    weir_take *take = take_open(f.dir);
+    weir_take_chunk c;
+    weir_error error = WEIR_ERROR_INIT;
+    bool any;
+    assert_true(take_next(take, 0, UINT64_MAX, 100, &c));
+    assert_int_equal(c.last_seq, 5);
+    assert_int_equal(c.n, 5);
+    assert_int_equal(weir_take_next(take, 7, UINT64_MAX, 100, &c, &any, &error), WEIR_EDAMAGED);
+    assert_int_equal(c.first_seq, 8);
+    assert_int_equal(c.last_seq, 10);
+    assert_int_equal(c.n, 0);
+    assert_true(take_next(take, 10, UINT64_MAX, 100, &c));
+    assert_int_equal(c.n, 5);
+    assert_int_equal(c.rows[0].seq, 11);
+    weir_take_close(take);
+    f.store = testing_open(f.dir);
+    fixture_close(&f);
+}
+
 /* --- beside the store --------------------------------------------------------------------- */
 
 static void a_commit_is_seen_and_nothing_else(void **state)
@@ -326,6 +435,108 @@ static void a_commit_is_seen_and_nothing_else(void **state)
     fixture_close(&f);
 }
 
+/* As by a repair: another file under the same name. */
+static void a_file_that_is_exchanged_is_opened_anew(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open(), other = fixture_open();
+    char from[600], to[600];
+    weir_take *take = take_open(f.dir);
+    weir_take_chunk c;
+    append(f.store, 5, T0, 0, 0);
+    testing_commit(f.store);
+    append(other.store, 7, T0 + 3, 0, 0);
+    testing_commit(other.store);
+    assert_true(take_next(take, 0, UINT64_MAX, 100, &c));
+    assert_int_equal(c.n, 5);
+    const weir_sink_tag *tag = c.rows[0].tag;
+    weir_store_close(f.store);
+    weir_store_close(other.store);
+    static const char *const old[] = {"data.db-wal", "data.db-shm"};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(to, sizeof to, "%s/%s", f.dir, old[i]);
+        assert_int_equal(unlink(to), 0);
+    }
+    (void)snprintf(from, sizeof from, "%s/data.db", other.dir);
+    (void)snprintf(to, sizeof to, "%s/data.db", f.dir);
+    assert_int_equal(rename(from, to), 0);
+    assert_true(weir_take_changed(take));
+    assert_true(take_next(take, 0, UINT64_MAX, 100, &c));
+    assert_int_equal(c.n, 7);
+    assert_int_equal(c.rows[0].sample.ts.us, T0 + 3);
+    assert_string_equal(tag->name, "d0/p0"); /* what was given lives on */
+    f.store = testing_open(f.dir);
+    assert_string_equal(weir_take_store(take), weir_store_uuid(f.store));
+    other.store = testing_open(other.dir);
+    weir_take_close(take);
+    fixture_close(&f);
+    fixture_close(&other);
+}
+
+/* Nothing of it is on a disk, and a take reads it beside the commits all the same. */
+static void a_store_in_memory_is_taken_from_too(void **state)
+{
+    (void)state;
+    weir_store *stores[2] = {testing_open("memory"), testing_open("memory")};
+    weir_catalog *catalog = testing_catalog(1, 4);
+    weir_take *take = take_open(weir_store_dir(stores[1]));
+    uint64_t at = 0;
+    testing_register(stores[1], catalog);
+    for (int i = 0; i < 200; i++) {
+        weir_take_chunk c;
+        append(stores[1], 4, T0 + i * WEIR_S, 0, 0);
+        testing_commit(stores[1]);
+        testing_maintain(stores[1], T0 + i * WEIR_S);
+        assert_true(weir_take_changed(take));
+        assert_true(take_next(take, at, UINT64_MAX, 100, &c));
+        assert_int_equal(c.n, 4);
+        at = c.last_seq;
+    }
+    assert_int_equal(replay(take, T0, T0 + WEIR_DAY, 100).rows, 800);
+    weir_take_close(take);
+    assert_int_equal(weir_take_open("memory", NULL, "main", &take, NULL), WEIR_ENOTFOUND);
+    weir_store_close(stores[1]);
+    weir_store_close(stores[0]);
+    weir_arena_free(catalog->arena);
+}
+
+/* Memory that is short at any point is an error, and the next call goes on. */
+static void a_take_without_memory_fails_and_goes_on(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_open();
+    append(f.store, 12, T0, 0, 0);
+    testing_commit(f.store);
+    size_t n = 0;
+    for (bool failed = true; failed; n++) {
+        weir_take *take = NULL;
+        weir_take_chunk c;
+        weir_error error = WEIR_ERROR_INIT;
+        const weir_take_orders *orders;
+        int64_t until;
+        bool any = false;
+        (void)weir_alloc_fail_nth(n + 1, false);
+        weir_err err = weir_take_open(f.dir, NULL, "main", &take, &error);
+        if (err == WEIR_OK)
+            err = weir_take_next(take, 0, UINT64_MAX, 100, &c, &any, &error);
+        if (err == WEIR_OK)
+            err = weir_take_get_orders(take, &orders, &error);
+        if (err == WEIR_OK)
+            err = weir_take_history(take, T0, T0 + 1, 100, &c, &until, &error);
+        failed = err != WEIR_OK;
+        assert_true(!failed || err == WEIR_ENOMEM);
+        (void)weir_alloc_fail_nth(0, false);
+        if (take) {
+            assert_true(take_next(take, 0, UINT64_MAX, 100, &c));
+            assert_int_equal(c.n, 12);
+            assert_int_equal(replay(take, T0, T0 + 1, 100).rows, 12);
+        }
+        weir_take_close(take);
+    }
+    assert_true(n > 20);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,7 +545,12 @@ int main(void)
         cmocka_unit_test(a_sample_has_the_tag_of_its_time),
         cmocka_unit_test(samples_of_a_wrong_clock_are_held_until_it_is_corrected),
         cmocka_unit_test(what_no_run_can_correct_any_more_is_never_sent),
+        cmocka_unit_test(a_replay_is_in_the_order_of_time_and_has_each_sample_once),
+        cmocka_unit_test(a_damaged_row_is_passed_over),
         cmocka_unit_test(a_commit_is_seen_and_nothing_else),
+        cmocka_unit_test(a_file_that_is_exchanged_is_opened_anew),
+        cmocka_unit_test(a_store_in_memory_is_taken_from_too),
+        cmocka_unit_test(a_take_without_memory_fails_and_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
