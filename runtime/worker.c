@@ -567,6 +567,10 @@ bool weir_worker_flush(weir_worker *worker)
     if (weir_store_get_usage(worker->store).state == WEIR_STORE_FULL)
         worker_give_up(worker);
     worker_put_devices(worker);
+    /* Else what was sent or read since the last commit would be sent and read again. */
+    weir_error error = WEIR_ERROR_INIT;
+    if (weir_store_write_cursors(worker->store, &error) != WEIR_OK)
+        worker_log(worker, WEIR_LOG_WARNING, "cursors_not_stored", error.text);
     return worker_is_empty(worker);
 }
 

@@ -161,6 +161,19 @@ weir_err weir_store_register_sinks(weir_store *store, const char *const *names, 
     return err;
 }
 
+weir_err weir_store_write_cursors(weir_store *store, weir_error *error)
+{
+    if (!weir_cursors_unfolded(&store->cursors))
+        return WEIR_OK;
+    weir_err err = transaction_begin(store, error);
+    if (err != WEIR_OK)
+        return err;
+    err = transaction_end(store, cursors_fold(store, error), error);
+    if (err == WEIR_OK)
+        weir_cursors_folded(&store->cursors);
+    return err;
+}
+
 /* --- rows set aside ----------------------------------------------------------------------- */
 
 struct aside {

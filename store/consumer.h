@@ -22,6 +22,10 @@
 weir_err weir_store_register_sinks(weir_store *store, const char *const *names, size_t n,
                                    weir_wall now, weir_error *error) WEIR_MUST_CHECK;
 
+/* Cursors that were moved are durable when it returns: for the end, when no commit takes them
+ * along. */
+weir_err weir_store_write_cursors(weir_store *store, weir_error *error) WEIR_MUST_CHECK;
+
 /* Rows that a sink will never take, or (why NULL) has taken at last. Durable when it returns; of
  * one sink and seq the newest reason counts. */
 typedef struct weir_set_aside {
