@@ -140,7 +140,7 @@ static void explain_certificate(const weir_http_case *c, const server *s, weir_s
     else if (result == VERIFY_NO_ISSUER || result == VERIFY_NO_ISSUER_LEAF ||
              result == VERIFY_SELF_SIGNED || result == VERIFY_SELF_SIGNED_CHAIN)
         explain_authority(c, s, &seen, ret);
-    else if (result == 0) /* the chain is right, and so only the name can be wrong */
+    else if (strstr(c->error, "subject name") || strstr(c->error, "does not match"))
         fail(ret, WEIR_TROUBLE_REFUSED, "use in url a name that the certificate has",
              "the certificate of %.80s is for another name%s%.100s", s->name,
              seen.names[0] ? ": " : "", seen.names);
@@ -169,15 +169,14 @@ static void explain_connect(const weir_http_case *c, const server *s, weir_send_
 
 static void explain_silence(const weir_http_case *c, const server *s, weir_send_answer *ret)
 {
-    curl_off_t connected = 0, ready = 0;
-    (void)curl_easy_getinfo(c->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_off_t ready = 0;
     (void)curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     if (ready > 0)
         fail(ret, WEIR_TROUBLE_OFFLINE, "look at the server's load and log; or make timeout longer",
              "%.80s takes the request, but gave no answer in time", s->name);
-    else if (connected > 0 && s->is_tls)
-        fail(ret, WEIR_TROUBLE_OFFLINE, "does that port speak TLS?",
-             "%.80s accepts connections, but does not finish a TLS handshake", s->name);
+    else if (s->is_tls) /* libcurl counts a connection when its handshake is over */
+        fail(ret, WEIR_TROUBLE_OFFLINE, "does that port speak TLS? Is a firewall in between?",
+             "no connection to %.80s with a finished TLS handshake in time", s->name);
     else
         fail(ret, WEIR_TROUBLE_OFFLINE, "a firewall that drops packets, or a machine that is off?",
              "no connection to %.80s in time", s->name);
@@ -190,8 +189,12 @@ static void explain_tls(const weir_http_case *c, const server *s, weir_send_answ
         fail(ret, WEIR_TROUBLE_MISCONFIGURED,
              "write http:// in url, or switch TLS on in the server",
              "%.80s does not speak TLS at that port", s->name);
+    else if (strstr(c->error, "SYSCALL") || strstr(c->error, "reset"))
+        fail(ret, WEIR_TROUBLE_OFFLINE, "does that port speak TLS? Else write http:// in url",
+             "%.80s closed the connection in the TLS handshake", s->name);
     else
-        fail(ret, WEIR_TROUBLE_REFUSED, "", "no TLS with %.80s: %.150s", s->name, c->error);
+        fail(ret, WEIR_TROUBLE_REFUSED, "compare with: openssl s_client -connect HOST:PORT",
+             "no TLS with %.80s: %.150s", s->name, c->error);
 }
 
 /* A server that wants a certificate of ours says so with an alert, in TLS 1.3 after the handshake.
@@ -208,7 +211,11 @@ static void explain_closed(const weir_http_case *c, const server *s, weir_send_a
         fail(ret, WEIR_TROUBLE_REFUSED, "set cert_file and key_file to a certificate that it knows",
              "%.80s wants a certificate of the client, or another one: %.120s", s->name, c->error);
     else
-        fail(ret, WEIR_TROUBLE_OFFLINE, "look at the server's log",
+        /* In TLS 1.3 a server may refuse without a word that arrives. */
+        fail(ret, WEIR_TROUBLE_OFFLINE,
+             s->is_tls && !c->options->cert_file
+                 ? "look at the server's log: does it want a certificate (cert_file, key_file)?"
+                 : "look at the server's log",
              "%.80s closed the connection before its answer was complete%s%.100s", s->name,
              c->error[0] ? ": " : "", c->error);
 }

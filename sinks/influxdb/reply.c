@@ -424,14 +424,14 @@ static void server_error(const judge *j)
 
 static void success(const judge *j)
 {
-    const char *type = j->reply->content_type;
-    if (j->reply->status == 204 || (j->reply->status == 200 && j->reply->n == 0))
+    const weir_influxdb_reply *r = j->reply;
+    if (r->status == 204 || (r->status == 200 && r->n == 0))
         *j->ret = (weir_send_answer){.result = WEIR_SEND_DELIVERED};
-    else if (j->reply->status != 200 || is_web_page(j->reply) || (*type && !strstr(type, "json")))
+    else if (r->status != 200 || is_web_page(r) || *r->body != '{')
         answer(j, WEIR_TROUBLE_MISCONFIGURED,
                "does url belong to an InfluxDB? A portal or proxy may be in between",
                "a web server answers, not a database");
-    else if (json_text(j->reply->body, j->reply->body + j->reply->n, "\"error\""))
+    else if (json_text(r->body, r->body + r->n, "\"error\""))
         bad_request(j);
     else
         *j->ret = (weir_send_answer){.result = WEIR_SEND_DELIVERED};

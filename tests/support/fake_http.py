@@ -7,7 +7,7 @@
 Orders are JSON lines on standard input, each answered by a line:
 
     {"script": [ANSWER, ...]}   what the next requests get; the last one stays
-    {"report": true}            {"requests": [{"method", "path", "headers", "body", "connection"}], "connections": N}
+    {"report": true}   body is the first 1000 characters of it:  {"requests": [{"method", "path", "headers", "body", "lines", "connection"}], "connections": N}
 
 An ANSWER is {"status": 429, "headers": {...}, "body": "text"}, each optional (204), or one of
 
@@ -104,11 +104,14 @@ def serve(connection, number):
             with LOCK:
                 method, path, headers, body = request
                 STATE["requests"].append({"method": method, "path": path, "headers": headers,
-                                          "body": body.decode("utf-8", "replace"), "connection": number})
+                                          "body": body.decode("utf-8", "replace")[:1000],
+                                          "lines": body.count(b"\n"), "connection": number})
                 answer = next_answer()
             if not send_answer(connection, answer):
                 break
-    except (OSError, ValueError):
+    except ValueError:  # a TLS hello, say
+        connection.sendall(answer_bytes(400, {}, b""))
+    except OSError:
         pass
     try:
         connection.shutdown(socket.SHUT_RDWR)
@@ -146,6 +149,7 @@ def main():
         if len(tls) > 2:
             context.load_verify_locations(tls[2])
             context.verify_mode = ssl.CERT_REQUIRED
+            context.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 the alert gets lost in a reset
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=accept, args=(listener, context), daemon=True).start()
     print("listening", listener.getsockname()[1], flush=True)
