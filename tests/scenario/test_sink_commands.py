@@ -3,10 +3,11 @@
 
 import json
 import os
+import re
 import socket
 
 import pytest
-from conftest import wait_until
+from conftest import ROOT, wait_until
 from influxserver import InfluxServer, is_installed
 from oracle import simdev_config, simdev_points
 
@@ -301,3 +302,23 @@ def test_live_says_what_is_wrong_and_what_to_do_next(weir, peers):
     assert "closed" in rows["device", "m2"]["cause"]
     assert rows["sink", "trash"]["state"] == "ok"
     assert not os.path.exists(weir.tmp_path / "weir-data")
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+def yaml_blocks():
+    """Every block of the documents that begins with sinks:, as (where, text)."""
+    for name in ("README.md", "docs/sinks.md", "docs/sinks-postgres.md", "docs/sinks-influxdb.md"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+            text = file.read()
+        fenced = re.findall(r"```yaml\n(sinks:\n.*?)```", text, re.S)
+        indented = [re.sub(r"(?m)^    ", "", block) for block in re.findall(r"(?m)(^    sinks:\n(?:    .*\n)+)", text)]
+        yield from ((f"{name}-{i}", block) for i, block in enumerate(fenced + indented))
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=where) for where, block in yaml_blocks()])
+def test_what_the_documents_show_is_valid(weir, block):
+    for name in re.findall(r"\$\{(\w+)\}", block):
+        weir.environment[name] = "secret"
+    done = weir.run("check", "-c", weir.write_config(block))
+    assert done.returncode == 0, done.stderr

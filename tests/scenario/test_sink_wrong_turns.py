@@ -192,7 +192,7 @@ TURNS = {
                             REFUSED),
     "csv: a disk that only reads": (csv(lambda folder: "/proc/out.csv"), "misconfigured", ["/proc"], [], REFUSED),
     "csv: a file where a folder should be": (csv(csv_through_a_file), "misconfigured", ["file"], [], REFUSED),
-    "csv: a folder": (csv(str), "misconfigured", ["directory"], ["path"], REFUSED),
+    "csv: a folder": (csv(str), "misconfigured", ["folder"], ["path"], REFUSED),
 }
 
 
