@@ -28,6 +28,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "daemon/control_historian.h"
 #include "daemon/edit_json.h"
 #include "runtime/clock.h"
 #include "store/file/identity.h"
@@ -58,6 +59,7 @@ struct weir_control {
     struct sockaddr_un address;
     int listener;
     int stop_pipe[2];
+    weir_historians *historians;
     pthread_t thread;
     bool bound; /* the socket's file is ours */
     bool started;
@@ -258,9 +260,25 @@ static void control_edit(weir_control *c, const weir_edit *edit, json_t *answer)
 static json_t *unknown_method(void)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-    weir_text_add(&text, "unknown method; this version has: status, ");
+    weir_text_add(
+        &text, "unknown method; this version has: status, historian.read, historian.acknowledge, "
+               "historian.remove, ");
     weir_edit_methods(&text);
     return json_text(weir_text_get(&text));
+}
+
+static void control_do(weir_control *c, const char *method, const json_t *params, json_t *answer)
+{
+    weir_edit edit;
+    bool good = false;
+    if (weir_control_historian(c->historians, method, params, answer))
+        return;
+    if (!weir_edit_parse(method, params, &edit, &good))
+        (void)json_object_set_new(answer, "error", unknown_method());
+    else if (!good)
+        (void)json_object_set_new(answer, "error", json_string("\"params\" are missing or wrong"));
+    else
+        control_edit(c, &edit, answer);
 }
 
 static json_t *control_answer(weir_control *c, const char *line, size_t n)
@@ -269,20 +287,14 @@ static json_t *control_answer(weir_control *c, const char *line, size_t n)
     json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
     const char *method = json_string_value(json_object_get(request, "method"));
     json_t *answer = json_object();
-    weir_edit edit;
-    bool good = false;
     if (!request)
         (void)json_object_set_new(answer, "error", json_text(error.text));
     else if (!method)
         (void)json_object_set_new(answer, "error", json_string("\"method\" is missing"));
     else if (strcmp(method, "status") == 0)
         (void)json_object_set_new(answer, "result", control_status(c));
-    else if (!weir_edit_parse(method, json_object_get(request, "params"), &edit, &good))
-        (void)json_object_set_new(answer, "error", unknown_method());
-    else if (!good)
-        (void)json_object_set_new(answer, "error", json_string("\"params\" are missing or wrong"));
     else
-        control_edit(c, &edit, answer);
+        control_do(c, method, json_object_get(request, "params"), answer);
     json_decref(request);
     return answer;
 }
@@ -439,7 +451,6 @@ static weir_err control_start(weir_control *c, weir_error *error)
 {
     WEIR_TEXT_AUTO path = WEIR_TEXT_INIT;
     sigset_t all, old;
-    c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;
     weir_err err = weir_control_path(c->catalog->store.data_dir, getpid(), &path, error);
     if (err)
         return err;
@@ -466,7 +477,11 @@ weir_err weir_control_start(weir_collector *collector, const weir_catalog *catal
     c->deliveries = deliveries;
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         c->clients[i].fd = -1;
-    weir_err err = control_start(c, error);
+    c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;
+    weir_err err = weir_historians_new(catalog->store.data_dir, NULL,
+                                       weir_collector_postbox(collector), &c->historians, error);
+    if (!err)
+        err = control_start(c, error);
     if (err) {
         weir_control_stop(c);
         return err;
@@ -495,6 +510,7 @@ void weir_control_stop(weir_control *control)
             (void)close(c->stop_pipe[i]);
     if (c->listener >= 0)
         (void)close(c->listener);
+    weir_historians_free(c->historians);
     weir_free(c);
 }
 

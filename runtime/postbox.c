@@ -36,6 +36,7 @@ struct parcel {
 struct move {
     struct move *next;
     uint64_t seq;
+    bool detached; /* after that, nobody owns it */
     size_t n_spans;
     weir_span spans[WEIR_CURSOR_SPANS_MAX];
     char consumer[];
@@ -134,8 +135,8 @@ static struct move *mail_add_move(struct mail *mail, const char *consumer)
     return m;
 }
 
-weir_err weir_postbox_cursor(weir_postbox *box, const char *consumer, uint64_t seq,
-                             const weir_span *spans, size_t n_spans, weir_error *error)
+static weir_err post_move(weir_postbox *box, const char *consumer, uint64_t seq, bool detached,
+                          const weir_span *spans, size_t n_spans, weir_error *error)
 {
     (void)pthread_mutex_lock(&box->lock);
     struct move *m = mail_find_move(&box->waiting, consumer);
@@ -143,12 +144,25 @@ weir_err weir_postbox_cursor(weir_postbox *box, const char *consumer, uint64_t s
         m = mail_add_move(&box->waiting, consumer);
     if (m) {
         m->seq = seq;
+        m->detached = detached;
         m->n_spans = n_spans;
         if (n_spans)
             memcpy(m->spans, spans, n_spans * sizeof *spans);
     }
     (void)pthread_mutex_unlock(&box->lock);
     return m ? WEIR_OK : no_memory(error);
+}
+
+weir_err weir_postbox_cursor(weir_postbox *box, const char *consumer, uint64_t seq,
+                             const weir_span *spans, size_t n_spans, weir_error *error)
+{
+    return post_move(box, consumer, seq, false, spans, n_spans, error);
+}
+
+weir_err weir_postbox_detach(weir_postbox *box, const char *consumer, uint64_t seq,
+                             weir_error *error)
+{
+    return post_move(box, consumer, seq, true, NULL, 0, error);
 }
 
 /* --- parcels ------------------------------------------------------------------------------ */
@@ -378,6 +392,8 @@ static weir_err taken_deliver(weir_postbox *box, weir_store *store, weir_wall no
     while (mail->moves) {
         struct move *m = mail->moves;
         err = weir_store_set_cursor(store, m->consumer, m->seq, m->spans, m->n_spans, now, error);
+        if (err == WEIR_OK && m->detached)
+            err = weir_store_detach_cursor(store, m->consumer, now, error);
         if (err != WEIR_OK && !is_for_good(err))
             return err;
         *refused = err != WEIR_OK ? WEIR_EINVAL : *refused;

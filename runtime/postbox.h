@@ -27,6 +27,9 @@ void weir_postbox_free(weir_postbox *box); /* accepts NULL */
 weir_err weir_postbox_cursor(weir_postbox *box, const char *consumer, uint64_t seq,
                              const weir_span *spans, size_t n_spans,
                              weir_error *error) WEIR_MUST_CHECK;
+/* A last move: nobody owns the cursor any more. */
+weir_err weir_postbox_detach(weir_postbox *box, const char *consumer, uint64_t seq,
+                             weir_error *error) WEIR_MUST_CHECK;
 /* Copies rows, with the names of their tags. WEIR_ELIMIT: 16 MB wait: later. */
 weir_err weir_postbox_set_aside(weir_postbox *box, const char *sink, const weir_set_aside *rows,
                                 size_t n, weir_error *error) WEIR_MUST_CHECK;

@@ -358,7 +358,7 @@ static weir_err cursors_keep(weir_store *store, const struct before *b, weir_err
     for (size_t i = 0; err == WEIR_OK && i < b->cursors.n; i++) {
         const weir_cursor *c = &b->cursors.items[i];
         const weir_cursor *has = weir_cursors_find(&store->cursors, c->name, strlen(c->name));
-        if (!has || has->seq < c->seq)
+        if (!has || has->seq <= c->seq)
             err = weir_cursors_set(&store->cursors, c->name, strlen(c->name), c, error);
     }
     return err;

@@ -9,9 +9,11 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "blocks/segment.h"
@@ -218,8 +220,8 @@ static weir_err store_set_up(weir_store *store, const char *path, const weir_sto
 
 weir_err weir_store_attach(weir_store *store, const char *path, weir_wall now, weir_error *error)
 {
-    weir_err err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, store->vfs,
-                                &store->db, error);
+    weir_err err = weir_db_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                store->memory ? "memdb" : store->vfs, &store->db, error);
     const weir_store_options o = {.data_dir = store->data_dir, .vfs = store->vfs, .now = now};
     return err == WEIR_OK ? store_set_up(store, path, &o, error) : err;
 }
@@ -251,8 +253,13 @@ static weir_err store_open_dir(weir_store *store, const weir_store_options *o, w
 
 static weir_err store_open_memory(weir_store *store, const weir_store_options *o, weir_error *error)
 {
+    /* SQLite's own, shared by the connections of this process that know the name. */
+    static atomic_uint opened;
     store->memory = true;
-    return weir_store_attach(store, ":memory:", o->now, error);
+    (void)snprintf(store->memory_dir, sizeof store->memory_dir, "%s/weir-%ld-%u",
+                   WEIR_DB_MEMORY_PREFIX, (long)getpid(), atomic_fetch_add(&opened, 1));
+    return weir_store_attach(store, store->memory_dir + strlen(WEIR_DB_MEMORY_PREFIX), o->now,
+                             error);
 }
 
 static weir_store_options options_complete(const weir_store_options *options)
@@ -334,6 +341,11 @@ void weir_store_close(weir_store *store)
 weir_store_position weir_store_get_position(const weir_store *store)
 {
     return store->position;
+}
+
+const char *weir_store_dir(const weir_store *store)
+{
+    return store->memory ? store->memory_dir : store->data_dir;
 }
 
 const char *weir_store_uuid(const weir_store *store)

@@ -185,6 +185,10 @@ typedef struct weir_store_usage {
 weir_store_usage weir_store_get_usage(const weir_store *store);
 
 weir_store_position weir_store_get_position(const weir_store *store);
+
+/* Where weir_query_open and weir_take_open of this process find it: data_dir, or a name for one in
+ * memory. Lives as long as the store. */
+const char *weir_store_dir(const weir_store *store);
 const char *weir_store_uuid(const weir_store *store); /* 36 characters */
 
 /* As it was when the store was opened; a notice in it is also an event of the next commit. */

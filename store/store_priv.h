@@ -22,7 +22,8 @@ struct weir_store {
     char *data_dir, *vfs;       /* vfs NULL: the default */
     uint64_t device;            /* st_dev of the data directory */
     bool memory;
-    int lock_fd; /* -1: none */
+    char memory_dir[64]; /* the name that its readers use for a data directory */
+    int lock_fd;         /* -1: none */
     char uuid[37];
     weir_identity identity;
     weir_store_position position;

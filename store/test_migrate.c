@@ -3,7 +3,12 @@
  *
  * tests/fixtures/store-v1/data.db was written by weir 0.1.0 (store version 1): two runs of a
  * simulated device with three points, then two, one of them in another unit. samples.csv is what
- * that version's `weir sql` said of it. */
+ * that version's `weir sql` said of it.
+ *
+ * tests/fixtures/store-v2/data.db was written by the last build with store version 2, through
+ * store.h: 90 minutes of four tags in history, a clock that was wrong and corrected in the log,
+ * three commits that no merge had seen (seq 383 on), with the second of these a move of cursor
+ * "csv", and a cursor that nobody owns. samples.csv as above. */
 
 #include "store/migrate.h"
 
@@ -12,14 +17,16 @@
 #include "store/file/database.h"
 #include "store/file/schema.h"
 #include "store/query/query.h"
+#include "store/query/take.h"
 #include "store/repair/verify.h"
 #include "store/testing.h"
 #include "tests/support/fault_vfs.h"
 
-static size_t fixture_read(const char *name, char *bytes, size_t size)
+static size_t fixture_read_of(int version, const char *name, char *bytes, size_t size)
 {
     char path[600];
-    (void)snprintf(path, sizeof path, "%s/tests/fixtures/store-v1/%s", WEIR_TEST_ROOT, name);
+    (void)snprintf(path, sizeof path, "%s/tests/fixtures/store-v%d/%s", WEIR_TEST_ROOT, version,
+                   name);
     FILE *f = fopen(path, "rb");
     assert_non_null(f);
     size_t n = fread(bytes, 1, size, f);
@@ -28,19 +35,29 @@ static size_t fixture_read(const char *name, char *bytes, size_t size)
     return n;
 }
 
+static size_t fixture_read(const char *name, char *bytes, size_t size)
+{
+    return fixture_read_of(1, name, bytes, size);
+}
+
 static char fixture[1 << 17];
 
 /* A folder with a copy of the fixture. */
-static char *fixture_dir(void)
+static char *fixture_dir_of(int version)
 {
     char *dir = testing_dir(), path[600];
     (void)snprintf(path, sizeof path, "%s/data.db", dir);
-    size_t n = fixture_read("data.db", fixture, sizeof fixture);
+    size_t n = fixture_read_of(version, "data.db", fixture, sizeof fixture);
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(fixture, 1, n, f), n);
     (void)fclose(f);
     return dir;
+}
+
+static char *fixture_dir(void)
+{
+    return fixture_dir_of(1);
 }
 
 /* Line by line what samples.csv has, up to the column before `columns`. */
@@ -86,6 +103,56 @@ static void a_store_of_version_1_keeps_every_sample(void **state)
     testing_remove(dir);
 }
 
+/* Also to a reader that knows the new version, before the daemon has opened it. */
+static void a_store_of_version_2_keeps_samples_and_cursors(void **state)
+{
+    (void)state;
+    static char want[1 << 16];
+    char *dir = fixture_dir_of(2);
+    want[fixture_read_of(2, "samples.csv", want, sizeof want)] = '\0';
+    want[strlen(want) - 1] = '\0'; /* the last line's end */
+    for (int migrated = 0; migrated <= 1; migrated++) {
+        weir_query *query = NULL;
+        weir_take *take = NULL;
+        weir_error error = WEIR_ERROR_INIT;
+        assert_int_equal(weir_query_open(dir, NULL, &query, NULL), WEIR_OK);
+        assert_string_equal(
+            testing_sql(weir_query_db(query),
+                        "SELECT seq||','||tag||','||ts||','||CASE WHEN value=CAST(value AS"
+                        " INTEGER) THEN CAST(value AS INTEGER) ELSE value END||','||quality||','||"
+                        "read_ts||','||epoch FROM samples ORDER BY seq"),
+            strchr(want, '\n') + 1);
+        assert_string_equal(testing_sql(weir_query_db(query), "SELECT * FROM sinks"), "");
+        assert_string_equal(testing_sql(weir_query_db(query), "SELECT * FROM rejected"), "");
+        assert_string_equal(testing_sql(weir_query_db(query), "SELECT sink, count FROM gaps"),
+                            "csv|7");
+        weir_query_close(query);
+        assert_int_equal(weir_take_open(dir, NULL, "csv", &take, &error),
+                         migrated ? WEIR_OK : WEIR_EUNSUPPORTED);
+        weir_take_close(take);
+        weir_store_close(testing_open(dir));
+    }
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "3");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA integrity_check"), "ok");
+    weir_store *store = testing_open(dir);
+    size_t n;
+    const weir_cursor *c = weir_store_cursors(store, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(c[0].seq, 200); /* the move that rode with a commit */
+    assert_int_equal(c[1].detached.us, T0 + 5);
+    assert_int_equal(weir_store_get_position(store).committed_seq, 394);
+    testing_append(store, 1, T0 + 3 * WEIR_HOUR, 2, weir_value_i64(29));
+    assert_int_equal(
+        weir_store_set_cursor(store, "csv", 383, &(weir_span){390, 394}, 1, (weir_wall){T0}, NULL),
+        WEIR_OK);
+    testing_commit(store);
+    testing_maintain(store, T0 + 5 * WEIR_HOUR);
+    weir_store_close(store);
+    assert_string_equal(testing_file_sql(dir, "SELECT name, seq, hex(spans) FROM cursor"),
+                        "csv|383|0704\ngone|50|NULL");
+    testing_remove(dir);
+}
+
 /* The same tables, columns and all, as in a store that was made today. */
 static void its_tables_are_those_of_a_new_store(void **state)
 {
@@ -95,13 +162,16 @@ static void its_tables_are_those_of_a_new_store(void **state)
         " sqlite_schema m, pragma_table_info(m.name) c WHERE m.name NOT GLOB 'sqlite_*'"
         " GROUP BY 1 ORDER BY 1";
     static char want[1 << 14];
-    char *old = fixture_dir(), *new = testing_dir();
-    weir_store_close(testing_open(old));
+    char *new = testing_dir();
     weir_store_close(testing_open(new));
     (void)snprintf(want, sizeof want, "%s", testing_file_sql(new, tables));
-    assert_string_equal(testing_file_sql(old, tables), want);
-    testing_remove(old);
     testing_remove(new);
+    for (int version = 1; version < SCHEMA_VERSION; version++) {
+        char *old = fixture_dir_of(version);
+        weir_store_close(testing_open(old));
+        assert_string_equal(testing_file_sql(old, tables), want);
+        testing_remove(old);
+    }
 }
 
 static void its_rows_become_history_like_others(void **state)
@@ -127,9 +197,8 @@ static void its_rows_become_history_like_others(void **state)
 }
 
 /* Power fails at any change of the file while it migrates: it is of one version or the other. */
-static void a_power_cut_in_a_migration_is_survived(void **state)
+static void power_cuts(int version, uint64_t committed)
 {
-    (void)state;
     uint64_t cuts = 0;
     for (uint64_t n = 1;; n++) {
         fault_vfs *vfs = fault_vfs_new(&(fault_vfs_options){.name = "migrate", .seed = n});
@@ -137,7 +206,8 @@ static void a_power_cut_in_a_migration_is_survived(void **state)
         weir_store_options options = {.data_dir = dir, .vfs = "migrate", .now = {T0}};
         weir_store *store = NULL;
         (void)snprintf(path, sizeof path, "%s/data.db", dir);
-        fault_vfs_put(vfs, path, fixture, fixture_read("data.db", fixture, sizeof fixture));
+        fault_vfs_put(vfs, path, fixture,
+                      fixture_read_of(version, "data.db", fixture, sizeof fixture));
         fault_vfs_stop_after(vfs, n);
         weir_err err = weir_store_open(&options, &store, NULL);
         const bool stopped = fault_vfs_stopped(vfs);
@@ -146,7 +216,7 @@ static void a_power_cut_in_a_migration_is_survived(void **state)
         weir_store_close(store);
         store = NULL;
         assert_int_equal(weir_store_open(&options, &store, NULL), WEIR_OK);
-        assert_int_equal(weir_store_get_position(store).committed_seq, 28);
+        assert_int_equal(weir_store_get_position(store).committed_seq, committed);
         weir_store_close(store);
         fault_vfs_free(vfs);
         testing_remove(dir);
@@ -155,6 +225,13 @@ static void a_power_cut_in_a_migration_is_survived(void **state)
         cuts++;
     }
     assert_true(cuts > 3);
+}
+
+static void a_power_cut_in_a_migration_is_survived(void **state)
+{
+    (void)state;
+    power_cuts(1, 28);
+    power_cuts(2, 394);
 }
 
 /* Reading needs no migration, and makes none. */
@@ -191,15 +268,20 @@ static uint64_t file_size(const char *dir, const char *name)
 static void what_is_said_of_space_is_enough(void **state)
 {
     (void)state;
-    static const char *const rows[] = {
-        "SELECT 1",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<40000) INSERT INTO"
-        " log SELECT first_seq+100*i, count, min_ts, max_ts, newest_ts, trusted_ts, epoch,"
-        " epoch_ts, 3, head, body FROM n, (SELECT * FROM log LIMIT 1)"};
+    static const struct {
+        int version;
+        const char *sql;
+    } rows[] = {
+        {2, "SELECT 1"},
+        {1, "SELECT 1"},
+        {1,
+         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<40000) INSERT INTO"
+         " log SELECT first_seq+100*i, count, min_ts, max_ts, newest_ts, trusted_ts, epoch,"
+         " epoch_ts, 3, head, body FROM n, (SELECT * FROM log LIMIT 1)"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *dir = fixture_dir();
+        char *dir = fixture_dir_of(rows[i].version);
         weir_migration m;
-        (void)testing_file_sql(dir, rows[i]);
+        (void)testing_file_sql(dir, rows[i].sql);
         assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_OK);
         const uint64_t before = file_size(dir, "data.db");
         weir_store *store = testing_open(dir);
@@ -239,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_of_version_1_keeps_every_sample),
+        cmocka_unit_test(a_store_of_version_2_keeps_samples_and_cursors),
         cmocka_unit_test(a_store_of_version_1_is_read_as_it_is),
         cmocka_unit_test(what_is_said_of_space_is_enough),
         cmocka_unit_test(a_look_refuses_what_it_cannot_know),

@@ -214,7 +214,8 @@ static weir_err item_apply(weir_cursors *c, uint64_t first_seq, uint8_t kind, we
     weir_cursor to = {.seq = weir_read_varint(&item)};
     to.ts.us = weir_read_svarint(&item);
     to.detached.us = weir_read_svarint(&item);
-    *ret_good = !item.failed && (kind == STATE_CURSOR || spans_read(&item, &to));
+    *ret_good = !item.failed && !memchr(name, '\0', length) &&
+                (kind == STATE_CURSOR || spans_read(&item, &to));
     if (!*ret_good)
         return WEIR_OK;
     const weir_cursor *has = weir_cursors_find(c, name, length);
@@ -342,7 +343,11 @@ uint64_t weir_cursors_passed(const weir_cursors *c, weir_wall now, int64_t detac
     uint64_t passed = UINT64_MAX;
     for (size_t i = 0; i < c->n; i++) {
         const weir_cursor *item = &c->items[i];
-        const bool gone = item->detached.us != 0 && now.us - item->detached.us >= detached_after_us;
+        /* Nobody says when a historian is gone for good. */
+        const bool pulls =
+            strncmp(item->name, WEIR_HISTORIAN_PREFIX, sizeof WEIR_HISTORIAN_PREFIX - 1) == 0;
+        const int64_t since = item->detached.us != 0 ? item->detached.us : pulls ? item->ts.us : 0;
+        const bool gone = since != 0 && now.us - since >= detached_after_us;
         if (!gone && item->seq < passed)
             passed = item->seq;
     }

@@ -17,6 +17,9 @@ typedef struct weir_span {
 
 enum { WEIR_CURSOR_SPANS_MAX = 16 };
 
+/* In front of the name of a pulling historian, in the name of its cursor; no sink's name has it. */
+#define WEIR_HISTORIAN_PREFIX "historian:"
+
 /*
  * How far a consumer has come: it needs nothing up to seq any more, and nothing of the spans. They
  * lie behind seq, ascending, with something between them: what was sent live while a backlog
@@ -90,5 +93,7 @@ weir_err weir_cursors_fold(weir_cursors *c, struct sqlite3 *db, uint64_t committ
                            weir_error *error) WEIR_MUST_CHECK;
 void weir_cursors_folded(weir_cursors *c);
 
-/* All up to here has been acknowledged by every cursor that still counts; UINT64_MAX: none does. */
+/* All up to here has been acknowledged by every cursor that still counts; UINT64_MAX: none does.
+ * One that is detached counts for detached_after_us, a historian's for as long after its last move.
+ */
 uint64_t weir_cursors_passed(const weir_cursors *c, weir_wall now, int64_t detached_after_us);

@@ -9,6 +9,10 @@
 
 #include "base/error.h"
 
+/* In front of a "data directory" that lies in this process's memory; a path of SQLite's VFS "memdb"
+ * follows. */
+#define WEIR_DB_MEMORY_PREFIX "memory:"
+
 /* What SQLite's last error means to a caller of ours, in words: "cannot DOING: ...". */
 weir_err weir_db_fail(sqlite3 *db, weir_error *error, const char *doing);
 

@@ -174,11 +174,31 @@ weir_err weir_query_attach(sqlite3 *db, weir_error *error)
     return err;
 }
 
+static weir_err query_open_at(const char *path, const char *vfs, weir_query **ret,
+                              weir_error *error)
+{
+    WEIR_CLEANUP(weir_query_close) weir_query *query = weir_alloc_zero(1, sizeof *query);
+    if (!query)
+        return weir_fail(error, WEIR_ENOMEM, "no memory to read the store");
+    weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &query->db, error);
+    if (err == WEIR_OK)
+        err = query_set_up(query, path, error);
+    if (err != WEIR_OK)
+        return err;
+    *ret = query;
+    query = NULL;
+    return WEIR_OK;
+}
+
 weir_err weir_query_open(const char *data_dir, const char *vfs, weir_query **ret, weir_error *error)
 {
     char path[4096];
     int exists = 0;
+    const bool memory =
+        strncmp(data_dir, WEIR_DB_MEMORY_PREFIX, strlen(WEIR_DB_MEMORY_PREFIX)) == 0;
     sqlite3_vfs *v = sqlite3_vfs_find(vfs);
+    if (memory)
+        return query_open_at(data_dir + strlen(WEIR_DB_MEMORY_PREFIX), "memdb", ret, error);
     if (strcmp(data_dir, "memory") == 0)
         return weir_fail(error, WEIR_ENOTFOUND,
                          "data_dir is memory: nothing of it can be read from outside");
@@ -193,22 +213,13 @@ weir_err weir_query_open(const char *data_dir, const char *vfs, weir_query **ret
                    : weir_fail(error, WEIR_ENOTFOUND,
                                "no store in %s: give --data-dir, or start `weir run` to make one",
                                data_dir);
-    WEIR_CLEANUP(weir_query_close) weir_query *query = weir_alloc_zero(1, sizeof *query);
-    if (!query)
-        return weir_fail(error, WEIR_ENOMEM, "no memory to read the store");
-    weir_err err = weir_db_open(path, SQLITE_OPEN_READONLY, vfs, &query->db, error);
-    if (err == WEIR_OK)
-        err = query_set_up(query, path, error);
+    weir_err err = query_open_at(path, vfs, ret, error);
     if ((err == WEIR_EPERM || err == WEIR_EIO) && access(data_dir, W_OK))
         return weir_fail(error, WEIR_EPERM,
                          "%s cannot be read where nothing may be written, because the database "
                          "needs a file beside it: run this as the user who owns %s, or on a copy",
                          path, data_dir);
-    if (err != WEIR_OK)
-        return err;
-    *ret = query;
-    query = NULL;
-    return WEIR_OK;
+    return err;
 }
 
 void weir_query_close(weir_query *query)

@@ -86,8 +86,10 @@ static weir_err uuid_read(weir_take *take, weir_error *error)
     if (!text || strlen(text) != sizeof uuid - 1)
         return weir_fail(error, WEIR_EDAMAGED, "the store has no uuid");
     memcpy(uuid, text, sizeof uuid);
-    if (strcmp(uuid, take->uuid) != 0)
+    if (strcmp(uuid, take->uuid) != 0) { /* its tags and epochs are other ones */
         weir_take_tags_forget(take);
+        take->trusts_any = take->doubts_any = false;
+    }
     memcpy(take->uuid, uuid, sizeof uuid);
     return WEIR_OK;
 }

@@ -18,7 +18,7 @@
  */
 typedef struct weir_take weir_take;
 
-/* name: the consumer, whose cursor, orders and set-aside rows are meant below; copied. Errors of
+/* data_dir: as weir_store_dir says. name: the consumer, whose cursor, orders and set-aside rows are meant below; copied. Errors of
  * weir_query_open. */
 weir_err weir_take_open(const char *data_dir, const char *vfs, const char *name, weir_take **ret,
                         weir_error *error) WEIR_MUST_CHECK;

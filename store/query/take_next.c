@@ -13,9 +13,9 @@
 
 #include <string.h>
 
-#include "store/epoch.h"
 #include "store/file/database.h"
 #include "store/file/row.h"
+#include "store/file/trust.h"
 #include "store/query/take_priv.h"
 #include "store/query/view.h"
 

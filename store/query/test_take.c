@@ -473,6 +473,33 @@ static void a_file_that_is_exchanged_is_opened_anew(void **state)
     fixture_close(&other);
 }
 
+/* Nothing of it is on a disk, and a take reads it beside the commits all the same. */
+static void a_store_in_memory_is_taken_from_too(void **state)
+{
+    (void)state;
+    weir_store *stores[2] = {testing_open("memory"), testing_open("memory")};
+    weir_catalog *catalog = testing_catalog(1, 4);
+    weir_take *take = take_open(weir_store_dir(stores[1]));
+    uint64_t at = 0;
+    testing_register(stores[1], catalog);
+    for (int i = 0; i < 200; i++) {
+        weir_take_chunk c;
+        append(stores[1], 4, T0 + i * WEIR_S, 0, 0);
+        testing_commit(stores[1]);
+        testing_maintain(stores[1], T0 + i * WEIR_S);
+        assert_true(weir_take_changed(take));
+        assert_true(take_next(take, at, UINT64_MAX, 100, &c));
+        assert_int_equal(c.n, 4);
+        at = c.last_seq;
+    }
+    assert_int_equal(replay(take, T0, T0 + WEIR_DAY, 100).rows, 800);
+    weir_take_close(take);
+    assert_int_equal(weir_take_open("memory", NULL, "main", &take, NULL), WEIR_ENOTFOUND);
+    weir_store_close(stores[1]);
+    weir_store_close(stores[0]);
+    weir_arena_free(catalog->arena);
+}
+
 /* Memory that is short at any point is an error, and the next call goes on. */
 static void a_take_without_memory_fails_and_goes_on(void **state)
 {
@@ -522,6 +549,7 @@ int main(void)
         cmocka_unit_test(a_damaged_row_is_passed_over),
         cmocka_unit_test(a_commit_is_seen_and_nothing_else),
         cmocka_unit_test(a_file_that_is_exchanged_is_opened_anew),
+        cmocka_unit_test(a_store_in_memory_is_taken_from_too),
         cmocka_unit_test(a_take_without_memory_fails_and_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@
 #include "blocks/segment.h"
 #include "store/file/row.h"
 #include "store/file/schema.h"
+#include "store/consumer.h"
+#include "store/edit.h"
 #include "store/query/query.h"
 #include "store/repair/cells.h"
 #include "store/repair/verify.h"
@@ -648,6 +650,72 @@ static void a_write_ahead_log_of_another_store_is_put_aside(void **state)
     }
 }
 
+/* Without the first page nothing says where a table is. */
+static void what_sinks_were_told_and_have_set_aside_is_brought_over(void **state)
+{
+    (void)state;
+    enum { ROWS = 300 };
+    static const char *const names[] = {"main", "office"};
+    static const char query[] =
+        "SELECT (SELECT group_concat(name||' '||seq||' '||ifnull(hex(spans),'-')) FROM"
+        " (SELECT * FROM cursor ORDER BY name)),"
+        " (SELECT group_concat(sink||' '||paused||' '||replay_id||' '||set_aside||' '||retries)"
+        " FROM (SELECT * FROM sink_order ORDER BY sink)), (SELECT group_concat(name||state||error)"
+        " FROM sink), (SELECT count(*)||' '||sum(seq)||' '||sum(ts)||' '||sum(bits)||' '||"
+        "group_concat(hex(bytes))||min(why) FROM set_aside), (SELECT count(*) FROM "
+        "set_aside_retry)";
+    static char want[1 << 16];
+    char *dir = testing_dir();
+    weir_catalog *catalog = testing_catalog(1, 2);
+    weir_store *store = testing_open(dir);
+    weir_repair_report report;
+    weir_error error = WEIR_ERROR_INIT;
+    const weir_sink_tag tag = {.uid = 1, .name = "d0/p0"};
+    const weir_sink_record record = {
+        .name = "main", .type = "csv", .state = "full", .error = "no space", .remedy = ""};
+    uint64_t n;
+    testing_register(store, catalog);
+    for (int i = 0; i < 50; i++)
+        testing_append(store, 1, T0 + i, 0, weir_value_i64(i));
+    testing_commit(store);
+    assert_int_equal(weir_store_register_sinks(store, names, 2, (weir_wall){T0}, NULL), WEIR_OK);
+    for (uint64_t i = 0; i < ROWS; i++) {
+        const weir_value value = i % 3 ? weir_value_i64((int64_t)i) : weir_value_string("x'", 2);
+        const weir_sink_row row = {
+            .tag = &tag, .sample = {1, 0, {T0 + (int64_t)i}, value}, .seq = 1 + i};
+        const weir_set_aside aside = {&row, "too odd"};
+        assert_int_equal(
+            weir_store_set_aside(store, names[i % 2], &aside, 1, (weir_wall){T0}, NULL), WEIR_OK);
+    }
+    const weir_edit edits[] = {{.kind = WEIR_EDIT_SINK_PAUSE, .subject = "office"},
+                               {.kind = WEIR_EDIT_SINK_REPLAY, .subject = "office", .to = {T0}},
+                               {.kind = WEIR_EDIT_SINK_RETRY, .subject = "main"}};
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++)
+        assert_int_equal(weir_store_edit(store, &edits[i], (weir_wall){T0}, &n, NULL), WEIR_OK);
+    assert_int_equal(weir_store_put_sinks(store, &record, 1, NULL), WEIR_OK);
+    assert_int_equal(
+        weir_store_set_cursor(store, "main", 7, &(weir_span){11, 20}, 1, (weir_wall){T0}, NULL),
+        WEIR_OK);
+    testing_append(store, 1, T0 + 60, 0, weir_value_i64(1));
+    testing_commit(store); /* the move rides with it */
+    testing_maintain(store, T0 + WEIR_HOUR);
+    weir_store_close(store);
+    (void)snprintf(want, sizeof want, "%s", testing_file_sql(dir, query));
+    assert_non_null(strstr(want, "main 7 "));
+
+    const struct bytes db = file_get(dir, "data.db");
+    memset(db.at, 0, 100);
+    dir_clear(dir);
+    file_put(dir, "data.db", db);
+    if (weir_store_repair(dir, NULL, (weir_wall){T0}, &report, &error) != WEIR_OK)
+        fail_msg("%s", error.text);
+    assert_true(report.repaired);
+    assert_string_equal(testing_file_sql(dir, query), want);
+    free(db.at);
+    weir_arena_free(catalog->arena);
+    dir_remove(dir);
+}
+
 static void what_is_not_ours_is_not_touched(void **state)
 {
     (void)state;
@@ -724,6 +792,7 @@ int main(void)
         cmocka_unit_test(a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond),
         cmocka_unit_test(an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_one),
         cmocka_unit_test(a_write_ahead_log_of_another_store_is_put_aside),
+        cmocka_unit_test(what_sinks_were_told_and_have_set_aside_is_brought_over),
         cmocka_unit_test(what_is_not_ours_is_not_touched),
         cmocka_unit_test(a_name_with_no_file_behind_it_is_refused_at_once),
     };

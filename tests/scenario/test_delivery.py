@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""Four sinks at once, real servers that die and a daemon that dies: what arrived is what was committed, by key, bit for bit."""
+
+import csv
+import decimal
+import shutil
+import sqlite3
+import struct
+import time
+
+import pytest
+
+import influxserver
+import pgserver
+from conftest import scaled, wait_until
+from oracle import simdev_points
+
+SAMPLES = "select tag, ts, epoch, kind, hex(bits) as bits, quality, cause from samples"
+UNITS = 10
+LIVE_S = 3.0  # a sink whose server is well is never later than that
+
+needs_servers = pytest.mark.skipif(pgserver.programs() is None or not shutil.which("influxd"),
+                                   reason="PostgreSQL or InfluxDB is not installed")
+
+
+# --- what was committed ------------------------------------------------------------------------
+
+
+def exact(kind, payload):
+    """The value behind the SQL column bits."""
+    raw = bytes.fromhex(payload or "")
+    if kind == "decimal":
+        return decimal.Decimal(int.from_bytes(raw[1:], "big", signed=True)).scaleb(int.from_bytes(raw[:1], "big", signed=True))
+    number = {"bool": ">B", "i64": ">q", "u64": ">Q", "f32": ">f", "f64": ">d"}.get(kind)
+    return struct.unpack(number, raw)[0] if number else raw.decode()
+
+
+def committed(daemon):
+    """{(tag, ts, epoch): (kind, value, quality, cause)}"""
+    return {(row["tag"], row["ts"], row["epoch"]): (row["kind"], None if row["quality"] == "bad" else exact(row["kind"], row["bits"]),
+                                                    row["quality"], row["cause"])
+            for row in daemon.sql(SAMPLES)}
+
+
+def parsed(kind, text):
+    """A value that a target has as text."""
+    if kind in ("f32", "f64"):
+        return struct.unpack(">f", struct.pack(">f", float(text)))[0] if kind == "f32" else float(text)
+    if kind == "bool":
+        return int(text in ("true", "t", "1"))
+    return {"i64": int, "u64": int, "decimal": decimal.Decimal}.get(kind, str)(text)
+
+
+# --- what arrived: {(tag, ts, epoch): (value, quality, cause)}, and how many rows -----------------
+
+
+def from_csv(path, truth):
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {(key := (row["tag"], int(row["ts"]), int(row["epoch"]))):
+            (parsed(truth[key][0], row["value"]) if key in truth and row["value"] else None, row["quality"], row["cause"])
+            for row in rows}, len(rows)
+
+
+def from_sqlite(path, truth):
+    database = sqlite3.connect(path)
+    rows = database.execute("SELECT t.name, s.ts, s.epoch, s.value, s.quality, s.cause FROM weir_samples s"
+                            " JOIN weir_tags t ON t.id = s.tag_id").fetchall()
+    database.close()
+    found = {}
+    for tag, ts, epoch, value, quality, cause in rows:
+        kind = truth.get((tag, ts, epoch), ("?",))[0]
+        if value is not None and kind in ("u64", "decimal"):
+            value = parsed(kind, str(value)) if kind == "u64" or isinstance(value, str) else decimal.Decimal(repr(value))
+        found[tag, ts, epoch] = (value, quality, cause)
+    return found, len(rows)
+
+
+def from_postgres(server, truth):
+    rows = server.sql("SELECT t.name, round(extract(epoch FROM s.ts) * 1000000)::bigint, s.epoch, s.num, s.exact, s.txt, s.quality,"
+                      " s.cause FROM weir_samples s JOIN weir_tags t ON t.id = s.tag_id", "plant")
+    found = {}
+    for tag, ts, epoch, num, exactly, text, quality, cause in rows:
+        key = (tag, int(ts), int(epoch))
+        kind = truth.get(key, ("?",))[0]
+        value = text if text is not None else exactly if exactly is not None else num
+        if value is not None and kind in ("i64", "u64") and exactly is None:
+            value = str(int(float(value)))
+        found[key] = (None if value is None else parsed(kind, value), quality, cause)
+    return found, len(rows)
+
+
+def from_influx(server, truth):
+    rows = server.query('SELECT *::field FROM weir GROUP BY "tag", "epoch"', "plant")
+    found = {}
+    for row in rows:
+        key = (row["tag"], row["time"] // 1000, int(row.get("epoch") or 0))
+        kind = truth.get(key, ("?",))[0]
+        value = next((row[field] for field in ("value", "integer", "boolean", "text") if row.get(field) is not None), None)
+        if isinstance(value, str):
+            value = parsed(kind, value)
+        if isinstance(value, bool):
+            value = int(value)
+        if kind == "decimal" and value is not None:
+            value = decimal.Decimal(repr(value))
+        found[key] = (value, row.get("quality") or "good", row.get("cause") or "none")
+    return found, len(rows)
+
+
+def check_arrived(name, found, n, truth):
+    missing, invented = truth.keys() - found.keys(), found.keys() - truth.keys()
+    assert not missing and not invented, f"{name}: lost {len(missing)} {sorted(missing)[:3]}, invented {len(invented)} {sorted(invented)[:3]}"
+    wrong = [(key, found[key], truth[key]) for key in truth if found[key] != truth[key][1:]]
+    assert not wrong, f"{name}: {len(wrong)} differ, such as {wrong[:3]}"
+    assert n == len(truth), f"{name}: {n} rows for {len(truth)} samples"
+
+
+# --- the plant ------------------------------------------------------------------------------------
+
+
+SIMULATED = [
+    {"name": "f32", "register": "input", "address": 0, "type": "float32", "simulate": {"wave": "sine", "min": -10, "max": 10, "period": "7s"}},
+    {"name": "f64", "register": "input", "address": 2, "type": "float64", "simulate": {"wave": "random_walk", "min": 0, "max": 1}},
+    {"name": "decimal", "register": "input", "address": 6, "type": "int32", "scale": 0.01,
+     "simulate": {"wave": "ramp", "min": -50, "max": 50, "period": "11s"}},
+    {"name": "i64", "register": "input", "address": 8, "type": "int64", "simulate": {"wave": "counter", "min": 0, "max": 1000000}},
+    {"name": "bool", "register": "coil", "address": 0, "type": "bool", "simulate": {"wave": "square", "min": 0, "max": 1, "period": "3s"}},
+]
+
+
+class Plant:
+    def __init__(self, weir, peers, tmp_path):
+        self.weir, self.tmp_path, self.device = weir, tmp_path, peers.simdev(f"1-{UNITS}")
+        self.postgres = pgserver.PgServer({"fsync": "on"})
+        self.influx = influxserver.Influx(tmp_path)
+        self.postgres.sql("CREATE DATABASE plant")
+        self.influx.query("CREATE DATABASE plant", "")
+        self.daemon = None
+
+    def config(self, polls=True):
+        return {
+            "store": {"max_loss": "200ms"},
+            "connections": [{"name": "sim", "uri": f"tcp://127.0.0.1:{self.device.port}", "timeout": "1s", "enabled": polls},
+                            {"name": "waves", "uri": "simulated:", "enabled": polls}],
+            "devices": [{"name": "u{unit_id}", "unit_id": f"1-{UNITS}", "connection": "sim", "interval": "100ms",
+                         "points": simdev_points(scaled(10, 40))},
+                        {"name": "s", "connection": "waves", "interval": "100ms", "points": SIMULATED}],
+            "sinks": [{"name": "files", "type": "csv", "path": str(self.tmp_path / "out.csv"),
+                       "columns": ["ts", "tag", "value", "quality", "cause", "epoch"]},
+                      {"name": "rows", "type": "sqlite", "path": str(self.tmp_path / "out.db")},
+                      {"name": "office", "type": "postgres", "url": self.postgres.conninfo("plant")},
+                      {"name": "charts", "type": "influxdb", "url": self.influx.url, "database": "plant"}],
+        }
+
+    def start(self, polls=True):
+        self.daemon = self.weir.start(self.config(polls))
+        return self.daemon
+
+    def sinks(self):
+        return {sink["name"]: sink for sink in (self.daemon.status() or {"sinks": []})["sinks"]}
+
+    def wait_growth(self, n):
+        """Until n more are committed; the two files keep up meanwhile, whoever is dead."""
+        began = time.monotonic()
+        goal = self.daemon.wait_committed()["committed_seq"] + n
+        while self.daemon.status()["committed_seq"] < goal:
+            late = {name: sink["oldest_unsent_s"] for name, sink in self.sinks().items() if name in ("files", "rows")}
+            # A start reads what the last life had not sent yet.
+            assert time.monotonic() - began < 5 or max(late.values(), default=0) <= LIVE_S, late
+            time.sleep(0.1)
+
+    def drain(self):
+        """All that was committed is sent; nothing is polled any more."""
+        self.daemon.stop(10)
+        self.start(polls=False)
+        wait_until("all sinks have everything", lambda: len(sinks := self.sinks()) == 4 and
+                   all(sink["backlog"] == 0 for sink in sinks.values()), scaled(60, 300))
+
+    def check(self):
+        truth = committed(self.daemon)
+        check_arrived("csv", *from_csv(self.tmp_path / "out.csv", truth), truth)
+        check_arrived("sqlite", *from_sqlite(self.tmp_path / "out.db", truth), truth)
+        check_arrived("postgres", *from_postgres(self.postgres, truth), truth)
+        check_arrived("influxdb", *from_influx(self.influx, truth), truth)
+        return truth
+
+    def stop(self):
+        self.postgres.remove()
+        self.influx.kill()
+
+
+@pytest.fixture
+def plant(weir, peers, tmp_path):
+    made = Plant(weir, peers, tmp_path)
+    yield made
+    if made.daemon:
+        made.daemon.clean_up()
+    made.stop()
+
+
+@needs_servers
+def test_what_was_committed_arrives_everywhere(plant):
+    plant.start()
+    plant.wait_growth(2000)
+    plant.drain()
+    kinds = {kind for kind, *_ in plant.check().values()}
+    assert {"u64", "f32", "f64", "decimal", "i64", "bool"} <= kinds
+
+
+@needs_servers
+@pytest.mark.alone
+def test_servers_and_daemon_killed_under_load_lose_and_invent_nothing(plant, dice):
+    plant.start()
+    in_flight = scaled(1500, 100_000)
+    for _ in range(scaled(1, 20)):
+        plant.wait_growth(500)
+        plant.postgres.kill()
+        plant.wait_growth(in_flight)
+        plant.daemon.kill()
+        plant.daemon.process.wait(10)
+        plant.start()
+        plant.postgres.start()
+        plant.wait_growth(dice.randrange(500))
+        plant.influx.kill()
+        plant.wait_growth(in_flight)
+        plant.influx.start()
+    plant.drain()
+    plant.check()
