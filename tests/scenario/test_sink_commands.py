@@ -8,7 +8,7 @@ import socket
 
 import pytest
 from conftest import ROOT, wait_until
-from influxserver import InfluxServer, is_installed
+from influx_with_users import InfluxServer, is_installed
 from oracle import simdev_config, simdev_points
 
 PLANT = {

@@ -10,7 +10,7 @@ import threading
 import pytest
 from certificates import Certificates
 from conftest import PYTHON, SUPPORT, Helper, Weir
-from influxserver import InfluxServer, is_installed
+from influx_with_users import InfluxServer, is_installed
 from pgserver import PgServer, free_port, programs
 
 SECRET = "Hunter2-never-shown"
