@@ -229,6 +229,10 @@ def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
         done = weir.run("sink", "quarantine", "list", "office", "--data-dir", daemon.data_dir, "--format", "json")
         rows = json.loads(done.stdout)
         assert {row["tag"] for row in rows} <= {"m1/power", "m2/power"} and "float" in rows[0]["why"], rows[0]
+        assert [row["seq"] for row in rows] == sorted((row["seq"] for row in rows), reverse=True)
+        for pattern, is_found in (("m?/power", True), ("m[12]/power", False)):  # a bracket is a bracket
+            found = weir.json("sink", "quarantine", "list", "office", "--data-dir", daemon.data_dir, "-t", pattern)
+            assert bool(found) == is_found, pattern
         target = weir.tmp_path / "aside.csv"
         order(weir, "quarantine", "export", "office", "--data-dir", daemon.data_dir, "-t", "m1/*", "-o", target)
         lines = target.read_text().splitlines()
@@ -242,6 +246,27 @@ def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
         daemon.stop()
     finally:
         server.stop()
+
+
+def test_no_log_status_or_table_shows_a_secret(weir):
+    secret = "Hunter2-never-shown"
+    weir.environment["PLANT_PASSWORD"] = secret
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = weir.write_config(plant({"name": "a", "type": "influxdb", "url": url, "database": "x", "username": "u", "password": secret},
+                                     {"name": "b", "type": "influxdb", "url": url, "bucket": "x", "token": "${PLANT_PASSWORD}"}))
+    daemon = weir.start(config, None, True, "-v")
+    wait_until("offline", lambda: {row["state"] for row in weir.json("sink", "list", "--data-dir", daemon.data_dir)} == {"offline"})
+    said = [daemon.log(), json.dumps(daemon.status()), json.dumps(daemon.sql("select * from sinks")),
+            json.dumps(daemon.sql("select * from events"))]
+    for command in (["check"], ["check", "--live"], ["sink", "test"], ["sink", "schema", "a"]):
+        done = weir.run(*command, "-c", config)
+        said += [done.stdout, done.stderr]
+    daemon.stop()
+    assert not any(secret in text for text in said)
+    with open(os.path.join(daemon.data_dir, "data.db"), "rb") as file:
+        assert secret.encode() not in file.read()
 
 
 # --- weir check --live ------------------------------------------------------------------------
