@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "store/file/database.h"
+#include "store/file/trust.h"
 #include "store/store_priv.h"
 
 /* --- what waits --------------------------------------------------------------------------- */
@@ -61,7 +62,24 @@ void weir_epochs_deinit(weir_epochs *epochs)
     *epochs = (weir_epochs){0};
 }
 
-/* --- at opening --------------------------------------------------------------------------- */
+/* --- what is known ------------------------------------------------------------------------ */
+
+weir_err weir_epoch_find(sqlite3 *db, uint32_t epoch, bool *ret_known, int64_t *ret_offset_us,
+                         weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(db, "SELECT offset FROM epoch WHERE epoch=?", &stmt, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)sqlite3_bind_int64(stmt, 1, epoch);
+    err = weir_db_step(stmt, &row, error);
+    if (err != WEIR_OK)
+        return err;
+    *ret_known = row;
+    *ret_offset_us = row ? sqlite3_column_int64(stmt, 0) : 0;
+    return WEIR_OK;
+}
 
 /* Where it is not known whether the newest epoch can be trusted, a start takes the next one: an
  * epoch more costs nothing, and trusted samples shall never be in one that is corrected. */

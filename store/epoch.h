@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/file/trust.h"
 #include "store/store.h"
 
 /*
@@ -16,6 +15,13 @@
  */
 weir_err weir_store_correct(weir_store *store, const weir_correction *correction,
                             weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * What is to be added to the times of an epoch; *ret_known false: nothing is known. A batch with
+ * WEIR_BATCH_CLOCK_UNTRUSTED of such an epoch is what a sink holds back. Any connection to data.db.
+ */
+weir_err weir_epoch_find(sqlite3 *db, uint32_t epoch, bool *ret_known, int64_t *ret_offset_us,
+                         weir_error *error) WEIR_MUST_CHECK;
 
 /* --- for store.c -------------------------------------------------------------------------- */
 

@@ -24,6 +24,8 @@
 #include "store/recover.h"
 #include "store/store_priv.h"
 
+enum { MEMORY_SPARE = 16 << 20 }; /* for pages that were given up, and those of a commit */
+
 /* --- opening ------------------------------------------------------------------------------ */
 
 /* The whole schema in one transaction: a crash leaves an empty file or a complete one. auto_vacuum
@@ -258,8 +260,13 @@ static weir_err store_open_memory(weir_store *store, const weir_store_options *o
     store->memory = true;
     (void)snprintf(store->memory_dir, sizeof store->memory_dir, "%s/weir-%ld-%u",
                    WEIR_DB_MEMORY_PREFIX, (long)getpid(), atomic_fetch_add(&opened, 1));
-    return weir_store_attach(store, store->memory_dir + strlen(WEIR_DB_MEMORY_PREFIX), o->now,
-                             error);
+    weir_err err =
+        weir_store_attach(store, store->memory_dir + strlen(WEIR_DB_MEMORY_PREFIX), o->now, error);
+    /* The file doubles when it grows; what is not written to of it is no memory yet. */
+    sqlite3_int64 most = (sqlite3_int64)(store->options.memory_bytes_max / 4 * 5 + MEMORY_SPARE);
+    if (err == WEIR_OK)
+        (void)sqlite3_file_control(store->db, "main", SQLITE_FCNTL_SIZE_LIMIT, &most);
+    return err;
 }
 
 static weir_store_options options_complete(const weir_store_options *options)

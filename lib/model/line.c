@@ -78,6 +78,25 @@ static bool is_finite(const weir_value *v)
     return v->kind == WEIR_KIND_F32 ? isfinite(v->as.f32) : isfinite(v->as.f64);
 }
 
+/* printf takes twice as long for a line, which has up to two of them. */
+static void integer_add(weir_text *t, bool is_negative, uint64_t u)
+{
+    char b[24], *p = b + sizeof b;
+    do
+        *--p = (char)('0' + u % 10);
+    while ((u /= 10) != 0);
+    if (is_negative)
+        *--p = '-';
+    weir_text_add_n(t, p, (size_t)(b + sizeof b - p));
+}
+
+static void integer_field_add(weir_text *t, bool is_negative, uint64_t u)
+{
+    weir_text_add(t, "integer=");
+    integer_add(t, is_negative, u);
+    weir_text_add_char(t, 'i');
+}
+
 /* False: the value has no field. */
 static bool value_add(weir_text *t, const weir_value *v)
 {
@@ -93,10 +112,10 @@ static bool value_add(weir_text *t, const weir_value *v)
             formatted_add(t, v);
             return true;
         }
-        weir_text_format(t, "integer=%" PRIu64 "i", v->as.u);
+        integer_field_add(t, false, v->as.u);
         return true;
     case WEIR_KIND_I64:
-        weir_text_format(t, "integer=%" PRId64 "i", v->as.i);
+        integer_field_add(t, v->as.i < 0, v->as.i < 0 ? 0 - (uint64_t)v->as.i : (uint64_t)v->as.i);
         return true;
     case WEIR_KIND_F32:
     case WEIR_KIND_F64:
@@ -141,16 +160,9 @@ void weir_line_add_time(weir_text *t, weir_wall ts, int64_t unit_ns)
     /* Nanoseconds pass the 64 bits in the year 2262; a time beyond is written as the last one. */
     const int64_t limit = INT64_MAX / 1000;
     const int64_t us = ts.us > limit ? limit : ts.us < -limit ? -limit : ts.us;
-    char b[24], *p = b + sizeof b;
     const int64_t n = weir_floor_divide(us * 1000, unit_ns);
-    uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do
-        *--p = (char)('0' + u % 10);
-    while ((u /= 10) != 0);
-    if (n < 0)
-        *--p = '-';
-    *--p = ' ';
-    weir_text_add_n(t, p, (size_t)(b + sizeof b - p));
+    weir_text_add_char(t, ' ');
+    integer_add(t, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }
 
 void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,

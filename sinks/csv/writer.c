@@ -506,12 +506,34 @@ static bool file_note(weir_csv_writer *w, const char *path, const struct stat *s
     return note_save(w, &note, ret);
 }
 
+static void path_of(const weir_csv_writer *w, weir_wall time, weir_text *t)
+{
+    weir_text_clear(t);
+    weir_csv_path_render(w->options->path, weir_zone_to_local(w->zone, time), t);
+}
+
+/* A line that comes after its period was finished, under a name that is kept: it belongs to the
+ * file of now, as it would if that were open. */
+static bool comes_too_late(const weir_csv_writer *w, weir_wall time, const char *path)
+{
+    struct stat st;
+    const weir_wall begun = {w->note.begun_us}; /* of the file that was finished last */
+    return weir_csv_path_has_fields(w->options->path) && begun.us != 0 &&
+           (time.us <= begun.us || same_period(w, begun, time)) && stat(path, &st) == 0 &&
+           st.st_size > 0;
+}
+
 bool weir_csv_writer_begin(weir_csv_writer *w, weir_wall time, weir_send_answer *ret)
 {
     WEIR_TEXT_AUTO path = WEIR_TEXT_INIT, name = WEIR_TEXT_INIT;
     struct stat st;
-    time = file_time(time, w->host->wall(w->host->data));
-    weir_csv_path_render(w->options->path, weir_zone_to_local(w->zone, time), &path);
+    const weir_wall wall = w->host->wall(w->host->data);
+    time = file_time(time, wall);
+    path_of(w, time, &path);
+    if (comes_too_late(w, time, weir_text_get(&path))) {
+        time = wall;
+        path_of(w, time, &path);
+    }
     if (path.failed)
         return failed(ret, ENOMEM, "cannot create", w->options->path);
     if (!folders_make(w, weir_text_get(&path), ret) ||

@@ -20,7 +20,7 @@ enum {
 };
 
 /* To see a certificate that was refused: no more than a handshake. */
-enum { LOOK_TIMEOUT_MS = 3000 };
+#define LOOK_TIMEOUT_US (3 * WEIR_S)
 
 /* "10.0.0.9:8086" of "http://10.0.0.9:8086/prefix". */
 typedef struct server {
@@ -92,23 +92,36 @@ static certificate certificate_read(CURL *easy)
  * So another is opened, without verification, up to the end of the handshake and no further
  * (CONNECT_ONLY): no request, no user, no password goes over it, nothing is read from it.
  */
+static bool look_set(const weir_http_case *c, CURL *easy)
+{
+    return curl_easy_setopt(easy, CURLOPT_URL, c->url) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L) == CURLE_OK &&
+           (c->options->uses_proxy || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK);
+}
+
 static certificate certificate_look(const weir_http_case *c)
 {
     certificate seen = {0};
+    const weir_sink_host *host = c->options->host;
+    const weir_mono soon = weir_mono_add(host->now(host->data), LOOK_TIMEOUT_US);
+    CURLcode code = CURLE_FAILED_INIT;
+    CURLM *multi = curl_multi_init();
     CURL *easy = curl_easy_init();
-    if (!easy)
-        return seen;
-    if (curl_easy_setopt(easy, CURLOPT_URL, c->url) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)LOOK_TIMEOUT_MS) == CURLE_OK &&
-        (c->options->uses_proxy || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
-        curl_easy_perform(easy) == CURLE_OK)
-        seen = certificate_read(easy);
+    if (multi && easy && look_set(c, easy) && curl_multi_add_handle(multi, easy) == CURLM_OK) {
+        if (weir_http_wait(multi, host, weir_mono_min(c->deadline, soon), &code) ==
+                WEIR_HTTP_END_DONE &&
+            code == CURLE_OK)
+            seen = certificate_read(easy);
+        (void)curl_multi_remove_handle(multi, easy);
+    }
     curl_easy_cleanup(easy);
+    (void)curl_multi_cleanup(multi);
     return seen;
 }
 

@@ -201,34 +201,25 @@ static struct curl_slist *headers_make(const weir_http_request *request)
 
 /* --- one transfer ------------------------------------------------------------------------- */
 
-static bool is_ending(const weir_http *http)
-{
-    return http->options.host->is_ending(http->options.host->data);
-}
-
-static int64_t left_us(const weir_http *http, weir_mono deadline)
-{
-    return deadline.us - http->options.host->now(http->options.host->data).us;
-}
-
-static weir_http_end transfer_wait(weir_http *http, weir_mono deadline, CURLcode *ret_code)
+weir_http_end weir_http_wait(CURLM *multi, const weir_sink_host *host, weir_mono deadline,
+                             CURLcode *ret_code)
 {
     for (int running = 1;;) {
         int n_messages = 0;
-        if (curl_multi_perform(http->multi, &running) != CURLM_OK)
+        if (curl_multi_perform(multi, &running) != CURLM_OK)
             return WEIR_HTTP_END_BROKEN;
-        const CURLMsg *message = curl_multi_info_read(http->multi, &n_messages);
+        const CURLMsg *message = curl_multi_info_read(multi, &n_messages);
         if (message && message->msg == CURLMSG_DONE) {
             *ret_code = message->data.result;
             return WEIR_HTTP_END_DONE;
         }
-        const int64_t left = left_us(http, deadline);
+        const int64_t left = deadline.us - host->now(host->data).us;
         if (left <= 0)
             return WEIR_HTTP_END_DEADLINE;
-        if (is_ending(http))
+        if (host->is_ending(host->data))
             return WEIR_HTTP_END_ENDING;
         const int wait_ms = left / 1000 + 1 < LOOK_MS ? (int)(left / 1000) + 1 : LOOK_MS;
-        if (curl_multi_poll(http->multi, NULL, 0, wait_ms, NULL) != CURLM_OK)
+        if (curl_multi_poll(multi, NULL, 0, wait_ms, NULL) != CURLM_OK)
             return WEIR_HTTP_END_BROKEN;
     }
 }
@@ -271,7 +262,7 @@ bool weir_http_do(weir_http *http, const weir_http_request *request, weir_mono d
     curl_easy_reset(http->easy); /* keeps the connection */
     if (headers && request_set(http, request, ret, headers) &&
         curl_multi_add_handle(http->multi, http->easy) == CURLM_OK) {
-        end = transfer_wait(http, deadline, &code);
+        end = weir_http_wait(http->multi, http->options.host, deadline, &code);
         reply_note(http->easy, ret);
     }
     const bool has_reply = end == WEIR_HTTP_END_DONE && !ret->body.failed && !ret->headers.failed &&
@@ -282,6 +273,7 @@ bool weir_http_do(weir_http *http, const weir_http_request *request, weir_mono d
                                             .url = request->url,
                                             .error = http->error,
                                             .code = code,
+                                            .deadline = deadline,
                                             .end = end},
                           failure);
     (void)curl_multi_remove_handle(http->multi, http->easy);

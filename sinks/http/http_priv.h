@@ -20,8 +20,13 @@ typedef struct weir_http_case {
     const char *error; /* libcurl's words; may be "" */
     CURLcode code;
     weir_http_end end;
+    weir_mono deadline;
 } weir_http_case;
 
 /* LATER, with trouble, cause and what to do. May connect once more, to see a certificate that was
  * refused, and sends nothing there. */
 void weir_http_explain(const weir_http_case *c, weir_send_answer *ret);
+
+/* Lets the one transfer of multi run; ret_code is set when it is done. */
+weir_http_end weir_http_wait(CURLM *multi, const weir_sink_host *host, weir_mono deadline,
+                             CURLcode *ret_code);

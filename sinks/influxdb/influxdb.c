@@ -360,6 +360,8 @@ static void peer_note(influxdb *s, weir_sink_test *ret)
 {
     headers_kept kept;
     (void)reply_of(s, &kept);
+    for (char *c = kept.version; *c; c++) /* it is shown on terminals */
+        *c = *c > ' ' && *c < 127 ? *c : '?';
     (void)snprintf(ret->peer, sizeof ret->peer, "%s%.20s at %.50s, %s %.40s%s",
                    *kept.version ? "InfluxDB " : "a server", kept.version, s->reply.peer,
                    weir_influxdb_is_v2(s->options) ? "bucket" : "database",

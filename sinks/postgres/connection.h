@@ -54,3 +54,9 @@ void weir_pg_look(weir_pg_connection *c);
 
 /* "PostgreSQL 15.18 at 10.0.0.9:5432, database plant, TLS 1.3" */
 void weir_pg_peer(const weir_pg_connection *c, char *ret, size_t size);
+
+/* For login.c, which waits for a connection that is not c's yet: until one of the events is there.
+ * ret_events may be NULL. */
+bool weir_pg_socket_wait(weir_pg_connection *c, PGconn *pg, short events, weir_mono deadline,
+                         short *ret_events, weir_send_answer *ret);
+weir_pg_place weir_pg_connection_place(const weir_pg_connection *c);

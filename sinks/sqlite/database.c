@@ -57,9 +57,8 @@ static void cannot_open(const weir_sqlite_database *d, int code, weir_send_answe
     weir_trouble_answer(ret, code ? code : EIO, "cannot open", d->path);
 }
 
-bool weir_sqlite_failed(const weir_sqlite_database *d, weir_send_answer *ret)
+bool weir_sqlite_failed(const weir_sqlite_database *d, int code, weir_send_answer *ret)
 {
-    const int code = sqlite3_extended_errcode(d->db);
     const char *text = sqlite3_errmsg(d->db);
     switch (code & 0xff) {
     case SQLITE_BUSY:
@@ -101,6 +100,11 @@ bool weir_sqlite_failed(const weir_sqlite_database *d, weir_send_answer *ret)
         break;
     }
     return false;
+}
+
+static bool last_failed(const weir_sqlite_database *d, weir_send_answer *ret)
+{
+    return weir_sqlite_failed(d, sqlite3_extended_errcode(d->db), ret);
 }
 
 /* --- waiting for others' locks ------------------------------------------------------------ */
@@ -152,7 +156,7 @@ bool weir_sqlite_database_open(weir_sqlite_database *d, weir_send_answer *ret)
     if (code == SQLITE_OK && sqlite3_busy_handler(d->db, on_locked, d) == SQLITE_OK &&
         sqlite3_exec(d->db, "PRAGMA synchronous = EXTRA", NULL, NULL, NULL) == SQLITE_OK)
         return true;
-    (void)weir_sqlite_failed(d, ret);
+    (void)last_failed(d, ret);
     weir_sqlite_database_close(d);
     return false;
 }
@@ -191,7 +195,7 @@ static bool tables_fit(weir_sqlite_database *d, weir_send_answer *ret)
     if (sqlite3_prepare_v2(d->db,
                            "SELECT 1 FROM pragma_table_info(?1) WHERE lower(name) = lower(?2)", -1,
                            &statement, NULL) != SQLITE_OK)
-        return weir_sqlite_failed(d, ret);
+        return last_failed(d, ret);
     for (const weir_sqlite_table *t = d->layout->tables; t->columns && fit; t++)
         fit = columns_fit(d, statement, t->name ? t->name : weir_sqlite_table_name(d->options),
                           t->columns, ret);
@@ -204,7 +208,7 @@ static bool statement_prepare(weir_sqlite_database *d, const char *sql,
 {
     return sqlite3_prepare_v3(d->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_statement, NULL) ==
                SQLITE_OK ||
-           weir_sqlite_failed(d, ret);
+           last_failed(d, ret);
 }
 
 static bool statements_prepare(weir_sqlite_database *d, weir_send_answer *ret)
@@ -227,7 +231,7 @@ static bool tables_ready(weir_sqlite_database *d, weir_send_answer *ret)
         return true;
     weir_sqlite_schema(d->options, &schema);
     if (sqlite3_exec(d->db, weir_text_get(&schema), NULL, NULL, NULL) != SQLITE_OK)
-        return weir_sqlite_failed(d, ret);
+        return last_failed(d, ret);
     return tables_fit(d, ret) && statements_prepare(d, ret);
 }
 
@@ -250,13 +254,12 @@ bool weir_sqlite_begin(weir_sqlite_database *d, weir_mono deadline, weir_send_an
 {
     wait_from_now(d, deadline);
     if (sqlite3_exec(d->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-        return weir_sqlite_failed(d, ret);
+        return last_failed(d, ret);
     return tables_ready(d, ret);
 }
 
 bool weir_sqlite_commit(weir_sqlite_database *d, weir_send_answer *ret)
 {
     wait_from_now(d, d->deadline); /* readers hold up the commit of a rollback journal */
-    return sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ||
-           weir_sqlite_failed(d, ret);
+    return sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK || last_failed(d, ret);
 }

@@ -27,6 +27,5 @@ void weir_sqlite_rollback(weir_sqlite_database *d);
 /* Runs a statement that gives no rows, and resets it. */
 int weir_sqlite_run(sqlite3_stmt *statement);
 
-/* What the last call of SQLite says, as an answer: LATER. Constraints too: the caller knows the
- * row. */
-bool weir_sqlite_failed(const weir_sqlite_database *d, weir_send_answer *ret);
+/* What a code of SQLite's (an extended one) means, as an answer: LATER. */
+bool weir_sqlite_failed(const weir_sqlite_database *d, int code, weir_send_answer *ret);

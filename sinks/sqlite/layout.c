@@ -27,73 +27,94 @@ static weir_quality quality_of(const weir_sample *s)
                : s->quality;
 }
 
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
+static void note(weir_sqlite_binding *b, int code)
 {
-    (void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+    if (b->code == SQLITE_OK)
+        b->code = code;
 }
 
-static void bind_double(sqlite3_stmt *statement, int at, double v)
+static void bind_null(weir_sqlite_binding *b, int at)
+{
+    note(b, sqlite3_bind_null(b->statement, at));
+}
+
+static void bind_int(weir_sqlite_binding *b, int at, int64_t i)
+{
+    note(b, sqlite3_bind_int64(b->statement, at, i));
+}
+
+static void bind_bytes(weir_sqlite_binding *b, int at, const void *bytes, size_t n)
+{
+    note(b, sqlite3_bind_blob(b->statement, at, n ? bytes : "", (int)n, SQLITE_TRANSIENT));
+}
+
+void weir_sqlite_bind_text(weir_sqlite_binding *b, int at, const char *text)
+{
+    note(b, sqlite3_bind_text(b->statement, at, text, -1, SQLITE_STATIC));
+}
+
+static void bind_double(weir_sqlite_binding *b, int at, double v)
 {
     if (isnan(v))
-        (void)sqlite3_bind_null(statement, at);
+        bind_null(b, at);
     else if (isinf(v))
-        bind_text(statement, at, v > 0 ? "Infinity" : "-Infinity");
+        weir_sqlite_bind_text(b, at, v > 0 ? "Infinity" : "-Infinity");
     else
-        (void)sqlite3_bind_double(statement, at, v);
+        note(b, sqlite3_bind_double(b->statement, at, v));
 }
 
-static void bind_formatted(sqlite3_stmt *statement, int at, const weir_value *v)
+static void bind_formatted(weir_sqlite_binding *b, int at, const weir_value *v)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_value_format(v, &text);
-    (void)sqlite3_bind_text(statement, at, weir_text_get(&text), (int)text.length,
-                            SQLITE_TRANSIENT);
+    note(b, text.failed ? SQLITE_NOMEM
+                        : sqlite3_bind_text(b->statement, at, weir_text_get(&text),
+                                            (int)text.length, SQLITE_TRANSIENT));
 }
 
-static void bind_decimal(sqlite3_stmt *statement, int at, const weir_value *v)
+static void bind_decimal(weir_sqlite_binding *b, int at, const weir_value *v)
 {
     double number = 0;
     if (v->as.i > DOUBLE_EXACT || v->as.i < -DOUBLE_EXACT || !weir_value_number(v, &number))
-        bind_formatted(statement, at, v);
+        bind_formatted(b, at, v);
     else
-        bind_double(statement, at, number);
+        bind_double(b, at, number);
 }
 
 /* Strings and bytes of length 0 may have no address, which SQLite takes for a null. */
-static void bind_value(sqlite3_stmt *statement, int at, const weir_value *v)
+static void bind_value(weir_sqlite_binding *b, int at, const weir_value *v)
 {
     switch ((weir_kind)v->kind) {
     case WEIR_KIND_NULL:
-        (void)sqlite3_bind_null(statement, at);
+        bind_null(b, at);
         break;
     case WEIR_KIND_BOOL:
-        (void)sqlite3_bind_int(statement, at, v->as.b);
+        bind_int(b, at, v->as.b);
         break;
     case WEIR_KIND_I64:
-        (void)sqlite3_bind_int64(statement, at, v->as.i);
+        bind_int(b, at, v->as.i);
         break;
     case WEIR_KIND_U64:
         if (v->as.u > INT64_MAX)
-            bind_formatted(statement, at, v);
+            bind_formatted(b, at, v);
         else
-            (void)sqlite3_bind_int64(statement, at, v->as.i);
+            bind_int(b, at, v->as.i);
         break;
     case WEIR_KIND_F32:
-        bind_double(statement, at, (double)v->as.f32);
+        bind_double(b, at, (double)v->as.f32);
         break;
     case WEIR_KIND_F64:
-        bind_double(statement, at, v->as.f64);
+        bind_double(b, at, v->as.f64);
         break;
     case WEIR_KIND_DECIMAL:
-        bind_decimal(statement, at, v);
+        bind_decimal(b, at, v);
         break;
     case WEIR_KIND_STRING:
-        (void)sqlite3_bind_text(statement, at, v->length ? v->as.text : "", (int)v->length,
-                                SQLITE_STATIC);
+        note(b, sqlite3_bind_text(b->statement, at, v->length ? v->as.text : "", (int)v->length,
+                                  SQLITE_STATIC));
         break;
     case WEIR_KIND_BYTES:
-        (void)sqlite3_bind_blob(statement, at, v->length ? (const void *)v->as.bytes : "",
-                                (int)v->length, SQLITE_STATIC);
+        bind_bytes(b, at, v->as.bytes, v->length);
         break;
     }
 }
@@ -170,17 +191,17 @@ static void weir_insert(const char *table, weir_text *t)
                      table, table);
 }
 
-static bool weir_bind(sqlite3_stmt *statement, const weir_sink_row *row, int64_t tag_id)
+static bool weir_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64_t tag_id)
 {
     const weir_quality quality = quality_of(&row->sample);
-    (void)sqlite3_bind_int64(statement, 1, tag_id);
-    (void)sqlite3_bind_int64(statement, 2, row->sample.ts.us);
-    (void)sqlite3_bind_int64(statement, 3, row->epoch);
-    (void)sqlite3_bind_int64(statement, 4, (int64_t)row->seq);
-    bind_value(statement, 5, &row->sample.value);
-    bind_text(statement, 6, weir_kind_text(row->sample.value.kind));
-    bind_text(statement, 7, weir_class_text(weir_quality_class(quality)));
-    bind_text(statement, 8, weir_cause_word(weir_quality_cause(quality)));
+    bind_int(b, 1, tag_id);
+    bind_int(b, 2, row->sample.ts.us);
+    bind_int(b, 3, row->epoch);
+    bind_int(b, 4, (int64_t)row->seq);
+    bind_value(b, 5, &row->sample.value);
+    weir_sqlite_bind_text(b, 6, weir_kind_text(row->sample.value.kind));
+    weir_sqlite_bind_text(b, 7, weir_class_text(weir_quality_class(quality)));
+    weir_sqlite_bind_text(b, 8, weir_cause_word(weir_quality_cause(quality)));
     return true;
 }
 
@@ -263,20 +284,19 @@ static size_t raw_bytes(const weir_sink_row *row, uint8_t ret[16])
 }
 
 /* The original has no row for a reading that failed. */
-static bool raw_bind(sqlite3_stmt *statement, const weir_sink_row *row, int64_t tag_id)
+static bool raw_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64_t tag_id)
 {
     uint8_t bytes[16];
     const weir_value *v = &row->sample.value;
     (void)tag_id;
     if (v->kind == WEIR_KIND_NULL)
         return false;
-    (void)sqlite3_bind_int64(statement, 1, raw_parameter(row->tag));
-    (void)sqlite3_bind_int64(statement, 2, weir_floor_divide(row->sample.ts.us, WEIR_S));
+    bind_int(b, 1, raw_parameter(row->tag));
+    bind_int(b, 2, weir_floor_divide(row->sample.ts.us, WEIR_S));
     if (v->kind >= WEIR_KIND_STRING)
-        (void)sqlite3_bind_blob(statement, 3, v->length ? (const void *)v->as.bytes : "",
-                                (int)v->length, SQLITE_STATIC);
+        bind_bytes(b, 3, v->as.bytes, v->length);
     else
-        (void)sqlite3_bind_blob(statement, 3, bytes, (int)raw_bytes(row, bytes), SQLITE_TRANSIENT);
+        bind_bytes(b, 3, bytes, raw_bytes(row, bytes));
     return true;
 }
 
@@ -343,7 +363,7 @@ static int current_column(const weir_value *v)
     return 7;
 }
 
-static bool current_bind(sqlite3_stmt *statement, const weir_sink_row *row, int64_t tag_id)
+static bool current_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64_t tag_id)
 {
     char time[28];
     const weir_quality quality = quality_of(&row->sample);
@@ -351,12 +371,12 @@ static bool current_bind(sqlite3_stmt *statement, const weir_sink_row *row, int6
     /* "2026-11-21 13:00:00.000000", as SQLAlchemy writes and reads it. */
     weir_wall_format(row->sample.ts, time);
     time[10] = ' ';
-    bind_text(statement, 1, row->tag->name);
-    (void)sqlite3_bind_text(statement, 2, time, 26, SQLITE_TRANSIENT);
-    (void)sqlite3_bind_int(statement, 3, weir_quality_class(quality) == WEIR_GOOD ? 0 : -1);
+    weir_sqlite_bind_text(b, 1, row->tag->name);
+    note(b, sqlite3_bind_text(b->statement, 2, time, 26, SQLITE_TRANSIENT));
+    bind_int(b, 3, weir_quality_class(quality) == WEIR_GOOD ? 0 : -1);
     for (int i = 4; i <= 7; i++)
-        (void)sqlite3_bind_null(statement, i);
-    bind_value(statement, current_column(&row->sample.value), &row->sample.value);
+        bind_null(b, i);
+    bind_value(b, current_column(&row->sample.value), &row->sample.value);
     return true;
 }
 

@@ -13,6 +13,14 @@ typedef struct weir_sqlite_table {
     const char *const *columns;
 } weir_sqlite_table;
 
+/* What is bound to a statement; the first failure is remembered: check once, at the end. */
+typedef struct weir_sqlite_binding {
+    sqlite3_stmt *statement;
+    int code; /* SQLITE_OK */
+} weir_sqlite_binding;
+
+void weir_sqlite_bind_text(weir_sqlite_binding *b, int at, const char *text); /* borrows */
+
 typedef struct weir_sqlite_layout {
     const char *table; /* the name of the one with the samples, unless `table` gives another */
     const weir_sqlite_table *tables; /* NULL columns: the end */
@@ -22,7 +30,7 @@ typedef struct weir_sqlite_layout {
     void (*insert)(const char *table, weir_text *t);
     /* Binds a row; texts are borrowed until the step. False: it is none of this layout. tag_id is
      * the row of weir_tags, where the layout has that. */
-    bool (*bind)(sqlite3_stmt *statement, const weir_sink_row *row, int64_t tag_id);
+    bool (*bind)(weir_sqlite_binding *b, const weir_sink_row *row, int64_t tag_id);
     bool has_tags;
 } weir_sqlite_layout;
 

@@ -140,12 +140,12 @@ static int tag_upsert(struct sqlite *s, weir_sqlite_database *d, const weir_sink
 {
     const char *const texts[] = {tag->name,    tag->unit,        tag->type,
                                  tag->address, tag->labels_json, tag->description};
-    sqlite3_stmt *const statement = d->upsert_tag;
-    (void)sqlite3_bind_text(statement, 1, s->host->store, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(statement, 2, tag->uid);
+    weir_sqlite_binding b = {.statement = d->upsert_tag};
+    weir_sqlite_bind_text(&b, 1, s->host->store);
+    (void)sqlite3_bind_int64(b.statement, 2, tag->uid);
     for (int i = 0; i < 6; i++)
-        (void)sqlite3_bind_text(statement, 3 + i, texts[i], -1, SQLITE_STATIC);
-    return weir_sqlite_run(statement);
+        weir_sqlite_bind_text(&b, 3 + i, texts[i]);
+    return b.code == SQLITE_OK ? weir_sqlite_run(b.statement) : b.code;
 }
 
 static int tag_find(struct sqlite *s, weir_sqlite_database *d, const weir_sink_tag *tag,
@@ -179,7 +179,10 @@ static int row_insert(struct sqlite *s, weir_sqlite_database *d, const weir_sink
     if (code != SQLITE_DONE)
         return code;
     const int64_t id = d->layout->has_tags ? s->tag_ids[row->tag->number] : 0;
-    return d->layout->bind(d->insert, row, id) ? weir_sqlite_run(d->insert) : SQLITE_DONE;
+    weir_sqlite_binding b = {.statement = d->insert};
+    if (!d->layout->bind(&b, row, id))
+        return SQLITE_DONE;
+    return b.code == SQLITE_OK ? weir_sqlite_run(b.statement) : b.code;
 }
 
 /* Constraints and triggers are the tables' own, and speak of a row; so does one that is too big. */
@@ -192,7 +195,7 @@ static bool is_rejection(int code)
 static bool row_failed(weir_sqlite_database *d, int code, size_t at, weir_send_answer *ret)
 {
     if (!is_rejection(code))
-        return weir_sqlite_failed(d, ret);
+        return weir_sqlite_failed(d, code, ret);
     *ret = (weir_send_answer){.result = WEIR_SEND_REJECTED, .first_bad = at};
     (void)snprintf(ret->why, sizeof ret->why, "the database says: %.200s", sqlite3_errmsg(d->db));
     return false;
@@ -222,7 +225,8 @@ static bool cursor_write(struct sqlite *s, weir_sqlite_database *d, const weir_s
     (void)sqlite3_bind_text(d->upsert_cursor, 1, s->host->store, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(d->upsert_cursor, 2, s->host->name, -1, SQLITE_STATIC);
     (void)sqlite3_bind_int64(d->upsert_cursor, 3, (int64_t)seq);
-    return weir_sqlite_run(d->upsert_cursor) == SQLITE_DONE || weir_sqlite_failed(d, ret);
+    return weir_sqlite_run(d->upsert_cursor) == SQLITE_DONE ||
+           weir_sqlite_failed(d, sqlite3_extended_errcode(d->db), ret);
 }
 
 static void sqlite_send(void *state, const weir_sink_row *rows, size_t n, weir_mono deadline,
@@ -254,7 +258,7 @@ static void sqlite_resume(void *state, weir_mono deadline, uint64_t *ret_seq, we
             seq = (uint64_t)sqlite3_column_int64(d->find_cursor, 0);
         (void)sqlite3_reset(d->find_cursor);
         if (code == SQLITE_ROW || code == SQLITE_DONE ? weir_sqlite_commit(d, ret)
-                                                      : weir_sqlite_failed(d, ret)) {
+                                                      : weir_sqlite_failed(d, code, ret)) {
             *ret_seq = seq;
             return;
         }

@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the file knows of the clock of an epoch. */
+/* Whether the clock of an epoch was right, as far as the newest rows tell. */
 
 #include "store/file/trust.h"
 
 #include "blocks/block.h"
+#include "model/sample.h"
 #include "store/file/database.h"
-
-weir_err weir_epoch_find(sqlite3 *db, uint32_t epoch, bool *ret_known, int64_t *ret_offset_us,
-                         weir_error *error)
-{
-    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
-    bool row;
-    weir_err err = weir_db_prepare(db, "SELECT offset FROM epoch WHERE epoch=?", &stmt, error);
-    if (err != WEIR_OK)
-        return err;
-    (void)sqlite3_bind_int64(stmt, 1, epoch);
-    err = weir_db_step(stmt, &row, error);
-    if (err != WEIR_OK)
-        return err;
-    *ret_known = row;
-    *ret_offset_us = row ? sqlite3_column_int64(stmt, 0) : 0;
-    return WEIR_OK;
-}
 
 /* An epoch is trusted as a whole or not at all: any batch of it tells. */
 static weir_err block_trust(sqlite3_stmt *stmt, uint32_t epoch, weir_epoch_trust *ret,

@@ -3,6 +3,8 @@
 
 #include "store/repair/verify.h"
 
+#include "store/file/schema.h"
+
 #include "store/history/testing_history.h"
 #include "store/stats.h"
 
@@ -327,7 +329,7 @@ static void the_numbers_are_those_of_the_store(void **state)
     assert_int_equal(s.first_ts.us, T0);
     assert_int_equal(s.last_ts.us, T0 + 2);
     assert_int_equal(s.created.us, T0);
-    assert_int_equal(s.schema, 2);
+    assert_int_equal(s.schema, SCHEMA_VERSION);
     assert_int_equal(s.level_samples[0], 6);
     assert_true(s.level_bytes[0] > 0 && s.level_bytes[1] == 0);
     assert_true(s.bytes_per_sample == (double)s.level_bytes[0] / 6);

@@ -3,6 +3,7 @@
 
 import csv
 import datetime
+import errno
 import math
 import os
 import pathlib
@@ -16,6 +17,7 @@ import time
 import pytest
 from conftest import BINARY, scaled
 
+import shim
 from sink_driver import Driver, rejected
 
 DAY = 86400 * 1000000
@@ -325,6 +327,36 @@ def test_a_disk_that_fills_up_between_two_files_repeats_nothing(disk):
     assert values(*sorted(disk.glob("x-*.csv")), path) == list(range(1, 12001))
 
 
+@pytest.mark.parametrize("operation", [shim.SYNC, shim.WRITE, shim.WRITE | shim.TRUNCATE | shim.SYNC])
+def test_whichever_call_fails_nothing_is_lost_or_twice(tmp_path, operation):
+    dice, made = random.Random(operation), shim.Shim(str(tmp_path), "*/x*")
+    environment = {**made.environment, "ASAN_OPTIONS": "exitcode=99:verify_asan_link_order=0"}
+    failures, tries = 0, range(0, 24, scaled(4, 1))
+    for after in tries:
+        folder = tmp_path / str(after)
+        folder.mkdir()
+        done, sink = 0, drive(folder / "x.csv", environment, rotate_size="5kB")
+        made.fail(operation, dice.choice([errno.EIO, errno.ENOSPC]), after, dice.choice([1, 2, 3]), dice.random() < 0.5)
+        while done < 400:
+            answer = sink.send(rows(done + 1, 80))
+            if answer["result"] == "delivered":
+                done += 80
+                continue
+            failures += 1
+            assert answer["trouble"] in ("full", "offline"), answer
+            if dice.random() < 0.5:
+                sink.kill()
+                sink = drive(folder / "x.csv", environment, rotate_size="5kB")
+                while (answer := sink.do(op="resume"))["result"] != "delivered":
+                    failures += 1
+                done = answer["seq"]
+        made.heal()
+        with sink:
+            pass
+        assert values(*sorted(folder.glob("x-*.csv")), folder / "x.csv") == list(range(1, done + 1))
+    assert failures >= len(tries) * 2 / 3
+
+
 def test_a_read_only_disk_is_named(disk):
     path = disk / "x.csv"
     with drive(path) as sink:
@@ -335,6 +367,18 @@ def test_a_read_only_disk_is_named(disk):
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         sink.delivered(rows(4, 3))
     assert values(path) == list(range(1, 7))
+
+
+def test_what_comes_after_its_day_was_finished_goes_to_the_file_of_now(tmp_path):
+    with drive(tmp_path / "%F.csv", {"DRIVE_NOW": str(T0 + 10000000)}) as sink:
+        sink.delivered(rows(1, 3))
+    with drive(tmp_path / "%F.csv", {"DRIVE_NOW": str(T0 + DAY)}) as sink:
+        sink.do(op="resume")
+        sink.do(op="idle")
+        sink.delivered(rows(4, 2) + rows(DAY // 1000000 - 1, 1))
+    assert values(tmp_path / "2023-11-14.csv") == [1, 2, 3]
+    assert values(tmp_path / "2023-11-15.csv") == [4, 5, DAY // 1000000 - 1]
+    assert len(list(tmp_path.glob("*.csv"))) == 2
 
 
 @pytest.mark.parametrize("make,word", [(os.mkdir, "a folder"), (os.mkfifo, "a FIFO")])

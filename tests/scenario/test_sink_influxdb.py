@@ -125,6 +125,8 @@ class Driver:
 @pytest.fixture
 def drive():
     drivers = []
+    if not os.access(os.path.join(os.path.dirname(BINARY), "weir-sink-influxdb.so"), os.R_OK):
+        pytest.skip("the sink influxdb is not built (libcurl4-openssl-dev, zlib1g-dev)")
 
     def start(**options):
         drivers.append(Driver(**options))
@@ -505,6 +507,27 @@ def test_a_kept_connection_that_the_server_dropped_costs_nothing(fake, drive):
     assert driver.send(row("m/p", 1))["result"] == "delivered"
     assert driver.send(row("m/p", 2))["result"] == "delivered"  # sent again on another connection
     assert len(fake.requests()) == 3
+
+
+def test_a_sink_that_shall_end_gives_up_within_200_ms(fake, drive):
+    fake.script({"fault": "silent"})
+    driver = drive(url=fake.url, bucket="b")
+    for order in ({"op": "send", "rows": [row("m/p", 1)]}, {"op": "test"}):
+        began = time.monotonic()
+        answer = driver.order(dict(order, ending_ms=300))
+        assert 0.3 <= time.monotonic() - began < 0.5 + 1  # a second for a machine that is busy
+        assert (answer["result"], answer["trouble"]) == ("later", "offline") and "ends" in answer["why"]
+
+
+def test_a_token_file_is_read_again_after_a_refusal(fake, drive, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    driver = drive(url=fake.url, bucket="b", token_file=token)
+    fake.script({}, {"status": 401}, {})
+    for expected, text in (("delivered", "second"), ("later", "second"), ("delivered", "second")):
+        assert driver.send(row("m/p", 1))["result"] == expected
+        token.write_text(text + "\n")
+    assert [r["headers"]["authorization"] for r in fake.requests()] == ["Token first", "Token first", "Token second"]
 
 
 def test_proxies_only_when_asked_for(fake, drive):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The sink sqlite: rows that read back the same, each sample once, in tables of weir's and of others."""
 
+import errno
 import math
 import os
 import random
@@ -13,6 +14,7 @@ import time
 import pytest
 from conftest import BINARY, scaled
 
+import shim
 from sink_driver import Driver, rejected
 
 T0 = 1700000000000000  # 2023-11-14T22:13:20Z
@@ -287,6 +289,35 @@ def test_a_full_disk_is_told_and_goes_on(disk):
         ballast.unlink()
         sink.delivered(rows(101, 5000))
     assert values(path) == list(range(1, 5101))
+
+
+def test_whichever_call_fails_nothing_is_lost_or_twice(tmp_path):
+    dice, made = random.Random(8), shim.Shim(str(tmp_path), "*/x*")
+    environment = {**made.environment, "ASAN_OPTIONS": "exitcode=99:verify_asan_link_order=0"}
+    failures, tries = 0, range(0, 48, scaled(4, 1))
+    for after in tries:
+        folder = tmp_path / str(after)
+        folder.mkdir()
+        done, sink = 0, drive(folder / "x.db", environment)
+        made.fail(shim.SYNC | shim.WRITE | shim.TRUNCATE, dice.choice([errno.EIO, errno.ENOSPC]), after, dice.choice([1, 2, 3]))
+        while done < 400:
+            answer = sink.send(rows(done + 1, 80))
+            if answer["result"] == "delivered":
+                done += 80
+                continue
+            failures += 1
+            assert answer["trouble"] in ("full", "offline"), answer
+            if dice.random() < 0.5:
+                sink.kill()
+                sink = drive(folder / "x.db", environment)
+                while (answer := sink.do(op="resume"))["result"] != "delivered":
+                    failures += 1
+                done = answer["seq"]
+        made.heal()
+        with sink:
+            pass
+        assert values(folder / "x.db") == list(range(1, done + 1))
+    assert failures >= len(tries) * 2 / 3
 
 
 def test_a_read_only_disk_is_named(disk):

@@ -300,14 +300,15 @@ static bool open_store(sim_world *w, weir_error *error)
  * check will show its samples. Less than what was reported is a loss. */
 static void judge_start(sim_world *w, uint64_t seq)
 {
-    const bool is_other = seq != w->committed_seq;
+    /* Also what was committed while an event still waited is not marked as such yet. */
+    const bool is_open = seq != w->committed_seq || w->ledger.n > w->ledger.n_committed;
     if (seq < w->committed_seq)
         sim_world_violation(
             w, "seq %" PRIu64 " was reported as committed, the store begins at %" PRIu64,
             w->committed_seq, seq);
     w->committed_seq = seq;
     sim_world_trace(w, seq);
-    if (is_other && !has_own_plant(w))
+    if (is_open && !has_own_plant(w))
         sim_world_check(w);
     sim_ledger_drop_uncommitted(&w->ledger);
 }

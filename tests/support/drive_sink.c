@@ -15,7 +15,7 @@
  * f64 rows, tags in turn, at `from` + k * `step`, in sends of `batch`, numbered from "after" + 1;
  * the answer has the seconds they took. "deadline": seconds, for each of them. DRIVE_STORE in the
  * environment is the uuid of another store, DRIVE_NOW a wall clock that stands still at these
- * microseconds.
+ * microseconds. "ending_ms" in an order: the sink shall end so long after it came.
  */
 
 #include <inttypes.h>
@@ -40,6 +40,7 @@ static struct driver {
     weir_sink_tag *tags;
     size_t n_tags;
     uint64_t seq;
+    weir_mono ending; /* 0: not */
 } driver;
 
 static _Noreturn void fail(const char *what, const char *why)
@@ -289,6 +290,8 @@ static json_t *op_schema(const void *options)
 static json_t *order_do(const json_t *order, const void *options)
 {
     const char *op = text_of(order, "op", "");
+    const int64_t ending_ms = int_of(order, "ending_ms", 0);
+    driver.ending.us = ending_ms ? weir_system_mono().us + ending_ms * WEIR_MS : 0;
     if (strcmp(op, "send") == 0)
         return op_send(order);
     if (strcmp(op, "generate") == 0)
@@ -359,7 +362,7 @@ static weir_wall host_wall(void *data)
 static bool host_is_ending(void *data)
 {
     (void)data;
-    return false;
+    return driver.ending.us && weir_mono_reached(weir_system_mono(), driver.ending);
 }
 
 static void host_log(void *data, weir_log_level level, const char *event, const char *text)

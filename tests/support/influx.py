@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""InfluxDB and VictoriaMetrics in folders and on ports of one's own."""
+
+import base64
+import json
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from conftest import wait_until
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def http(url, form=None, user=None):
+    request = urllib.request.Request(url, urllib.parse.urlencode(form).encode() if form else None)
+    if user:
+        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(user).encode()).decode())
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return reply.read().decode()
+
+
+class Server:
+    """A database in a folder of its own, on a port of its own."""
+
+    def __init__(self, folder, command, ready):
+        self.folder, self.command, self.ready, self.process = folder, command, ready, None
+        self.start()
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
+        wait_until(f"{self.command[0]} answers", self.is_ready, 60)
+
+    def is_ready(self):
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            http(self.ready)
+            return True
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+INFLUX_CONF = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+[monitor]
+  store-enabled = false
+[http]
+  bind-address = "127.0.0.1:{port}"
+  log-enabled = false
+  {http}
+"""
+
+
+class Influx(Server):
+    def __init__(self, tmp_path, http_options=""):
+        folder = tmp_path / "influx"
+        folder.mkdir()
+        port = free_port()
+        self.url, self.user = f"http://127.0.0.1:{port}", None
+        (folder / "conf").write_text(INFLUX_CONF.format(rpc=free_port(), port=port, folder=folder, http=http_options))
+        super().__init__(folder, ["/usr/bin/influxd", "-config", str(folder / "conf")], self.url + "/ping")
+
+    def query(self, statement, database="plant"):
+        """The rows of the one series that answers, as dictionaries."""
+        answer = json.loads(http(f"{self.url}/query?db={database}&epoch=ns", {"q": statement}, self.user))
+        assert "error" not in answer["results"][0], answer
+        return [dict(zip(series["columns"], row), **series.get("tags", {}))
+                for series in answer["results"][0].get("series", []) for row in series["values"]]
