@@ -218,7 +218,7 @@ def test_an_order_for_a_sink_that_is_not_there_names_those_that_are(weir):
 
 @pytest.mark.skipif(not is_installed(), reason="influxd is not installed")
 def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
-    server = InfluxServer(weir.tmp_path / "influx")
+    server = InfluxServer(weir.tmp_path)
     try:
         server.query("CREATE DATABASE plant")
         server.write("plant", "modbus,host=other power=1i")  # from now on power is an integer there
@@ -245,7 +245,7 @@ def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
         wait_until("nothing set aside", lambda: listed(weir, daemon.data_dir, "office")["quarantined"] == 0, 60)
         daemon.stop()
     finally:
-        server.stop()
+        server.kill()
 
 
 def test_no_log_status_or_table_shows_a_secret(weir):

@@ -74,7 +74,7 @@ class World:
             self.postgres.sql("CREATE TABLE narrow(tag_id int, ts timestamptz); ALTER TABLE narrow OWNER TO weir; "
                               "CREATE TABLE kept(id int)", "plant")
         if is_installed():
-            self.influx = InfluxServer(folder / "influx")
+            self.influx = InfluxServer(folder)
             self.influx.query("CREATE DATABASE plant")
             self.influx.query(f"CREATE USER weir WITH PASSWORD '{SECRET}'")
             self.influx.query('GRANT ALL ON "plant" TO "weir"')
@@ -95,7 +95,7 @@ class World:
         if self.postgres:
             self.postgres.remove()
         if self.influx:
-            self.influx.stop()
+            self.influx.kill()
 
 
 @pytest.fixture(scope="module")
