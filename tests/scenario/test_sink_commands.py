@@ -163,6 +163,7 @@ def test_a_running_weir_is_paused_and_resumed_and_loses_nothing(weir):
     order(weir, "pause", "files", "--data-dir", daemon.data_dir)
     wait_until("paused", lambda: listed(weir, daemon.data_dir)["state"] == "paused")
     wait_until("a backlog", lambda: listed(weir, daemon.data_dir)["backlog"] > 4)
+    assert listed(weir, daemon.data_dir)["remedy"] == "weir sink resume files"
     assert listed(weir, daemon.data_dir, "trash")["state"] == "online"
     order(weir, "resume", "files", "--data-dir", daemon.data_dir)
     wait_until("no backlog", lambda: (found := listed(weir, daemon.data_dir))["state"] == "online" and found["backlog"] < 4)
