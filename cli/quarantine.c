@@ -22,11 +22,23 @@ struct look {
     const char *sink, *pattern;
     FILE *file;
     weir_format format;
-    int64_t limit; /* -1: all */
+    bool whole; /* all rows, oldest first; else the newest */
 };
 
-#define ROWS_SQL  "SELECT * FROM rejected WHERE sink=?1 AND tag GLOB ?2 LIMIT ?3"
-#define COUNT_SQL "SELECT count(*) FROM rejected WHERE sink=?1 AND tag GLOB ?2"
+#define OF_SQL    " FROM rejected WHERE sink=?1 AND tag GLOB ?2"
+#define LIST_SQL  "SELECT *" OF_SQL " ORDER BY seq DESC LIMIT ?3"
+#define ALL_SQL   "SELECT *" OF_SQL " ORDER BY seq"
+#define COUNT_SQL "SELECT count(*)" OF_SQL
+
+/* To SQLite's GLOB a bracket begins a set of characters; in our patterns it is itself. */
+static void add_glob(weir_text *t, const char *pattern)
+{
+    for (; *pattern; pattern++)
+        if (*pattern == '[')
+            weir_text_add(t, "[[]");
+        else
+            weir_text_add_char(t, *pattern);
+}
 
 static weir_err look_fail(sqlite3 *db, weir_error *error)
 {
@@ -40,7 +52,9 @@ static weir_err look_prepare(const struct look *look, sqlite3 *db, const char *s
     if (sqlite3_prepare_v2(db, sql, -1, ret, NULL) != SQLITE_OK)
         return look_fail(db, error);
     (void)sqlite3_bind_text(*ret, 1, look->sink, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(*ret, 2, look->pattern, -1, SQLITE_STATIC);
+    WEIR_TEXT_AUTO glob = WEIR_TEXT_INIT;
+    add_glob(&glob, look->pattern);
+    (void)sqlite3_bind_text(*ret, 2, weir_text_get(&glob), -1, SQLITE_TRANSIENT);
     return WEIR_OK;
 }
 
@@ -79,7 +93,7 @@ static weir_err look_count(const struct look *look, sqlite3 *db, weir_error *err
         else if (n > LIST_MAX)
             weir_command_note(
                 look->in,
-                "%lld rows are set aside, %d of them are shown: `weir sink quarantine "
+                "%lld rows are set aside, the newest %d are shown: `weir sink quarantine "
                 "export %s` writes all",
                 (long long)n, LIST_MAX, look->sink);
     }
@@ -95,13 +109,13 @@ static weir_err look_do(const struct look *look, const char *data_dir, weir_erro
     if (err)
         return err;
     sqlite3 *db = weir_query_db(query);
-    err = look_prepare(look, db, ROWS_SQL, &statement, error);
-    if (err == WEIR_OK) {
-        (void)sqlite3_bind_int64(statement, 3, look->limit);
+    err = look_prepare(look, db, look->whole ? ALL_SQL : LIST_SQL, &statement, error);
+    if (err == WEIR_OK && !look->whole)
+        (void)sqlite3_bind_int64(statement, 3, LIST_MAX);
+    if (err == WEIR_OK)
         err = look_rows(look, statement, error);
-    }
     (void)sqlite3_finalize(statement);
-    return err == WEIR_OK && look->limit >= 0 ? look_count(look, db, error) : err;
+    return err == WEIR_OK && !look->whole ? look_count(look, db, error) : err;
 }
 
 static struct look look_of(const weir_invocation *in)
@@ -111,8 +125,7 @@ static struct look look_of(const weir_invocation *in)
                          .sink = in->args[2],
                          .pattern = options->tag,
                          .file = stdout,
-                         .format = (weir_format)options->format,
-                         .limit = -1};
+                         .format = (weir_format)options->format};
 }
 
 static const char *look_data_dir(const weir_invocation *in, weir_error *error)
@@ -127,7 +140,6 @@ static int quarantine_list(const weir_invocation *in)
     weir_error error = WEIR_ERROR_INIT;
     struct look look = look_of(in);
     const char *data_dir = look_data_dir(in, &error);
-    look.limit = LIST_MAX;
     if (!data_dir || look_do(&look, data_dir, &error))
         return weir_command_fail(in, &error);
     return WEIR_EXIT_OK;
@@ -143,6 +155,7 @@ static int quarantine_export(const weir_invocation *in)
     const char *data_dir = look_data_dir(in, &error);
     if (!data_dir || weir_export_file_open(&file, options->output, in->arena, &error))
         return weir_command_fail(in, &error);
+    look.whole = true;
     look.file = file.stream;
     look.format = look.format == WEIR_FORMAT_AUTO ? WEIR_FORMAT_CSV : look.format;
     weir_err err = look_do(&look, data_dir, &error);

@@ -234,13 +234,20 @@ static void post_cursor(weir_delivery *d)
         d->moved = !d->host->on_cursor(d->host->data, d->done.seq, d->done.spans, d->done.n);
 }
 
+static void tell_paused(weir_delivery *d)
+{
+    char remedy[sizeof d->remedy];
+    (void)snprintf(remedy, sizeof remedy, "weir sink resume %.128s", d->config->name);
+    weir_delivery_set_state(d, "paused", "", remedy);
+}
+
 static weir_mono work(weir_delivery *d)
 {
     const weir_mono now = d->host->now(d->host->data);
     weir_mono next = WEIR_MONO_NEVER;
     if (d->paused) {
         weir_delivery_drop_batch(d);
-        weir_delivery_set_state(d, "paused", "", "weir sink resume");
+        tell_paused(d);
         return idle(d, WEIR_MONO_NEVER);
     }
     if (!weir_mono_reached(now, d->wait_until))

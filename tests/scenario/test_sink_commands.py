@@ -3,11 +3,12 @@
 
 import json
 import os
+import re
 import socket
 
 import pytest
-from conftest import wait_until
-from influxserver import InfluxServer, is_installed
+from conftest import ROOT, wait_until
+from influx_with_users import InfluxServer, is_installed
 from oracle import simdev_config, simdev_points
 
 PLANT = {
@@ -162,6 +163,7 @@ def test_a_running_weir_is_paused_and_resumed_and_loses_nothing(weir):
     order(weir, "pause", "files", "--data-dir", daemon.data_dir)
     wait_until("paused", lambda: listed(weir, daemon.data_dir)["state"] == "paused")
     wait_until("a backlog", lambda: listed(weir, daemon.data_dir)["backlog"] > 4)
+    assert listed(weir, daemon.data_dir)["remedy"] == "weir sink resume files"
     assert listed(weir, daemon.data_dir, "trash")["state"] == "online"
     order(weir, "resume", "files", "--data-dir", daemon.data_dir)
     wait_until("no backlog", lambda: (found := listed(weir, daemon.data_dir))["state"] == "online" and found["backlog"] < 4)
@@ -217,7 +219,7 @@ def test_an_order_for_a_sink_that_is_not_there_names_those_that_are(weir):
 
 @pytest.mark.skipif(not is_installed(), reason="influxd is not installed")
 def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
-    server = InfluxServer(weir.tmp_path / "influx")
+    server = InfluxServer(weir.tmp_path)
     try:
         server.query("CREATE DATABASE plant")
         server.write("plant", "modbus,host=other power=1i")  # from now on power is an integer there
@@ -228,6 +230,10 @@ def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
         done = weir.run("sink", "quarantine", "list", "office", "--data-dir", daemon.data_dir, "--format", "json")
         rows = json.loads(done.stdout)
         assert {row["tag"] for row in rows} <= {"m1/power", "m2/power"} and "float" in rows[0]["why"], rows[0]
+        assert [row["seq"] for row in rows] == sorted((row["seq"] for row in rows), reverse=True)
+        for pattern, is_found in (("m?/power", True), ("m[12]/power", False)):  # a bracket is a bracket
+            found = weir.json("sink", "quarantine", "list", "office", "--data-dir", daemon.data_dir, "-t", pattern)
+            assert bool(found) == is_found, pattern
         target = weir.tmp_path / "aside.csv"
         order(weir, "quarantine", "export", "office", "--data-dir", daemon.data_dir, "-t", "m1/*", "-o", target)
         lines = target.read_text().splitlines()
@@ -240,7 +246,28 @@ def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
         wait_until("nothing set aside", lambda: listed(weir, daemon.data_dir, "office")["quarantined"] == 0, 60)
         daemon.stop()
     finally:
-        server.stop()
+        server.kill()
+
+
+def test_no_log_status_or_table_shows_a_secret(weir):
+    secret = "Hunter2-never-shown"
+    weir.environment["PLANT_PASSWORD"] = secret
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = weir.write_config(plant({"name": "a", "type": "influxdb", "url": url, "database": "x", "username": "u", "password": secret},
+                                     {"name": "b", "type": "influxdb", "url": url, "bucket": "x", "token": "${PLANT_PASSWORD}"}))
+    daemon = weir.start(config, None, True, "-v")
+    wait_until("offline", lambda: {row["state"] for row in weir.json("sink", "list", "--data-dir", daemon.data_dir)} == {"offline"})
+    said = [daemon.log(), json.dumps(daemon.status()), json.dumps(daemon.sql("select * from sinks")),
+            json.dumps(daemon.sql("select * from events"))]
+    for command in (["check"], ["check", "--live"], ["sink", "test"], ["sink", "schema", "a"]):
+        done = weir.run(*command, "-c", config)
+        said += [done.stdout, done.stderr]
+    daemon.stop()
+    assert not any(secret in text for text in said)
+    with open(os.path.join(daemon.data_dir, "data.db"), "rb") as file:
+        assert secret.encode() not in file.read()
 
 
 # --- weir check --live ------------------------------------------------------------------------
@@ -301,3 +328,23 @@ def test_live_says_what_is_wrong_and_what_to_do_next(weir, peers):
     assert "closed" in rows["device", "m2"]["cause"]
     assert rows["sink", "trash"]["state"] == "ok"
     assert not os.path.exists(weir.tmp_path / "weir-data")
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+def yaml_blocks():
+    """Every block of the documents that begins with sinks:, as (where, text)."""
+    for name in ("README.md", "docs/sinks.md", "docs/sinks-postgres.md", "docs/sinks-influxdb.md"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+            text = file.read()
+        fenced = re.findall(r"```yaml\n(sinks:\n.*?)```", text, re.S)
+        indented = [re.sub(r"(?m)^    ", "", block) for block in re.findall(r"(?m)(^    sinks:\n(?:    .*\n)+)", text)]
+        yield from ((f"{name}-{i}", block) for i, block in enumerate(fenced + indented))
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=where) for where, block in yaml_blocks()])
+def test_what_the_documents_show_is_valid(weir, block):
+    for name in re.findall(r"\$\{(\w+)\}", block):
+        weir.environment[name] = "secret"
+    done = weir.run("check", "-c", weir.write_config(block))
+    assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ import threading
 import pytest
 from certificates import Certificates
 from conftest import PYTHON, SUPPORT, Helper, Weir
-from influxserver import InfluxServer, is_installed
+from influx_with_users import InfluxServer, is_installed
 from pgserver import PgServer, free_port, programs
 
 SECRET = "Hunter2-never-shown"
@@ -74,7 +74,7 @@ class World:
             self.postgres.sql("CREATE TABLE narrow(tag_id int, ts timestamptz); ALTER TABLE narrow OWNER TO weir; "
                               "CREATE TABLE kept(id int)", "plant")
         if is_installed():
-            self.influx = InfluxServer(folder / "influx")
+            self.influx = InfluxServer(folder)
             self.influx.query("CREATE DATABASE plant")
             self.influx.query(f"CREATE USER weir WITH PASSWORD '{SECRET}'")
             self.influx.query('GRANT ALL ON "plant" TO "weir"')
@@ -95,7 +95,7 @@ class World:
         if self.postgres:
             self.postgres.remove()
         if self.influx:
-            self.influx.stop()
+            self.influx.kill()
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ TURNS = {
                             REFUSED),
     "csv: a disk that only reads": (csv(lambda folder: "/proc/out.csv"), "misconfigured", ["/proc"], [], REFUSED),
     "csv: a file where a folder should be": (csv(csv_through_a_file), "misconfigured", ["file"], [], REFUSED),
-    "csv: a folder": (csv(str), "misconfigured", ["directory"], ["path"], REFUSED),
+    "csv: a folder": (csv(str), "misconfigured", ["folder"], ["path"], REFUSED),
 }
 
 
