@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "sinks/noop/noop.h"
+#include "sinks/stdout/stdout.h"
 
 enum { TYPES_MAX = 64 };
 
 static const weir_sink_type *const built_in[] = {
     &weir_sink_noop,
+    &weir_sink_stdout,
     NULL,
 };
 

@@ -26,3 +26,9 @@ typedef struct weir_line_tag {
  */
 void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
                    uint32_t epoch);
+
+/* Adds a JSON object and a newline: time, tag, value, unit, quality, cause, epoch; unit, cause and
+ * epoch only where there is one. Integers above 2^63-1, NaN, infinities and bytes are text. The
+ * measurement and the device are not in it. */
+void weir_line_add_json(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
+                        uint32_t epoch);
