@@ -116,7 +116,7 @@ static void daemon_open(struct daemon *d)
     assert_non_null(mkdtemp(d->dir));
     weir_text_format(
         &yaml,
-        "data_dir: %s\nstore: {max_loss: 50ms}\nconnections: [{name: sim, uri: "
+        "data_dir: %s\nstore: {max_loss: 100ms}\nconnections: [{name: sim, uri: "
         "\"simulated:\"}]\ndevices: [{name: \"d{unit_id}\", unit_id: 1-20, connection: "
         "sim, interval: 50ms, points: [{name: a, register: holding, address: 0, type: "
         "uint16}]}]\n",
