@@ -51,29 +51,6 @@ static bool put_csv(weir_sample_writer *w, const weir_line_tag *tag, const weir_
     return !value->failed && weir_output_row(w->csv, cells);
 }
 
-static void line_add_json(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
-                          uint32_t epoch)
-{
-    const weir_cause cause = weir_quality_cause(sample->quality);
-    char time[28];
-    weir_wall_format(sample->ts, time);
-    weir_text_format(t, "{\"time\":\"%s\",\"tag\":", time);
-    weir_text_add_json(t, tag->name, strlen(tag->name));
-    weir_text_add(t, ",\"value\":");
-    weir_value_format_json(&sample->value, t);
-    if (*tag->unit) {
-        weir_text_add(t, ",\"unit\":");
-        weir_text_add_json(t, tag->unit, strlen(tag->unit));
-    }
-    weir_text_format(t, ",\"quality\":\"%s\"",
-                     weir_class_text(weir_quality_class(sample->quality)));
-    if (cause != WEIR_CAUSE_NONE)
-        weir_text_format(t, ",\"cause\":\"%s\"", weir_cause_word(cause));
-    if (epoch)
-        weir_text_format(t, ",\"epoch\":%u", epoch);
-    weir_text_add(t, "}\n");
-}
-
 bool weir_sample_writer_put(weir_sample_writer *w, const weir_line_tag *tag,
                             const weir_sample *sample, uint32_t epoch)
 {
@@ -81,7 +58,7 @@ bool weir_sample_writer_put(weir_sample_writer *w, const weir_line_tag *tag,
         return put_csv(w, tag, sample, epoch);
     weir_text_clear(&w->line);
     if (w->format == WEIR_SAMPLES_JSONL)
-        line_add_json(&w->line, tag, sample, epoch);
+        weir_line_add_json(&w->line, tag, sample, epoch);
     else
         weir_line_add(&w->line, tag, sample, epoch);
     return !w->line.failed && fwrite(weir_text_get(&w->line), w->line.length, 1, w->file) == 1;

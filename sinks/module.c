@@ -16,14 +16,12 @@
 #include "sinks/csv/csv.h"
 #include "sinks/noop/noop.h"
 #include "sinks/sqlite/sqlite.h"
+#include "sinks/stdout/stdout.h"
 
 enum { TYPES_MAX = 64 };
 
 static const weir_sink_type *const built_in[] = {
-    &weir_sink_csv,
-    &weir_sink_noop,
-    &weir_sink_sqlite,
-    NULL,
+    &weir_sink_csv, &weir_sink_noop, &weir_sink_sqlite, &weir_sink_stdout, NULL,
 };
 
 /* What was loaded stays: its code may be running on other threads. */

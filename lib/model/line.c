@@ -180,3 +180,26 @@ void weir_line_add(weir_text *t, const weir_line_tag *tag, const weir_sample *sa
     weir_line_add_time(t, sample->ts, 1);
     weir_text_add_char(t, '\n');
 }
+
+void weir_line_add_json(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
+                        uint32_t epoch)
+{
+    const weir_cause cause = weir_quality_cause(sample->quality);
+    char time[28];
+    weir_wall_format(sample->ts, time);
+    weir_text_format(t, "{\"time\":\"%s\",\"tag\":", time);
+    weir_text_add_json(t, tag->name, strlen(tag->name));
+    weir_text_add(t, ",\"value\":");
+    weir_value_format_json(&sample->value, t);
+    if (*tag->unit) {
+        weir_text_add(t, ",\"unit\":");
+        weir_text_add_json(t, tag->unit, strlen(tag->unit));
+    }
+    weir_text_format(t, ",\"quality\":\"%s\"",
+                     weir_class_text(weir_quality_class(sample->quality)));
+    if (cause != WEIR_CAUSE_NONE)
+        weir_text_format(t, ",\"cause\":\"%s\"", weir_cause_word(cause));
+    if (epoch)
+        weir_text_format(t, ",\"epoch\":%u", epoch);
+    weir_text_add(t, "}\n");
+}

@@ -40,3 +40,9 @@ void weir_line_add_fields(weir_text *t, const weir_sample *sample);
 void weir_line_add_time(weir_text *t, weir_wall ts, int64_t unit_ns);
 /* A value as a string field has it, in quotes. */
 void weir_line_add_string(weir_text *t, const char *text, size_t n);
+
+/* Adds a JSON object and a newline: time, tag, value, unit, quality, cause, epoch; unit, cause and
+ * epoch only where there is one. Integers above 2^63-1, NaN, infinities and bytes are text. The
+ * measurement and the device are not in it. */
+void weir_line_add_json(weir_text *t, const weir_line_tag *tag, const weir_sample *sample,
+                        uint32_t epoch);

@@ -21,6 +21,8 @@ def main():
     planted = run("--seed", "1", "--days", "20", "--devices", "8", "--plant", "no-sync")
     assert planted[0] == 1 and "violation: seed 1, 20" in planted[1], planted
     assert run("--seed", "1", "--days", "20", "--devices", "8", "--plant", "no-sync") == planted, "the violation did not replay"
+    forgotten = run("--seed", "1", "--days", "3", "--devices", "4", "--faults", "60", "--sinks", "3", "--plant", "lost-backlog")
+    assert forgotten[0] == 1 and "was committed and never arrived" in forgotten[1], forgotten
     assert run("--seed", "1", "--only", "nothing")[0] == 2
 
 
