@@ -158,11 +158,10 @@ static void a_copy_drops_cursors_and_a_takeover_keeps_them(void **state)
         (void)declare(dir, takeover ? NULL : "test");
         assert_string_equal(testing_file_sql(dir, "SELECT count(*) FROM cursor"),
                             takeover ? "1" : "0");
-        assert_string_equal(
-            testing_file_sql(dir, "SELECT (SELECT count(*) FROM sink_order),"
-                                  " (SELECT count(*) FROM set_aside),"
-                                  " (SELECT count(*) FROM set_aside_retry)"),
-            takeover ? "1|1|1" : "0|0|0");
+        assert_string_equal(testing_file_sql(dir, "SELECT (SELECT count(*) FROM sink_order),"
+                                                  " (SELECT count(*) FROM set_aside),"
+                                                  " (SELECT count(*) FROM set_aside_retry)"),
+                            takeover ? "1|1|1" : "0|0|0");
         assert_string_equal(testing_file_sql(dir, "SELECT hex(state) FROM fresh"),
                             takeover ? "01" : "");
         assert_string_equal(testing_file_sql(dir, "SELECT value FROM meta WHERE key='name'"),

@@ -542,11 +542,11 @@ def test_a_query_that_asks_for_too_much_is_told_what_to_ask_for(weir, history, q
 
 
 def flip_history(data_dir):
-    """Zeros over pages in the midst, where segments are."""
+    """Zeros over pages behind the midst, where segments are."""
     path = data_dir / "data.db"
     size = path.stat().st_size // 4096
     with open(path, "r+b") as file:
-        file.seek(size // 3 * 4096)
+        file.seek(size // 2 * 4096)
         file.write(bytes(size // 3 * 4096))
 
 
