@@ -478,7 +478,7 @@ weir_err weir_control_start(weir_collector *collector, const weir_catalog *catal
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         c->clients[i].fd = -1;
     c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;
-    weir_err err = weir_historians_new(catalog->store.data_dir, NULL,
+    weir_err err = weir_historians_new(weir_collector_store_dir(collector), NULL,
                                        weir_collector_postbox(collector), &c->historians, error);
     if (!err)
         err = control_start(c, error);

@@ -205,8 +205,8 @@ static weir_err sink_open(struct sink *s, weir_error *error)
 {
     weir_err err = WEIR_OK;
     if (!s->take)
-        err =
-            weir_take_open(s->all->catalog->store.data_dir, NULL, s->config->name, &s->take, error);
+        err = weir_take_open(weir_collector_store_dir(s->all->collector), NULL, s->config->name,
+                             &s->take, error);
     if (err == WEIR_OK)
         err = weir_delivery_new(s->config, s->take, &s->host, &s->delivery, error);
     return err;

@@ -18,8 +18,8 @@
  */
 typedef struct weir_take weir_take;
 
-/* data_dir: as weir_store_dir says. name: the consumer, whose cursor, orders and set-aside rows are meant below; copied. Errors of
- * weir_query_open. */
+/* data_dir: as weir_store_dir says. name: the consumer, whose cursor, orders and set-aside rows are
+ * meant below; copied. Errors of weir_query_open. */
 weir_err weir_take_open(const char *data_dir, const char *vfs, const char *name, weir_take **ret,
                         weir_error *error) WEIR_MUST_CHECK;
 void weir_take_close(weir_take *take); /* accepts NULL */

@@ -14,7 +14,7 @@ import pytest
 import influx
 import pgserver
 from conftest import scaled, wait_until
-from oracle import simdev_points
+from oracle import simdev_config, simdev_points
 
 SAMPLES = "select tag, ts, epoch, kind, hex(bits) as bits, quality, cause from samples"
 UNITS = 10
@@ -257,3 +257,14 @@ def test_servers_and_daemon_killed_under_load_lose_and_invent_nothing(plant, dic
         plant.influx.start()
     plant.drain()
     plant.check()
+
+
+def test_a_store_in_memory_feeds_sinks_too(weir, peers, tmp_path):
+    path = tmp_path / "out.csv"
+    config = simdev_config(peers.simdev().port, "1-3", simdev_points(4), "100ms")
+    config["sinks"] = [{"name": "out", "type": "csv", "path": str(path)}]
+    daemon = weir.start(config, "memory", False)
+    wait_until("a hundred lines", lambda: path.exists() and path.read_text().count("\n") > 100)
+    daemon.stop()
+    lines = path.read_text().splitlines()
+    assert len(lines) == len(set(lines)) and not (tmp_path / "memory").exists()
