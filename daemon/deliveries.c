@@ -43,7 +43,6 @@ struct sink {
 };
 
 struct weir_deliveries {
-    const weir_catalog *catalog;
     weir_collector *collector;
     uint64_t seed;
     atomic_bool ending;
@@ -205,8 +204,8 @@ static weir_err sink_open(struct sink *s, weir_error *error)
 {
     weir_err err = WEIR_OK;
     if (!s->take)
-        err =
-            weir_take_open(s->all->catalog->store.data_dir, NULL, s->config->name, &s->take, error);
+        err = weir_take_open(weir_collector_store_dir(s->all->collector), NULL, s->config->name,
+                             &s->take, error);
     if (err == WEIR_OK)
         err = weir_delivery_new(s->config, s->take, &s->host, &s->delivery, error);
     return err;
@@ -283,7 +282,6 @@ weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_de
     if (!all)
         return weir_fail(error, WEIR_ENOMEM, "the sinks");
     weir_random random = {seed ? seed : (uint64_t)weir_system_mono().us};
-    all->catalog = catalog;
     all->n = catalog->n_sinks;
     all->records_next = all->states_next = weir_system_mono();
     (void)pthread_condattr_init(&attributes);

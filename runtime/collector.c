@@ -614,6 +614,11 @@ weir_postbox *weir_collector_postbox(weir_collector *collector)
     return collector->postbox;
 }
 
+const char *weir_collector_store_dir(const weir_collector *collector)
+{
+    return collector->store ? weir_store_dir(collector->store) : NULL;
+}
+
 const weir_identity *weir_collector_identity(const weir_collector *collector)
 {
     return collector->store ? weir_store_identity(collector->store) : NULL;
