@@ -43,7 +43,6 @@ struct sink {
 };
 
 struct weir_deliveries {
-    const weir_catalog *catalog;
     weir_collector *collector;
     uint64_t seed;
     atomic_bool ending;
@@ -283,7 +282,6 @@ weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_de
     if (!all)
         return weir_fail(error, WEIR_ENOMEM, "the sinks");
     weir_random random = {seed ? seed : (uint64_t)weir_system_mono().us};
-    all->catalog = catalog;
     all->n = catalog->n_sinks;
     all->records_next = all->states_next = weir_system_mono();
     (void)pthread_condattr_init(&attributes);

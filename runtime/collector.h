@@ -73,7 +73,7 @@ weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, u
  * weir_collector_stop. */
 weir_postbox *weir_collector_postbox(weir_collector *collector);
 
-/* What to open for reading it, also when it is in memory: for weir_take_open. NULL when once. */
+/* Where readers of this process find the store, also one in memory; NULL when once. */
 const char *weir_collector_store_dir(const weir_collector *collector);
 
 /* Which store this is; NULL when once. Any thread. */

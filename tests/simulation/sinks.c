@@ -323,7 +323,8 @@ static void check_sink(sim_world *w, sim_sink *s, weir_query *query)
     (void)sqlite3_finalize(row);
     for (size_t i = 0; i < s->n_arrivals; i++)
         arrived += s->arrivals[i].n > 0;
-    if (arrived != judged) {
+    /* With limits of the store, what has arrived may be gone from there by now. */
+    if (arrived != judged && !w->config.store) {
         s->n_invented += arrived - judged;
         sim_world_violation(w, "sink %s: %" PRIu64 " rows arrived that are not in the store",
                             s->name, arrived - judged);
