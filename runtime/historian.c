@@ -25,6 +25,7 @@ struct historian {
     char name[WEIR_HISTORIAN_NAME_MAX + sizeof WEIR_HISTORIAN_PREFIX]; /* the cursor's; "": free */
     weir_take *take;
     bool known;            /* it has a cursor, or will have with the next commit */
+    bool removed;          /* it has none, though the store may not know yet */
     uint64_t acknowledged; /* ahead of the store's cursor until that is committed */
     uint64_t given;        /* the highest that was given to it; 0: not since the start */
     weir_span gaps[WEIR_CURSOR_SPANS_MAX]; /* behind acknowledged: recorded as such already */
@@ -82,6 +83,17 @@ static struct historian *place_find(weir_historians *historians, const char *cur
     return NULL;
 }
 
+static struct historian *place_free(weir_historians *historians)
+{
+    struct historian *h = place_find(historians, "");
+    for (size_t i = 0; !h && i < WEIR_HISTORIANS_MAX; i++)
+        if (historians->items[i].removed) {
+            h = &historians->items[i];
+            historian_forget(h);
+        }
+    return h;
+}
+
 /* Where its cursor is, if it has one: asked once, as the store may be a commit behind. */
 static weir_err historian_open(weir_historians *historians, struct historian *h, const char *cursor,
                                weir_error *error)
@@ -112,7 +124,7 @@ static weir_err historian_find(weir_historians *historians, const char *name,
     (void)snprintf(cursor, sizeof cursor, WEIR_HISTORIAN_PREFIX "%s", name);
     struct historian *h = place_find(historians, cursor);
     if (!h) {
-        h = place_find(historians, "");
+        h = place_free(historians);
         if (!h)
             return weir_fail(error, WEIR_ELIMIT,
                              "there are %d historians already: `weir historian remove NAME` the "
@@ -133,7 +145,8 @@ static weir_err historian_known(weir_historians *historians, const char *name,
     if (err != WEIR_OK)
         return err;
     if (!h->known) {
-        historian_forget(h);
+        if (!h->removed)
+            historian_forget(h);
         return weir_fail(error, WEIR_ENOTFOUND,
                          "no historian '%s' has read yet: `weir historian read %s` makes it known",
                          name, name);
@@ -159,6 +172,7 @@ static weir_err cursor_move(weir_historians *historians, struct historian *h, ui
     if (err != WEIR_OK)
         return err;
     h->known = true;
+    h->removed = false;
     h->acknowledged = seq;
     return WEIR_OK;
 }
@@ -375,7 +389,11 @@ weir_err weir_historian_remove(weir_historians *historians, const char *name, we
     /* What it has "acknowledged" pins nothing, and a detached cursor is shown no more. */
     if (err == WEIR_OK)
         err = weir_postbox_detach(historians->box, h->name, head.committed_seq, error);
-    if (err == WEIR_OK)
-        historian_forget(h);
-    return err;
+    if (err != WEIR_OK)
+        return err;
+    h->known = false;
+    h->removed = true;
+    h->given = 0;
+    h->n_gaps = 0;
+    return WEIR_OK;
 }

@@ -179,6 +179,8 @@ def test_the_command_does_what_a_program_does(weir, config):
     assert weir.run("historian", "acknowledge", "hand", *place).returncode == 2
     assert weir.run("historian", "remove", "hand", *place).returncode == 0
     assert weir.run("historian", "acknowledge", "hand", "--cursor", cursor, *place).returncode == 1
+    anew = weir.json("historian", "read", "hand", "--limit", "30", *place)
+    assert anew[0]["seq"] <= rows[0]["seq"], "it begins anew"
     daemon.stop()
     gone = weir.run("historian", "read", "hand", *place)
     assert gone.returncode == 4 and "weir run" in gone.stderr
