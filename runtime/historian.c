@@ -140,7 +140,7 @@ static weir_err historian_find(weir_historians *historians, const char *name,
 static weir_err historian_known(weir_historians *historians, const char *name,
                                 struct historian **ret, weir_error *error)
 {
-    struct historian *h;
+    struct historian *h = NULL;
     weir_err err = historian_find(historians, name, &h, error);
     if (err != WEIR_OK)
         return err;
@@ -274,7 +274,7 @@ weir_err weir_historian_get(weir_historians *historians, const weir_historian_wi
                             weir_historian_on_rows *call, void *data, weir_historian_read *ret,
                             weir_error *error)
 {
-    struct historian *h;
+    struct historian *h = NULL;
     weir_take_head head;
     weir_err err = historian_find(historians, wish->name, &h, error);
     if (err == WEIR_OK)
@@ -316,7 +316,7 @@ static weir_err acknowledge(weir_historians *historians, struct historian *h, ui
 weir_err weir_historian_acknowledge(weir_historians *historians, const char *name, uint64_t seq,
                                     uint64_t *ret_seq, weir_error *error)
 {
-    struct historian *h;
+    struct historian *h = NULL;
     weir_take_head head;
     weir_err err = historian_known(historians, name, &h, error);
     if (err == WEIR_OK)
@@ -343,7 +343,7 @@ static uint64_t rows_until(const weir_take_chunk *chunk, int64_t ts, bool *ret_l
 weir_err weir_historian_acknowledge_time(weir_historians *historians, const char *name,
                                          weir_wall ts, uint64_t *ret_seq, weir_error *error)
 {
-    struct historian *h;
+    struct historian *h = NULL;
     weir_take_head head;
     bool later = false, any = true;
     weir_err err = historian_known(historians, name, &h, error);
@@ -372,7 +372,7 @@ weir_err weir_historian_acknowledge_time(weir_historians *historians, const char
 weir_err weir_historian_store(weir_historians *historians, const char *name, const char **ret,
                               weir_error *error)
 {
-    struct historian *h;
+    struct historian *h = NULL;
     weir_err err = historian_known(historians, name, &h, error);
     if (err == WEIR_OK)
         *ret = weir_take_store(h->take);
@@ -381,7 +381,7 @@ weir_err weir_historian_store(weir_historians *historians, const char *name, con
 
 weir_err weir_historian_remove(weir_historians *historians, const char *name, weir_error *error)
 {
-    struct historian *h;
+    struct historian *h = NULL;
     weir_take_head head;
     weir_err err = historian_known(historians, name, &h, error);
     if (err == WEIR_OK)
