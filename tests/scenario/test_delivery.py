@@ -114,7 +114,7 @@ def held(name, kind, value, quality, cause):
     """What is left of a sample in a target that cannot hold its value (docs/sinks.md)."""
     is_special = kind in ("f32", "f64") and value is not None and not math.isfinite(value)
     if is_special and name == "influxdb":
-        return None, "uncertain", "not_a_number"
+        return (None, "uncertain", "not_a_number") if quality == "good" else (None, quality, cause)
     if is_special and math.isnan(value):
         return None if name == "sqlite" else "nan", quality, cause
     return value, quality, cause
