@@ -3,8 +3,8 @@
 
 Two runs of weir with one store. The first polls 10 000 tags each 100 ms while the server is down, until enough waits: that takes
 minutes, where the plant that is meant would take hours. The second polls that plant, 2000 tags each second; the server comes
-back 10 s later, with its stock settings. Live rows are judged at the server: the newest time of the tag that is furthest behind against the server's clock, which
-includes the second between two polls and the second until a commit.
+back 10 s later, with its stock settings. Live rows are judged at the server: the newest time of the tag that is furthest behind
+against the server's clock, which includes the second between two polls and the second until a commit.
 """
 
 import json
