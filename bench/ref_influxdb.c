@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What InfluxDB takes at most: a bare poster, the reference of bench/sink_influxdb. Uses nothing of
+/* What InfluxDB takes at most: a bare poster, the reference of bench/sinks. Uses nothing of
  * weir. */
 
 /*

@@ -324,7 +324,8 @@ const weir_command weir_command_sink = {
     .examples = sink_examples,
     .text =
         "list: every sink with its state, since when, what waits for it and how long, rows set "
-        "aside, rows a second, and the cause when something is wrong; from the running weir, else "
+        "aside, rows a second, how far a replay has come, and the cause when something is wrong; "
+        "from the running weir, else "
         "as it was when it ended.\n\n"
         "test [NAME...]: opens a connection to each, looks at what sending needs, writes a row and "
         "takes it back. Says what is at the other side, or the cause and what to do. Exit code 4: "

@@ -28,7 +28,7 @@ static const struct field {
     {"name", TEXT},         {"type", TEXT},      {"state", TEXT},
     {"since", TIME},        {"backlog", COUNT},  {"oldest_unsent_s", NUMBER},
     {"quarantined", COUNT}, {"delivered", TIME}, {"rate", NUMBER},
-    {"error", TEXT},        {"remedy", TEXT},
+    {"replayed_to", TIME},  {"error", TEXT},     {"remedy", TEXT},
 };
 
 enum { FIELDS = sizeof fields / sizeof *fields };
@@ -84,7 +84,7 @@ static weir_err list_reply(const weir_invocation *in, const weir_text *reply, we
 {
     json_t *answer = json_loadb(weir_text_get(reply), reply->length, 0, NULL);
     const json_t *sinks = json_object_get(json_object_get(answer, "result"), "sinks");
-    weir_format format;
+    weir_format format = WEIR_FORMAT_TABLE;
     weir_err err = WEIR_OK;
     WEIR_CLEANUP(weir_output_end) weir_output *output = NULL;
     if (!json_is_array(sinks))
@@ -130,7 +130,7 @@ static weir_value sql_field(sqlite3_stmt *statement, const struct field *field, 
 static weir_err list_rows(const weir_invocation *in, sqlite3 *db, weir_error *error)
 {
     sqlite3_stmt *statement = NULL;
-    weir_format format;
+    weir_format format = WEIR_FORMAT_TABLE;
     int code = sqlite3_prepare_v2(db, "SELECT * FROM sinks", -1, &statement, NULL);
     WEIR_CLEANUP(weir_output_end) weir_output *output = list_open(in, &format);
     while (code == SQLITE_OK && output && (code = sqlite3_step(statement)) == SQLITE_ROW) {

@@ -126,7 +126,8 @@ static void print_sinks(const json_t *sinks)
     for (size_t i = 0; i < json_array_size(sinks); i++) {
         const json_t *sink = json_array_get(sinks, i);
         const long long backlog = integer_of(sink, "backlog"),
-                        aside = integer_of(sink, "quarantined");
+                        aside = integer_of(sink, "quarantined"),
+                        replayed_to = integer_of(sink, "replayed_to");
         const double rate = json_number_value(json_object_get(sink, "rate"));
         const double oldest_s = json_number_value(json_object_get(sink, "oldest_unsent_s"));
         WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
@@ -146,6 +147,11 @@ static void print_sinks(const json_t *sinks)
         if (rate > 0 && (double)backlog > 10 * rate) {
             weir_text_add(&t, ", done in about ");
             weir_text_add_duration(&t, (int64_t)((double)backlog / rate) * WEIR_S);
+        }
+        if (replayed_to > 0) {
+            char time[28];
+            weir_wall_format((weir_wall){replayed_to}, time);
+            weir_text_format(&t, ", replayed up to %s", time);
         }
         if (aside > 0)
             weir_text_format(&t, "; %lld in quarantine", aside);

@@ -61,6 +61,8 @@ typedef struct weir_sink_record {
     weir_wall since;                   /* of the state */
     weir_wall delivered;               /* when something last was; 0: never */
     weir_wall oldest_unsent;           /* ts; 0: nothing is unsent */
+    weir_wall replayed_to;             /* ts that a replay under way has come to; 0: there is none.
+                                          Not kept: SQL has it from the order */
     uint64_t backlog;                  /* samples and events behind its cursor, not done */
     uint64_t sent, repeated, left_out; /* rows, since the start of the daemon */
     uint64_t set_aside;

@@ -32,6 +32,12 @@ void weir_delivery_set_state(weir_delivery *d, const char *state, const char *wh
     d->host->on_state(d->host->data, state, d->why, d->remedy);
 }
 
+static weir_wall replayed_to(const weir_delivery *d)
+{
+    const bool is_under_way = d->replay_id != 0 && d->replay_done != INT64_MAX;
+    return (weir_wall){is_under_way ? d->replay_done : 0};
+}
+
 weir_sink_record weir_delivery_get_record(const weir_delivery *delivery)
 {
     const weir_delivery *d = delivery;
@@ -45,6 +51,7 @@ weir_sink_record weir_delivery_get_record(const weir_delivery *delivery)
         .since = d->since,
         .delivered = d->delivered,
         .oldest_unsent = {backlog ? d->oldest_ts : 0},
+        .replayed_to = replayed_to(d),
         .backlog = d->begun ? backlog : 0,
         .sent = d->sent,
         .repeated = d->repeated,

@@ -31,7 +31,7 @@ const weir_option weir_influxdb_option_table[] = {
      .text = "Retention policy of that database; else its default one."},
     {ROW(org), TEXT, .text = "Organization of InfluxDB 2.x."},
     {ROW(bucket), TEXT, .text = "Bucket of InfluxDB 2.x, database of 3.x; /api/v2/write is used."},
-    {ROW(username), TEXT, .text = "User, with database; sent in a header."},
+    {ROW(username), TEXT, .text = "User, with database; it is sent in a header, never in the URL."},
     {ROW(username_file), FILE_NAME, .text = "File whose first line is the user."},
     {ROW(password), SECRET, .text = "Password of the user."},
     {ROW(password_file), FILE_NAME, .text = "File whose first line is the password."},
@@ -47,20 +47,24 @@ const weir_option weir_influxdb_option_table[] = {
      .text = "Unit of the times sent. With s, of two samples of a tag within a second the later "
              "one replaces the other in the database."},
     {ROW(gzip), .type = WEIR_OPTION_BOOL, .fallback = "true",
-     .text = "Compress what is sent: a seventh of the bytes."},
+     .text = "Whether what is sent is compressed: a seventh of the bytes."},
     {ROW(create_database), .type = WEIR_OPTION_BOOL, .fallback = "false",
-     .text = "Create the database when the server has none of that name."},
+     .text = "Whether database and retention policy are created when the server says it has none; "
+             "needs the right of an administrator."},
     {.name = "label_tags",
      .offset = offsetof(weir_influxdb_options, label_tags),
      .type = WEIR_OPTION_BOOL,
      .fallback = "true",
-     .text = "Write the labels of a tag as tags of its series."},
+     .text = "Whether the labels of a tag are tags of its series; a key that means something else "
+             "there is written label_KEY."},
     {ROW(ca_file), FILE_NAME,
      .text = "Certificates (PEM) of the authorities to trust, instead of the system's."},
     {ROW(cert_file), FILE_NAME, .text = "Certificate (PEM) to show to the server."},
     {ROW(key_file), FILE_NAME, .text = "Its key."},
     {ROW(proxy), .type = WEIR_OPTION_BOOL, .fallback = "false",
-     .text = "Use the proxy that http_proxy, https_proxy and no_proxy in the environment name."},
+     .text =
+         "Whether the proxy is used that http_proxy, https_proxy and no_proxy in the environment "
+         "name."},
     {.name = "timeout",
      .offset = offsetof(weir_influxdb_options, timeout_us),
      .type = WEIR_OPTION_DURATION,

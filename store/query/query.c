@@ -51,7 +51,9 @@ static const char views_of_sinks_sql[] =
     " max(0,CAST(strftime('%s','now') AS INTEGER)-s.oldest_unsent/1000000) END AS oldest_unsent_s,"
     " ifnull(s.backlog,0) AS backlog, o.set_aside AS quarantined, ifnull(s.error,'') AS error,"
     " s.type AS type, s.since AS since, ifnull(s.remedy,'') AS remedy, s.delivered AS delivered,"
-    " s.rate AS rate FROM main.sink_order o LEFT JOIN main.sink s ON s.name=o.sink;"
+    " s.rate AS rate, CASE WHEN o.replay_id<>0 AND o.replay_done<>9223372036854775807"
+    " THEN o.replay_done END AS replayed_to FROM main.sink_order o LEFT JOIN main.sink s ON "
+    "s.name=o.sink;"
     "CREATE TEMP VIEW IF NOT EXISTS rejected AS SELECT a.sink AS sink, ifnull(t.name,"
     " 'salvaged/'||a.uid) AS tag, a.ts AS ts, weir_time(a.ts) AS time,"
     " weir_value(a.kind,a.exponent,a.bits,a.bytes) AS value, weir_quality(a.quality) AS quality,"
@@ -59,7 +61,7 @@ static const char views_of_sinks_sql[] =
 static const char views_without_sinks_sql[] =
     "CREATE TEMP VIEW IF NOT EXISTS sinks AS SELECT '' AS name, '' AS state, 0 AS oldest_unsent_s,"
     " 0 AS backlog, 0 AS quarantined, '' AS error, '' AS type, 0 AS since, '' AS remedy,"
-    " 0 AS delivered, 0 AS rate WHERE 0;"
+    " 0 AS delivered, 0 AS rate, 0 AS replayed_to WHERE 0;"
     "CREATE TEMP VIEW IF NOT EXISTS rejected AS SELECT '' AS sink, '' AS tag, 0 AS ts, '' AS time,"
     " 0 AS value, '' AS quality, 0 AS seq, '' AS why WHERE 0;";
 

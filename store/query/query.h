@@ -23,7 +23,7 @@ typedef struct weir_query weir_query;
  *     events(ts, kind, subject, text)
  *     gaps(sink, tag, from_ts, to_ts, count, cause)   what a sink will never get
  *     sinks(name, state, oldest_unsent_s, backlog, quarantined, error, type, since, remedy,
- *           delivered, rate)
+ *           delivered, rate, replayed_to)
  *     rejected(sink, tag, ts, time, value, quality, seq, why)   what a sink would not take
  * and functions, whose arguments are hidden columns too:
  *     buckets(tag, step, tz), history(tag, from_ts, to_ts, n)

@@ -207,6 +207,20 @@ def test_a_replay_sends_what_history_has(weir):
     daemon.stop()
 
 
+def test_how_far_a_replay_has_come_is_shown_until_it_is_stopped(weir):
+    daemon = weir.start(plant(noop(backlog_rate="1/s", batch=1)))
+    daemon.wait_sql("select 1 from samples where ts > (select min(ts) from samples) + 3000000")
+    assert listed(weir, daemon.data_dir, "trash")["replayed_to"] is None
+    order(weir, "replay", "trash", "--data-dir", daemon.data_dir, "--from", "-1h")
+    begin = daemon.sql("select min(ts) as ts from samples")[0]["ts"]
+    wait_until("it has begun", lambda: (listed(weir, daemon.data_dir, "trash")["replayed_to"] or 0) >= begin)
+    assert ", replayed up to 20" in weir.run("status", "--data-dir", daemon.data_dir, "--format", "table").stdout
+    order(weir, "replay", "trash", "--data-dir", daemon.data_dir, "--stop")
+    wait_until("it has ended", lambda: listed(weir, daemon.data_dir, "trash")["replayed_to"] is None, 5)
+    assert daemon.sql("select replayed_to from sinks") == [{"replayed_to": None}]
+    daemon.stop()
+
+
 def test_an_order_for_a_sink_that_is_not_there_names_those_that_are(weir):
     daemon = weir.start(plant(noop()))
     wait_until("listed", lambda: weir.json("sink", "list", "--data-dir", daemon.data_dir))
@@ -334,7 +348,7 @@ def test_live_says_what_is_wrong_and_what_to_do_next(weir, peers):
 
 def yaml_blocks():
     """Every block of the documents that begins with sinks:, as (where, text)."""
-    for name in ("README.md", "docs/sinks.md", "docs/sinks-postgres.md", "docs/sinks-influxdb.md"):
+    for name in ("README.md", "docs/sinks.md"):
         with open(os.path.join(ROOT, name), encoding="utf-8") as file:
             text = file.read()
         fenced = re.findall(r"```yaml\n(sinks:\n.*?)```", text, re.S)
