@@ -8,7 +8,8 @@ Orders are JSON lines on standard input, each answered by a line:
 
     {"script": [ANSWER, ...]}   what the next requests get; the last one stays
     {"report": true}   {"requests": [{"method", "path", "headers", "body", "lines", "connection", "at", "answer"}], "connections": N}
-                       body: its first 1000 characters, or as many as "characters" of the order says; at: when it had come, in seconds
+                       body: its first 1000 characters; at: when it had come, in seconds
+    {"save": PATH}     the same into a file, with all of each body
 
 An ANSWER is {"status": 429, "headers": {...}, "body": "text"}, each optional (204), or one of
 
@@ -165,7 +166,10 @@ def main():
             if "script" in order:
                 STATE["script"] = order["script"]
                 STATE["requests"].clear()
-            print(json.dumps(report(order.get("characters", 1000)) if "report" in order else {}), flush=True)
+            if "save" in order:
+                with open(order["save"], "w", encoding="utf-8") as file:
+                    json.dump(report(None), file)
+            print(json.dumps(report(1000) if "report" in order else {}), flush=True)
     os._exit(0)
 
 
