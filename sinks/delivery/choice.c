@@ -411,6 +411,34 @@ static enum look replay_choose(weir_delivery *d, weir_mono now, weir_mono *ret_n
 
 /* --- all of it ---------------------------------------------------------------------------- */
 
+static enum look others_choose(weir_delivery *d, weir_mono now, weir_mono *ret_next)
+{
+    enum look look = retries_choose(d, now, ret_next);
+    if (look == LOOK_NOTHING)
+        look = log_choose(d, now, false, ret_next);
+    if (look == LOOK_NOTHING)
+        look = replay_choose(d, now, ret_next);
+    return look;
+}
+
+/* Live first. Where a send takes as long as it is from commit to commit, there would always be
+ * something live, and nothing else would ever be sent: then they take turns. */
+static enum look any_choose(weir_delivery *d, weir_mono now, weir_mono *ret_next)
+{
+    const bool is_others_turn = d->was_live && weir_pace_is_far(&d->pace);
+    enum look look = LOOK_NOTHING;
+    d->was_live = false;
+    if (is_others_turn)
+        look = others_choose(d, now, ret_next);
+    if (look == LOOK_NOTHING) {
+        look = log_choose(d, now, true, ret_next);
+        d->was_live = look == LOOK_BATCH;
+    }
+    if (look == LOOK_NOTHING && !is_others_turn)
+        look = others_choose(d, now, ret_next);
+    return look;
+}
+
 bool weir_delivery_choose(weir_delivery *d, weir_mono now, weir_mono *ret_next)
 {
     weir_mono next = WEIR_MONO_NEVER;
@@ -422,13 +450,7 @@ bool weir_delivery_choose(weir_delivery *d, weir_mono now, weir_mono *ret_next)
         *ret_next = weir_mono_add(now, TAKE_RETRY);
         return false;
     }
-    enum look look = log_choose(d, now, true, &next);
-    if (look == LOOK_NOTHING)
-        look = retries_choose(d, now, &next);
-    if (look == LOOK_NOTHING)
-        look = log_choose(d, now, false, &next);
-    if (look == LOOK_NOTHING)
-        look = replay_choose(d, now, &next);
+    const enum look look = any_choose(d, now, &next);
     *ret_next = look == LOOK_NOTHING ? next : now;
     return look == LOOK_BATCH;
 }

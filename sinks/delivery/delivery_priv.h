@@ -61,6 +61,7 @@ struct weir_delivery {
         weir_mono at; /* when it was first seen to be committed */
     } marks[DELIVERY_MARKS];
     size_t n_marks;
+    bool was_live; /* the last batch was */
 
     /* Orders. */
     bool paused;

@@ -52,10 +52,32 @@ static void pace_count(weir_pace *p, size_t n, weir_mono now)
     p->rows[(uint64_t)second % WEIR_PACE_SECONDS] += n;
 }
 
+/* From two sends of which one had twice the rows or more. Without it a server that takes a second
+ * for anything would get ever smaller sends, down to a row a second. */
+static void learn_fixed(weir_pace *p, double n, double took_us)
+{
+    if (p->other_n <= 0 || n >= 2 * p->other_n || p->other_n >= 2 * n) {
+        if (p->other_n > 0)
+            p->fixed_us = took_us - n * (took_us - p->other_us) / (n - p->other_n);
+        p->other_n = n;
+        p->other_us = took_us;
+    }
+    p->fixed_us = clamp(p->fixed_us, 0, took_us);
+}
+
+/* How many rows would take as long as a send should. */
+static double aim_at(const weir_pace *p, double n, double took_us)
+{
+    const double aim_us = 2 * p->fixed_us > (double)SEND_AIM ? 2 * p->fixed_us : (double)SEND_AIM;
+    const double rows_us = took_us - p->fixed_us;
+    return n * (aim_us - p->fixed_us) / (rows_us > (double)RTT_MIN ? rows_us : (double)RTT_MIN);
+}
+
 void weir_pace_delivered(weir_pace *pace, size_t n, int64_t rtt_us, weir_mono now)
 {
     const double took = (double)(rtt_us > RTT_MIN ? rtt_us : RTT_MIN);
-    const double aim = (double)n * (double)SEND_AIM / took;
+    learn_fixed(pace, (double)n, took);
+    const double aim = aim_at(pace, (double)n, took);
     pace->rtts[pace->next_rtt] = rtt_us;
     pace->next_rtt = (pace->next_rtt + 1) % WEIR_PACE_RTTS;
     pace->n_rtts += pace->n_rtts < WEIR_PACE_RTTS;
@@ -68,6 +90,11 @@ void weir_pace_delivered(weir_pace *pace, size_t n, int64_t rtt_us, weir_mono no
         pace->ceiling *= ceiling_growth;
     pace->ceiling = clamp(pace->ceiling, 1, pace->most);
     pace->size = clamp(pace->size, 1, pace->ceiling);
+}
+
+bool weir_pace_is_far(const weir_pace *pace)
+{
+    return 2 * pace->fixed_us > (double)SEND_AIM;
 }
 
 void weir_pace_too_large(weir_pace *pace, size_t n, size_t most_rows)

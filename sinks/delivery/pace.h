@@ -18,9 +18,12 @@ enum {
 /* Pure: all times come as arguments. */
 typedef struct weir_pace {
     weir_random random;
-    double most;       /* rows in a send, by `batch` or the type */
-    double size;       /* rows in a send, for now */
-    double ceiling;    /* what was too large lately, and a little more each time it is not */
+    double most;     /* rows in a send, by `batch` or the type */
+    double size;     /* rows in a send, for now */
+    double ceiling;  /* what was too large lately, and a little more each time it is not */
+    double fixed_us; /* what a send takes however few its rows are, as far as that is known */
+    double other_n;  /* rows of the send it is compared with, and what that took; 0: none yet */
+    double other_us;
     unsigned failures; /* in a row */
 
     double backlog_rate; /* rows a second; 0: no limit */
@@ -39,8 +42,12 @@ void weir_pace_init(weir_pace *pace, size_t most, uint64_t backlog_rate, uint64_
 /* Rows to send at most, 1 at least. */
 size_t weir_pace_size(const weir_pace *pace);
 
-/* n rows were delivered in rtt_us. The size goes to where a send takes half a second. */
+/* n rows were delivered in rtt_us. The size goes to where a send takes half a second; or, where the
+ * half of that would go by with a single row too, twice as long as a single row takes. */
 void weir_pace_delivered(weir_pace *pace, size_t n, int64_t rtt_us, weir_mono now);
+
+/* A send takes long however few its rows are. */
+bool weir_pace_is_far(const weir_pace *pace);
 
 /* n rows were too large; it takes most_rows, 0: not known. */
 void weir_pace_too_large(weir_pace *pace, size_t n, size_t most_rows);

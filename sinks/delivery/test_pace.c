@@ -142,6 +142,26 @@ static void a_backlog_goes_no_faster_than_its_rate(void **state)
     assert_true(weir_pace_backlog_at(&p, now).us > now.us + 400 * WEIR_MS);
 }
 
+/* faults.md 41: a send takes a second and 100 us for each row. */
+static void a_second_for_any_send_does_not_make_sends_small(void **state)
+{
+    weir_pace p;
+    uint64_t sent = 0;
+    (void)state;
+    weir_pace_init(&p, 50000, 0, 1, t0);
+    for (int i = 0; i < 60; i++) {
+        const size_t n = weir_pace_size(&p);
+        weir_pace_delivered(&p, n, WEIR_S + (int64_t)n * 100, t0);
+        sent += i >= 30 ? n : 0;
+    }
+    /* Twice as long as a single row takes: half of the time is the rows'. */
+    assert_in_range(weir_pace_size(&p), 8000, 12000);
+    assert_in_range(sent, 30 * 8000, 30 * 12000);
+    for (int i = 0; i < 20; i++) /* the way is quick again */
+        weir_pace_delivered(&p, weir_pace_size(&p), (int64_t)weir_pace_size(&p) * 100, t0);
+    assert_in_range(weir_pace_size(&p), 4000, 6000);
+}
+
 static void rate_and_median_are_of_late(void **state)
 {
     weir_pace p;
@@ -167,6 +187,7 @@ int main(void)
         cmocka_unit_test(waits_double_up_to_their_limit_with_chance),
         cmocka_unit_test(the_wish_of_the_other_side_counts_up_to_an_hour),
         cmocka_unit_test(a_backlog_goes_no_faster_than_its_rate),
+        cmocka_unit_test(a_second_for_any_send_does_not_make_sends_small),
         cmocka_unit_test(rate_and_median_are_of_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

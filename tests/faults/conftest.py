@@ -26,7 +26,7 @@ SPEC.loader.exec_module(scenario)
 
 import shim as shim_module  # noqa: E402  (its folder is on the path only now)
 from oracle import GOOD, check_truth, simdev_config, simdev_points  # noqa: E402
-from scenario import dice, peers, seed, wait_until, weir  # noqa: E402,F401  (fixtures)
+from scenario import dice, peers, pytest_collection_modifyitems, report_row, seed, wait_until, weir  # noqa: E402,F401  (fixtures)
 from simdev import read_ledger  # noqa: E402
 
 RECOVERY_LIMIT = 30.0  # seconds; promise G6
@@ -132,8 +132,5 @@ def plant(request, weir, peers):
 
     yield make
     row = request.node.get_closest_marker("row").args[0]
-    report = os.environ.get("WEIR_REPORT")
-    if report:
-        with open(report, "a", encoding="ascii") as file:
-            for one in made:
-                file.write(f"{row} {one.recovery:.3f} {one.lost} {one.invented}\n")
+    for one in made:
+        report_row(row, one.recovery, one.lost, one.invented)

@@ -3,6 +3,8 @@
 
 WEIR        the program to test (build-asan/weir)
 WEIR_SCALE  full: the counts of script/soak instead of the small ones of script/test
+WEIR_ROWS   only tests of these rows of the fault matrix: "40,41"; script/faults sets it
+WEIR_REPORT a file; who is of such a row appends 'row recovery_s lost invented' to it
 """
 
 import json
@@ -35,6 +37,29 @@ SANITIZERS = {
 def pytest_configure(config):
     config.addinivalue_line("markers", "threads: a daemon under load; script/test runs it with ThreadSanitizer too")
     config.addinivalue_line("markers", "alone: measures time; runs while nothing else does")
+    config.addinivalue_line("markers", "row(number): of the fault matrix")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves the rows that are asked for, and writes into the results of which row each is."""
+    wanted = {int(row) for row in os.environ.get("WEIR_ROWS", "").split(",") if row}
+    left_out = []
+    for item in items:
+        rows = {mark.args[0] for mark in item.iter_markers("row")}
+        item.user_properties += [("row", str(row)) for row in sorted(rows)]
+        if wanted and not wanted & rows:
+            left_out.append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def report_row(row, recovery=0.0, lost=0, invented=0):
+    """What script/faults sums up."""
+    path = os.environ.get("WEIR_REPORT")
+    if path:
+        with open(path, "a", encoding="ascii") as file:
+            file.write(f"{row} {recovery:.3f} {lost} {invented}\n")
 
 
 def scaled(small, full):

@@ -1,133 +1,22 @@
 # SPDX-License-Identifier: MIT
 """Four sinks at once, real servers that die and a daemon that dies: what arrived is what was committed, by key, bit for bit."""
 
-import csv
-import decimal
-import math
-import shutil
-import sqlite3
 import struct
 import time
 
 import pytest
 
-import influx
+import influxserver
 import pgserver
+from arrived import check_arrived, committed, from_csv, from_influx, from_postgres, from_sqlite
 from conftest import scaled, wait_until
 from oracle import simdev_config, simdev_points
 
-SAMPLES = "select tag, ts, epoch, kind, hex(bits) as bits, quality, cause from samples"
 UNITS = 10
 LIVE_S = 3.0  # a sink whose server is well is never later than that
 
-needs_servers = pytest.mark.skipif(pgserver.programs() is None or not shutil.which("influxd"),
+needs_servers = pytest.mark.skipif(pgserver.programs() is None or not influxserver.is_installed(),
                                    reason="PostgreSQL or InfluxDB is not installed")
-
-
-# --- what was committed ------------------------------------------------------------------------
-
-
-def exact(kind, payload):
-    """The value behind the SQL column bits."""
-    raw = bytes.fromhex(payload or "")
-    if kind == "decimal":
-        return decimal.Decimal(int.from_bytes(raw[1:], "big", signed=True)).scaleb(int.from_bytes(raw[:1], "big", signed=True))
-    number = {"bool": ">B", "i64": ">q", "u64": ">Q", "f32": ">f", "f64": ">d"}.get(kind)
-    return struct.unpack(number, raw)[0] if number else raw.decode()
-
-
-def committed(daemon):
-    """{(tag, ts, epoch): (kind, value, quality, cause)}"""
-    return {(row["tag"], row["ts"], row["epoch"]): (row["kind"], None if row["quality"] == "bad" else exact(row["kind"], row["bits"]),
-                                                    row["quality"], row["cause"])
-            for row in daemon.sql(SAMPLES)}
-
-
-def parsed(kind, text):
-    """A value that a target has as text."""
-    if kind in ("f32", "f64"):
-        return struct.unpack(">f", struct.pack(">f", float(text)))[0] if kind == "f32" else float(text)
-    if kind == "bool":
-        return int(text in ("true", "t", "1"))
-    return {"i64": int, "u64": int, "decimal": decimal.Decimal}.get(kind, str)(text)
-
-
-# --- what arrived: {(tag, ts, epoch): (value, quality, cause)}, and how many rows -----------------
-
-
-def from_csv(path, truth):
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {(key := (row["tag"], int(row["ts"]), int(row["epoch"]))):
-            (parsed(truth[key][0], row["value"]) if key in truth and row["value"] else None, row["quality"], row["cause"])
-            for row in rows}, len(rows)
-
-
-def from_sqlite(path, truth):
-    database = sqlite3.connect(path)
-    rows = database.execute("SELECT t.name, s.ts, s.epoch, s.value, s.quality, s.cause FROM weir_samples s"
-                            " JOIN weir_tags t ON t.id = s.tag_id").fetchall()
-    database.close()
-    found = {}
-    for tag, ts, epoch, value, quality, cause in rows:
-        kind = truth.get((tag, ts, epoch), ("?",))[0]
-        if kind in ("f32", "f64") and isinstance(value, str):
-            value = float(value)
-        if value is not None and kind in ("u64", "decimal"):
-            value = parsed(kind, str(value)) if kind == "u64" or isinstance(value, str) else decimal.Decimal(repr(value))
-        found[tag, ts, epoch] = (value, quality, cause)
-    return found, len(rows)
-
-
-def from_postgres(server, truth):
-    rows = server.sql("SELECT t.name, round(extract(epoch FROM s.ts) * 1000000)::bigint, s.epoch, s.num, s.exact, s.txt, s.quality,"
-                      " s.cause FROM weir_samples s JOIN weir_tags t ON t.id = s.tag_id", "plant")
-    found = {}
-    for tag, ts, epoch, num, exactly, text, quality, cause in rows:
-        key = (tag, int(ts), int(epoch))
-        kind = truth.get(key, ("?",))[0]
-        value = text if text is not None else exactly if exactly is not None else num
-        if value is not None and kind in ("i64", "u64") and exactly is None:
-            value = str(int(float(value)))
-        found[key] = (None if value is None else parsed(kind, value), quality, cause or "none")
-    return found, len(rows)
-
-
-def from_influx(server, truth):
-    rows = server.query('SELECT *::field FROM weir GROUP BY "tag", "epoch"', "plant")
-    found = {}
-    for row in rows:
-        key = (row["tag"], row["time"] // 1000, int(row.get("epoch") or 0))
-        kind = truth.get(key, ("?",))[0]
-        value = next((row[field] for field in ("value", "integer", "boolean", "text") if row.get(field) is not None), None)
-        if isinstance(value, str):
-            value = parsed(kind, value)
-        if isinstance(value, bool):
-            value = int(value)
-        if kind in ("f32", "decimal") and value is not None:  # an f32 is written in the fewest digits that are this f32
-            value = parsed(kind, repr(value))
-        found[key] = (value, row.get("quality") or "good", row.get("cause") or "none")
-    return found, len(rows)
-
-
-def held(name, kind, value, quality, cause):
-    """What is left of a sample in a target that cannot hold its value (docs/sinks.md)."""
-    is_special = kind in ("f32", "f64") and value is not None and not math.isfinite(value)
-    if is_special and name == "influxdb":
-        return (None, "uncertain", "not_a_number") if quality == "good" else (None, quality, cause)
-    if is_special and math.isnan(value):
-        return None if name == "sqlite" else "nan", quality, cause
-    return value, quality, cause
-
-
-def check_arrived(name, found, n, truth):
-    missing, invented = truth.keys() - found.keys(), found.keys() - truth.keys()
-    assert not missing and not invented, f"{name}: lost {len(missing)} {sorted(missing)[:3]}, invented {len(invented)} {sorted(invented)[:3]}"
-    expected = {key: held(name, *sample) for key, sample in truth.items()}
-    wrong = [(key, found[key], truth[key]) for key in truth
-             if ("nan" if found[key][0] != found[key][0] else found[key][0], *found[key][1:]) != expected[key]]
-    assert not wrong, f"{name}: {len(wrong)} differ, such as {wrong[:3]}"
-    assert n == len(truth), f"{name}: {n} rows for {len(truth)} samples"
 
 
 # --- the plant ------------------------------------------------------------------------------------
@@ -163,7 +52,7 @@ class Plant:
         self.points, words = special_points()
         self.special = peers.pymodbus({"1": {"holding": words}})
         self.postgres = pgserver.PgServer({"fsync": "on"})
-        self.influx = influx.Influx(tmp_path)
+        self.influx = influxserver.Influx(tmp_path)
         self.postgres.sql("CREATE DATABASE plant")
         self.influx.query("CREATE DATABASE plant", "")
         self.daemon = None

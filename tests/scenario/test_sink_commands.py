@@ -8,7 +8,7 @@ import socket
 
 import pytest
 from conftest import ROOT, wait_until
-from influx_with_users import InfluxServer, is_installed
+from influxserver import Influx, is_installed
 from oracle import simdev_config, simdev_points
 
 PLANT = {
@@ -231,9 +231,10 @@ def test_an_order_for_a_sink_that_is_not_there_names_those_that_are(weir):
             daemon.stop()
 
 
+@pytest.mark.row(42)
 @pytest.mark.skipif(not is_installed(), reason="influxd is not installed")
 def test_rows_set_aside_are_listed_exported_tried_again_and_dropped(weir):
-    server = InfluxServer(weir.tmp_path)
+    server = Influx(weir.tmp_path, with_users=True)
     try:
         server.query("CREATE DATABASE plant")
         server.write("plant", "modbus,host=other power=1i")  # from now on power is an integer there

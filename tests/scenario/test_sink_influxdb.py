@@ -5,97 +5,21 @@ import base64
 import json
 import os
 import shutil
-import signal
 import socket
 import struct
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from email.utils import formatdate
 
 import pytest
 
-from conftest import BINARY, PYTHON, SANITIZERS, SUPPORT, Helper, read_line, scaled, wait_until
+from conftest import BINARY, PYTHON, SANITIZERS, SUPPORT, Helper, read_line, scaled
+from influxserver import Influx, Server, free_port, http, is_installed
 
 DRIVER = os.path.join(os.path.dirname(BINARY), "tests", "drive-sink")
 LATE = 11  # the number of the cause
 T0 = 1_700_000_000_000_000  # of every test that does not care
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def http(url, form=None, user=None):
-    request = urllib.request.Request(url, urllib.parse.urlencode(form).encode() if form else None)
-    if user:
-        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(user).encode()).decode())
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return reply.read().decode()
-
-
-class Server:
-    """A database in a folder of its own, on a port of its own."""
-
-    def __init__(self, folder, command, ready):
-        self.folder, self.command, self.ready, self.process = folder, command, ready, None
-        self.start()
-
-    def start(self):
-        with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
-        wait_until(f"{self.command[0]} answers", self.is_ready, 60)
-
-    def is_ready(self):
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        try:
-            http(self.ready)
-            return True
-        except (OSError, urllib.error.URLError):
-            return False
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-
-INFLUX_CONF = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-  dir = "{folder}/meta"
-[data]
-  dir = "{folder}/data"
-  wal-dir = "{folder}/wal"
-[monitor]
-  store-enabled = false
-[http]
-  bind-address = "127.0.0.1:{port}"
-  log-enabled = false
-  {http}
-"""
-
-
-class Influx(Server):
-    def __init__(self, tmp_path, http_options=""):
-        folder = tmp_path / "influx"
-        folder.mkdir()
-        port = free_port()
-        self.url, self.user = f"http://127.0.0.1:{port}", None
-        (folder / "conf").write_text(INFLUX_CONF.format(rpc=free_port(), port=port, folder=folder, http=http_options))
-        super().__init__(folder, ["/usr/bin/influxd", "-config", str(folder / "conf")], self.url + "/ping")
-
-    def query(self, statement, database="plant"):
-        """The rows of the one series that answers, as dictionaries."""
-        answer = json.loads(http(f"{self.url}/query?db={database}&epoch=ns", {"q": statement}, self.user))
-        assert "error" not in answer["results"][0], answer
-        return [dict(zip(series["columns"], row), **series.get("tags", {}))
-                for series in answer["results"][0].get("series", []) for row in series["values"]]
 
 
 class Driver:
@@ -140,7 +64,7 @@ def drive():
 
 @pytest.fixture
 def influx(tmp_path):
-    if not shutil.which("influxd"):
+    if not is_installed():
         pytest.skip("influxd is not installed")
     server = Influx(tmp_path)
     server.query("CREATE DATABASE plant", "")
@@ -215,6 +139,7 @@ def test_a_repetition_replaces_itself(influx, drive):
     assert influx.query("SELECT value FROM weir WHERE epoch = '1'") == [{"time": T0 * 1000, "value": 9}]
 
 
+@pytest.mark.row(42)
 def test_the_row_that_is_refused_is_named_and_the_others_are_stored(influx, drive):
     driver = drive(url=influx.url, database="plant", layout="telegraf")
     assert driver.send(row("m/p", 1.5))["result"] == "delivered"
@@ -267,11 +192,10 @@ def test_precision_is_kept_and_samples_that_fall_together_are_told(influx, drive
         assert ("precision" in driver.stop()) == (len(times) == 1)
 
 
+@pytest.mark.row(44)
 def test_users_passwords_and_rights(tmp_path, drive):
-    server = Influx(tmp_path, "auth-enabled = true")
+    server = Influx(tmp_path, with_users=True)
     try:
-        server.query("CREATE USER root WITH PASSWORD 'r00t-secret' WITH ALL PRIVILEGES", "")
-        server.user = ("root", "r00t-secret")
         for statement in ("CREATE DATABASE plant", "CREATE USER joe WITH PASSWORD 'joes-secret'"):
             server.query(statement, "")
         secret = tmp_path / "secret"
@@ -292,6 +216,7 @@ def test_users_passwords_and_rights(tmp_path, drive):
         server.kill()
 
 
+@pytest.mark.row(45)
 def test_a_batch_larger_than_the_server_takes_is_told(tmp_path, drive):
     server = Influx(tmp_path, "max-body-size = 20000")
     try:
@@ -475,6 +400,7 @@ def test_each_odd_answer_is_understood(fake, drive, answer, result, trouble, say
     assert "s3cret" not in driver.stop()
 
 
+@pytest.mark.row(45)
 def test_retry_after_as_a_date(fake, drive):
     fake.script({"status": 503, "headers": {"Retry-After": formatdate(time.time() + 90, usegmt=True)}},
                 {"status": 503, "headers": {"Retry-After": formatdate(time.time() - 90, usegmt=True)}},
@@ -607,6 +533,7 @@ TLS_CASES = [
 
 
 @pytest.mark.parametrize("name, words, has_ca, trouble, says", TLS_CASES, ids=[c[0] for c in TLS_CASES])
+@pytest.mark.row(44)
 def test_a_certificate_is_verified_and_the_cause_named(authority, peers, drive, name, words, has_ca, trouble, says):
     server = peers.keep(Fake("--tls", *authority.sign(name.replace(" ", "-"), **words)))
     options = {"ca_file": authority.ca} if has_ca else {}
@@ -618,6 +545,7 @@ def test_a_certificate_is_verified_and_the_cause_named(authority, peers, drive, 
         assert answer["remedy"]
 
 
+@pytest.mark.row(44)
 def test_another_authority_and_files_that_are_none(authority, peers, drive, tmp_path):
     server = peers.keep(Fake("--tls", *authority.sign("right-again")))
     other = Authority(tmp_path / "other")

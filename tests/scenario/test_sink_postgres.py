@@ -3,7 +3,6 @@
 
 import json
 import os
-import select
 import shutil
 import socket
 import struct
@@ -14,6 +13,7 @@ import time
 import pytest
 
 from conftest import BINARY, SANITIZERS, scaled, wait_until
+from cut_proxy import CutProxy
 import pgserver
 
 pytestmark = pytest.mark.skipif(pgserver.programs() is None or not shutil.which("psql"), reason="PostgreSQL is not installed")
@@ -239,6 +239,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON weir_samples FOR EACH ROW EXECUTE FUNCTIO
     RAISE.format("WX001"),
     "CREATE UNIQUE INDEX ON weir_samples (nullif(least(num, 1000), 1.5))",
 ], ids=["check", "domain", "trigger", "own-code", "unique"])
+@pytest.mark.row(42)
 def test_poison_row_is_named(database, ddl):
     with database.sink() as sink:
         sink.deliver(row(ts=0), row(ts=1, value="5000" if "UNIQUE" in ddl else "1.5"))
@@ -316,43 +317,9 @@ def test_server_killed_under_load_gets_each_acknowledged_row_once(database, serv
     assert database.sql("SELECT count(*) FROM weir_samples") == [[str(len(sent))]]
 
 
-class Proxy:
-    """Between the sink and a server; breaks the connection instead of passing on the answer that has these bytes."""
-
-    def __init__(self, port):
-        self.port_behind, self.needle, self.broken = port, None, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            behind = socket.create_connection(("127.0.0.1", self.port_behind))
-            threading.Thread(target=self.carry, args=(client, behind), daemon=True).start()
-
-    def carry(self, client, behind):
-        with client, behind:
-            while True:
-                for side in select.select([client, behind], [], [])[0]:
-                    data = side.recv(65536)
-                    if side is behind and self.needle and self.needle in data:
-                        self.needle = None
-                        self.broken += 1
-                        return
-                    if not data:
-                        return
-                    (behind if side is client else client).sendall(data)
-
-    def close(self):
-        self.listener.close()
-
-
+@pytest.mark.row(43)
 def test_answer_lost_after_commit_is_absorbed(database, server):
-    proxy = Proxy(server.port)
+    proxy = CutProxy(server.port)
     rows = [row(ts=T0 + i * S, seq=i + 1) for i in range(50)]
     with database.sink(url=f"postgresql://postgres@127.0.0.1:{proxy.port}/{database.name}") as sink:
         sink.deliver(row(ts=0))
@@ -366,7 +333,7 @@ def test_answer_lost_after_commit_is_absorbed(database, server):
 
 
 def test_new_tag_of_a_transaction_that_was_lost_is_told_again(database, server):
-    proxy = Proxy(server.port)
+    proxy = CutProxy(server.port)
     with database.sink(url=f"postgresql://postgres@127.0.0.1:{proxy.port}/{database.name}") as sink:
         sink.deliver(row("m/a"))
         proxy.needle = b"INSERT 0 1\0"  # of the tag: nothing was committed
@@ -408,6 +375,7 @@ def test_delivered_is_durable_whatever_the_role_is_set_to(database):
 # --- tables ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.row(47)
 def test_tables_dropped_are_made_again(database):
     with database.sink() as sink:
         sink.deliver(row("m/a"), row("m/b"))
@@ -427,6 +395,7 @@ def test_samples_do_not_become_another_tags(database):
         sink.deliver(row("m/b", ts=0))
 
 
+@pytest.mark.row(47)
 def test_tables_missing_are_not_made_if_they_must_not(database):
     with database.sink(create_tables="false") as sink:
         expect(sink.send(row()), "misconfigured", '"weir_samples" does not exist', "weir sink schema driven | psql")
@@ -435,6 +404,7 @@ def test_tables_missing_are_not_made_if_they_must_not(database):
         sink.deliver(row())
 
 
+@pytest.mark.row(47)
 def test_column_dropped_is_named(database):
     with database.sink() as sink:
         sink.deliver(row())
@@ -573,6 +543,7 @@ def test_unknown_host(database):
          "could not translate host name", "getent hosts no-such-host.invalid")
 
 
+@pytest.mark.row(44)
 def test_wrong_password(database, server):
     role(database)
     url = f"postgresql://asked@127.0.0.1:{server.port}/{database.name}"
@@ -644,6 +615,7 @@ def test_server_that_only_reads(database):
 
 @pytest.mark.parametrize("code, trouble, remedy", [("53100", "full", "make room"), ("53200", "busy", ""), ("40P01", "busy", ""),
                                                    ("57P01", "offline", ""), ("58030", "offline", "log")])
+@pytest.mark.row(47)
 def test_errors_that_are_not_of_a_row(database, code, trouble, remedy):
     with database.sink() as sink:
         sink.deliver(row())
@@ -808,6 +780,7 @@ def certificate_use(server, name):
     wait_until("reloaded", lambda: server.sql("SHOW ssl_cert_file") == [[f"../{name}.crt"]])
 
 
+@pytest.mark.row(44)
 def test_tls_is_verified(tls_server, certificates):
     certificate_use(tls_server, "good")
     url = f"postgresql://postgres@127.0.0.1:{tls_server.port}/postgres"
@@ -824,6 +797,7 @@ def test_tls_is_verified(tls_server, certificates):
          "does not match host name \"localhost\"", "the name that the certificate is for")
 
 
+@pytest.mark.row(44)
 def test_certificate_that_expired_and_one_that_will(tls_server, certificates):
     url = f"postgresql://postgres@127.0.0.1:{tls_server.port}/postgres"
     certificate_use(tls_server, "expired")
@@ -836,6 +810,7 @@ def test_certificate_that_expired_and_one_that_will(tls_server, certificates):
     assert "expires in 19 days" in errors
 
 
+@pytest.mark.row(44)
 def test_nothing_falls_back_to_plain_text(tls_server, server, certificates):
     plain = f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
     both(Sink(url=plain, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")), "refused",

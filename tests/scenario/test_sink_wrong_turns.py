@@ -10,7 +10,7 @@ import threading
 import pytest
 from certificates import Certificates
 from conftest import PYTHON, SUPPORT, Helper, Weir
-from influx_with_users import InfluxServer, is_installed
+from influxserver import Influx, is_installed
 from pgserver import PgServer, free_port, programs
 
 SECRET = "Hunter2-never-shown"
@@ -74,7 +74,7 @@ class World:
             self.postgres.sql("CREATE TABLE narrow(tag_id int, ts timestamptz); ALTER TABLE narrow OWNER TO weir; "
                               "CREATE TABLE kept(id int)", "plant")
         if is_installed():
-            self.influx = InfluxServer(folder)
+            self.influx = Influx(folder, with_users=True)
             self.influx.query("CREATE DATABASE plant")
             self.influx.query(f"CREATE USER weir WITH PASSWORD '{SECRET}'")
             self.influx.query('GRANT ALL ON "plant" TO "weir"')
@@ -196,7 +196,20 @@ TURNS = {
 }
 
 
-@pytest.mark.parametrize("name", TURNS)
+# Rows of the fault matrix that some of them belong to.
+ROWS = {
+    44: ["postgres: wrong password", "postgres: no password", "postgres: wrong authority", "postgres: a certificate for another name",
+         "influxdb: wrong password", "api: an expired certificate", "api: wrong authority"],
+    45: ["api: 413", "api: 429", "api: 503"],
+    47: ["postgres: table missing", "postgres: column missing", "postgres: unknown database", "influxdb: unknown database"],
+}
+
+
+def marked(name):
+    return pytest.param(name, marks=[pytest.mark.row(row) for row, names in ROWS.items() if name in names])
+
+
+@pytest.mark.parametrize("name", map(marked, TURNS))
 def test_a_wrong_turn_is_told_with_its_cause_and_the_next_command(weir: Weir, world, name):
     make, state, cause, following, code = TURNS[name]
     config = weir.write_config({"sinks": [dict(make(world), name="office")]})
@@ -225,5 +238,5 @@ def test_the_right_way_is_taken(weir: Weir, world):
 
 
 def test_there_are_twenty_five():
-    assert len(TURNS) >= 25
+    assert len(TURNS) >= 25 and all(name in TURNS for names in ROWS.values() for name in names)
     assert shutil.which("openssl")

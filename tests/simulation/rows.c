@@ -281,6 +281,239 @@ static void row_sectors_torn(struct row *r, uint64_t seed)
     lives(r, seed, POWER_CUT_WITHIN);
 }
 
+/* --- sinks: the first of four has the trouble, the others must not notice ------------------ */
+
+static void open_sinks(sim_world *w, uint64_t seed)
+{
+    sim_world_open(w,
+                   &(sim_world_config){.seed = seed, .devices = 10, .sinks = 4, .says_all = true});
+    start(w);
+    sim_world_run(w, WEIR_MINUTE);
+}
+
+static weir_sink_record record_of(const sim_world *w, unsigned sink)
+{
+    return weir_delivery_get_record(w->sinks[sink].delivery);
+}
+
+/* A commit, and one that is under way. */
+enum { LIVE_ROWS = 2 * 10 + 4 };
+
+/* For so long, and the others have all of it meanwhile. */
+static void run_others_live(sim_world *w, int64_t us)
+{
+    const int64_t until = w->now.us + us;
+    while (w->now.us < until && w->violations == 0) {
+        sim_world_run(w, WEIR_S);
+        for (unsigned i = 1; i < 4; i++) {
+            const uint64_t backlog = record_of(w, i).backlog;
+            if (backlog > LIVE_ROWS)
+                sim_world_violation(w, "sink %s is %" PRIu64 " samples late", w->sinks[i].name,
+                                    backlog);
+        }
+    }
+}
+
+/* The trouble is over: until something arrives again. */
+static void sink_recover(struct row *r)
+{
+    sim_world *w = &r->world;
+    script_server *server = &w->sinks[0].server;
+    const int64_t began = w->now.us;
+    const uint64_t rows_before = server->n_rows;
+    server->mood = SCRIPT_WELL;
+    /* The longest back-off is longer than the limit of the store's own recovery. */
+    while (server->n_rows == rows_before && w->now.us - began < 2 * WEIR_MINUTE)
+        sim_world_step(w, (weir_mono){began + 2 * WEIR_MINUTE});
+    if (server->n_rows == rows_before)
+        sim_world_violation(w, "nothing arrives 2 min after the end of the trouble");
+    const int64_t took = w->now.us - began;
+    r->recovery_us = took > r->recovery_us ? took : r->recovery_us;
+}
+
+static void sinks_judge(sim_world *w)
+{
+    for (unsigned i = 0; i < 4; i++)
+        if (record_of(w, i).backlog > LIVE_ROWS)
+            sim_world_violation(w, "sink %s has a backlog still", w->sinks[i].name);
+    sim_sinks_check(w);
+    stop_and_judge(w);
+}
+
+static void expect_state(sim_world *w, const char *state)
+{
+    if (strcmp(record_of(w, 0).state, state) != 0)
+        sim_world_violation(w, "it is %s, not %s", record_of(w, 0).state, state);
+}
+
+static bool is_full_scale(void)
+{
+    const char *scale = getenv("WEIR_SCALE");
+    return scale && strcmp(scale, "full") == 0;
+}
+
+/* Two hours; at full scale a day, 864 000 samples. At the rate they take a sixth of that. */
+static void row_sink_away(struct row *r, uint64_t seed)
+{
+    enum { RATE = 60 };
+    sim_world *w = &r->world;
+    open_sinks(w, seed);
+    sim_sink *s = &w->sinks[0];
+    s->server.mood = SCRIPT_OFFLINE;
+    sim_world_kill(w); /* the rate is read at a start */
+    s->config.backlog_rate = RATE;
+    start(w);
+    const int64_t away_us = is_full_scale() ? WEIR_DAY : 2 * WEIR_HOUR;
+    run_others_live(w, away_us);
+    expect_state(w, "offline");
+    const uint64_t backlog = record_of(w, 0).backlog;
+    if (backlog < (uint64_t)(away_us / WEIR_S) * 10)
+        sim_world_violation(w, "a backlog of %" PRIu64, backlog);
+    sink_recover(r);
+    sim_world_run(w, 10 * WEIR_S);
+    const uint64_t from = record_of(w, 0).backlog;
+    const int64_t began = w->now.us;
+    for (int i = 0; i < 200 && w->violations == 0; i++) {
+        const uint64_t seq = w->committed_seq;
+        sim_world_run(w, 3 * WEIR_S);
+        if (s->arrivals[seq].n == 0)
+            sim_world_violation(w, "a live row was not there after 3 s");
+    }
+    const double rate =
+        (double)(from - record_of(w, 0).backlog) * 1e6 / (double)(w->now.us - began);
+    if (rate < 0.9 * RATE || rate > 1.1 * RATE)
+        sim_world_violation(w, "%.1f of the backlog a second", rate);
+    sim_world_run(w, away_us / 5);
+    sinks_judge(w);
+}
+
+/* A second for each send whatever is in it, and the backlog of an hour. */
+static void row_sink_slow(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_sinks(w, seed);
+    script_server *server = &w->sinks[0].server;
+    server->mood = SCRIPT_OFFLINE;
+    run_others_live(w, WEIR_HOUR);
+    server->send_us = WEIR_S;
+    sink_recover(r);
+    run_others_live(w, 20 * WEIR_MINUTE);
+    if (server->largest < 1000)
+        sim_world_violation(w, "no more than %zu rows a send", server->largest);
+    if (record_of(w, 0).backlog > 5 * LIVE_ROWS) /* a send of each kind, and one under way */
+        sim_world_violation(w, "%" PRIu64 " wait still", record_of(w, 0).backlog);
+    server->send_us = 3 * WEIR_MS;
+    sim_world_run(w, WEIR_MINUTE);
+    sinks_judge(w);
+}
+
+/* One of 997 rows is refused, and the answer does not say which. */
+static void row_sink_poison(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_sinks(w, seed);
+    sim_world_run(w, 2 * WEIR_HOUR);
+    const int64_t aside = sim_world_sql(w, "SELECT count(*) FROM rejected WHERE sink='picky'");
+    if (aside < 60 || aside > 90)
+        sim_world_violation(w, "%" PRId64 " rows set aside", aside);
+    if (sim_world_sql(w, "SELECT count(*) FROM rejected WHERE sink<>'picky' OR why=''") != 0)
+        sim_world_violation(w, "rows set aside without a reason, or of another sink");
+    sinks_judge(w);
+}
+
+/* Taken, and dead before the answer; all or half of it; and weir killed meanwhile. */
+static void row_sink_unanswered(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_sinks(w, seed);
+    for (int i = 0; i < 40 && w->violations == 0; i++) {
+        w->sinks[0].server.mood = i % 2 ? SCRIPT_MUTE : SCRIPT_TORN;
+        sim_world_run(w, (int64_t)weir_random_below(&w->random, 20 * (uint64_t)WEIR_S));
+        if (i % 4 == 3) {
+            sim_world_kill(w);
+            start(w);
+        }
+        sink_recover(r);
+        sim_world_run(w, 10 * WEIR_S);
+    }
+    if (w->sinks[0].n_repeated == 0)
+        sim_world_violation(w, "nothing was sent again");
+    sim_world_run(w, 2 * WEIR_MINUTE);
+    sinks_judge(w);
+}
+
+/* An hour of a mood, in which it is tried at most so often. */
+static void wait_for_person(struct row *r, uint64_t seed, script_mood mood, const char *state,
+                            uint64_t most)
+{
+    sim_world *w = &r->world;
+    open_sinks(w, seed);
+    script_server *server = &w->sinks[0].server;
+    server->mood = mood;
+    const uint64_t before = server->n_sends;
+    run_others_live(w, WEIR_HOUR);
+    expect_state(w, state);
+    if (server->n_sends - before > most)
+        sim_world_violation(w, "tried %" PRIu64 " times in an hour", server->n_sends - before);
+    server->mood = SCRIPT_WELL;
+    sim_world_run(w, 10 * WEIR_MINUTE);
+    sinks_judge(w);
+}
+
+static void row_sink_refusing(struct row *r, uint64_t seed)
+{
+    wait_for_person(r, seed, SCRIPT_REFUSING, "refused",
+                    40); /* each 5 min at last, or half of it */
+}
+
+static void row_sink_misconfigured(struct row *r, uint64_t seed)
+{
+    wait_for_person(r, seed, SCRIPT_MISCONFIGURED, "misconfigured", 40);
+}
+
+static void row_sink_full(struct row *r, uint64_t seed)
+{
+    wait_for_person(r, seed, SCRIPT_FULL, "full", 140); /* each minute, or half of it */
+}
+
+static void row_sink_busy(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_sinks(w, seed);
+    script_server *server = &w->sinks[0].server;
+    server->mood = SCRIPT_BUSY;
+    server->retry_after_us = 7 * WEIR_MINUTE;
+    const uint64_t before = server->n_sends;
+    run_others_live(w, WEIR_HOUR);
+    expect_state(w, "busy");
+    if (server->n_sends - before < 8 || server->n_sends - before > 10)
+        sim_world_violation(w, "tried %" PRIu64 " times in an hour", server->n_sends - before);
+    server->mood = SCRIPT_WELL;
+    server->rows_max = 100;
+    server->largest = 0;
+    sim_world_run(w, 20 * WEIR_MINUTE);
+    if (server->largest > 100 || server->largest < 50)
+        sim_world_violation(w, "%zu rows a send, where 100 are the most", server->largest);
+    sinks_judge(w);
+}
+
+/* An hour and a half; the log keeps what the one has not, and gives it back when all have it. */
+static void row_sink_one_of_four(struct row *r, uint64_t seed)
+{
+    sim_world *w = &r->world;
+    open_sinks(w, seed);
+    w->sinks[0].server.mood = SCRIPT_OFFLINE;
+    run_others_live(w, 90 * WEIR_MINUTE);
+    const int64_t kept = sim_world_sql(w, "SELECT min(first_seq) FROM log");
+    if (kept > 2000)
+        sim_world_violation(w, "the log begins at %" PRId64 ", which the one has not", kept);
+    sink_recover(r);
+    run_others_live(w, 150 * WEIR_MINUTE);
+    if (sim_world_sql(w, "SELECT min(first_seq) FROM log") < 50000)
+        sim_world_violation(w, "the log was not given back");
+    sinks_judge(w);
+}
+
 static const struct {
     int64_t number;
     const char *what;
@@ -295,6 +528,15 @@ static const struct {
     {33, "1000 kills", row_killed},
     {34, "1000 power cuts", row_power_lost},
     {35, "1000 power cuts in the midst of a change", row_sectors_torn},
+    {40, "a sink away for hours", row_sink_away},
+    {41, "a second for each send", row_sink_slow},
+    {42, "poison rows", row_sink_poison},
+    {43, "taken without an answer", row_sink_unanswered},
+    {44, "refused for an hour", row_sink_refusing},
+    {45, "retry after, and too large", row_sink_busy},
+    {47, "misconfigured for an hour", row_sink_misconfigured},
+    {47, "full for an hour", row_sink_full},
+    {48, "one of four away", row_sink_one_of_four},
 };
 
 static int row_run(size_t i, uint64_t seed)

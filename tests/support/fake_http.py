@@ -7,7 +7,9 @@
 Orders are JSON lines on standard input, each answered by a line:
 
     {"script": [ANSWER, ...]}   what the next requests get; the last one stays
-    {"report": true}   body is the first 1000 characters of it:  {"requests": [{"method", "path", "headers", "body", "lines", "connection"}], "connections": N}
+    {"report": true}   {"requests": [{"method", "path", "headers", "body", "lines", "connection", "at", "answer"}], "connections": N}
+                       body: its first 1000 characters; at: when it had come, in seconds
+    {"save": PATH}     the same into a file, with all of each body
 
 An ANSWER is {"status": 429, "headers": {...}, "body": "text"}, each optional (204), or one of
 
@@ -103,10 +105,10 @@ def serve(connection, number):
                 break
             with LOCK:
                 method, path, headers, body = request
-                STATE["requests"].append({"method": method, "path": path, "headers": headers,
-                                          "body": body.decode("utf-8", "replace")[:1000],
-                                          "lines": body.count(b"\n"), "connection": number})
                 answer = next_answer()
+                STATE["requests"].append({"method": method, "path": path, "headers": headers, "body": body.decode("utf-8", "replace"),
+                                          "lines": body.count(b"\n"), "connection": number, "at": time.monotonic(),
+                                          "answer": answer.get("fault", answer.get("status", 204))})
             if not send_answer(connection, answer):
                 break
     except ValueError:  # a TLS hello, say
@@ -138,6 +140,11 @@ def start(connection, context, number):
     serve(connection, number)
 
 
+def report(characters):
+    return {"requests": [dict(request, body=request["body"][:characters]) for request in STATE["requests"]],
+            "connections": STATE["connections"]}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tls", nargs="+")
@@ -159,8 +166,10 @@ def main():
             if "script" in order:
                 STATE["script"] = order["script"]
                 STATE["requests"].clear()
-            report = {key: STATE[key] for key in ("requests", "connections")} if "report" in order else {}
-            print(json.dumps(report), flush=True)
+            if "save" in order:
+                with open(order["save"], "w", encoding="utf-8") as file:
+                    json.dump(report(None), file)
+            print(json.dumps(report(1000) if "report" in order else {}), flush=True)
     os._exit(0)
 
 

@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,6 +14,14 @@ import urllib.request
 from conftest import wait_until
 
 
+PROGRAM = "/usr/bin/influxd"
+ROOT = ("root", "root")
+
+
+def is_installed():
+    return os.access(PROGRAM, os.X_OK)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -20,7 +29,9 @@ def free_port():
 
 
 def http(url, form=None, user=None):
-    request = urllib.request.Request(url, urllib.parse.urlencode(form).encode() if form else None)
+    """The answer to a GET; form: to a POST of these fields, or of these bytes."""
+    data = urllib.parse.urlencode(form).encode() if isinstance(form, dict) else form
+    request = urllib.request.Request(url, data)
     if user:
         request.add_header("Authorization", "Basic " + base64.b64encode(":".join(user).encode()).decode())
     with urllib.request.urlopen(request, timeout=30) as reply:
@@ -70,13 +81,19 @@ bind-address = "127.0.0.1:{rpc}"
 
 
 class Influx(Server):
-    def __init__(self, tmp_path, http_options=""):
+    """InfluxDB 1.x; with users it asks who one is, and root has the password root."""
+
+    def __init__(self, tmp_path, http_options="", with_users=False):
         folder = tmp_path / "influx"
         folder.mkdir()
         port = free_port()
         self.url, self.user = f"http://127.0.0.1:{port}", None
+        http_options += "\n  auth-enabled = true" if with_users else ""
         (folder / "conf").write_text(INFLUX_CONF.format(rpc=free_port(), port=port, folder=folder, http=http_options))
-        super().__init__(folder, ["/usr/bin/influxd", "-config", str(folder / "conf")], self.url + "/ping")
+        super().__init__(folder, [PROGRAM, "-config", str(folder / "conf")], self.url + "/ping")
+        if with_users:
+            self.query("CREATE USER root WITH PASSWORD 'root' WITH ALL PRIVILEGES", "")
+            self.user = ROOT
 
     def query(self, statement, database="plant"):
         """The rows of the one series that answers, as dictionaries."""
@@ -84,3 +101,6 @@ class Influx(Server):
         assert "error" not in answer["results"][0], answer
         return [dict(zip(series["columns"], row), **series.get("tags", {}))
                 for series in answer["results"][0].get("series", []) for row in series["values"]]
+
+    def write(self, database, line):
+        http(f"{self.url}/write?db={database}", line.encode(), self.user)
