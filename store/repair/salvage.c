@@ -22,12 +22,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "store/repair/salvage.h"
-
-#include <string.h>
-
 #include "base/alloc.h"
 #include "store/file/database.h"
+#include "store/file/schema.h"
 #include "store/repair/salvage_priv.h"
 #include "store/repair/salvage_tables.h"
 
@@ -321,7 +318,16 @@ void weir_salvage_free(weir_salvage *salvage)
     weir_free(salvage);
 }
 
-/* One block or segment whose checksums match, or the definition of our first table, says it. */
+/* Offset 68 of the file, big-endian (SQLite's file format, 1.3). */
+static bool page_is_marked(const uint8_t *page)
+{
+    const uint32_t id =
+        (uint32_t)page[68] << 24 | (uint32_t)page[69] << 16 | (uint32_t)page[70] << 8 | page[71];
+    return memcmp(page, "SQLite format 3", 16) == 0 && id == SCHEMA_APPLICATION_ID;
+}
+
+/* The file's mark, one block or segment whose checksums match, or the definition of our first table
+ * says it. */
 bool weir_salvage_is_ours(weir_pages *pages)
 {
     static const char definition[] = "CREATE TABLE meta(key TEXT PRIMARY KEY, value)";
@@ -331,7 +337,8 @@ bool weir_salvage_is_ours(weir_pages *pages)
     for (uint32_t page = 1; page <= weir_pages_count(pages) && page <= LOOK_PAGES && !ours;
          page++) {
         const bool rows = weir_cells_start(&cells, pages, page);
-        ours = memmem(cells.page, sizeof cells.page, definition, sizeof definition - 1) != NULL;
+        ours = (page == 1 && page_is_marked(cells.page)) ||
+               memmem(cells.page, sizeof cells.page, definition, sizeof definition - 1) != NULL;
         while (rows && !ours && weir_cells_next(&cells, &cell))
             for (unsigned t = 0; t < SALVAGE_TABLES && !ours; t++)
                 ours = weir_salvage_tables[t].sweeps &&

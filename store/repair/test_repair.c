@@ -611,6 +611,29 @@ static void an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_on
     dir_remove(dir);
 }
 
+/* Nothing else of ours lies in the first pages of a young store: its tables are defined behind. */
+static void the_start_of_a_file_is_known_by_its_mark(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {200, WEIR_PAGE_SIZE, 9000, 40000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *dir = testing_dir();
+        weir_repair_report report;
+        weir_error error = WEIR_ERROR_INIT;
+        weir_store_close(testing_open(dir));
+        struct bytes db = file_get(dir, "data.db");
+        assert_true(db.n > sizes[i]);
+        dir_clear(dir);
+        file_put(dir, "data.db", (struct bytes){db.at, sizes[i]});
+        if (weir_store_repair(dir, NULL, (weir_wall){T0}, &report, &error) != WEIR_OK)
+            fail_msg("%zu bytes: %s", sizes[i], error.text);
+        assert_true(report.repaired);
+        assert_usable(dir);
+        free(db.at);
+        dir_remove(dir);
+    }
+}
+
 /* Else samples of one plant would carry the names of the other. */
 static void a_write_ahead_log_of_another_store_is_put_aside(void **state)
 {
@@ -791,6 +814,7 @@ int main(void)
         cmocka_unit_test(whatever_is_damaged_the_rest_is_kept_and_nothing_is_invented),
         cmocka_unit_test(a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond),
         cmocka_unit_test(an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_one),
+        cmocka_unit_test(the_start_of_a_file_is_known_by_its_mark),
         cmocka_unit_test(a_write_ahead_log_of_another_store_is_put_aside),
         cmocka_unit_test(what_sinks_were_told_and_have_set_aside_is_brought_over),
         cmocka_unit_test(what_is_not_ours_is_not_touched),
