@@ -4,11 +4,11 @@
 #include "cli/edit.h"
 
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/datadir.h"
 #include "daemon/control.h"
 #include "daemon/edit_json.h"
@@ -20,28 +20,13 @@ enum { EDIT_PATIENCE_S = 40 }; /* a commit on a slow disk comes first */
 static weir_err edit_by_daemon(const char *socket, const weir_edit *edit, uint64_t *ret_n,
                                weir_error *error)
 {
-    WEIR_TEXT_AUTO reply = WEIR_TEXT_INIT;
-    json_t *request = weir_edit_request(edit);
-    char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
-    json_decref(request);
-    if (!line)
-        return weir_fail(error, WEIR_EINVAL, "the name is no UTF-8 text");
-    weir_err err = weir_control_ask_for(socket, line, EDIT_PATIENCE_S, &reply, error);
-    free(line);
+    json_t *result = NULL;
+    weir_err err = weir_ask(socket, weir_edit_request(edit), EDIT_PATIENCE_S, &result, error);
     if (err != WEIR_OK)
         return err;
-    json_t *answer = json_loadb(weir_text_get(&reply), reply.length, 0, NULL);
-    const json_t *result = json_object_get(answer, "result");
-    const char *text = json_string_value(json_object_get(answer, "error"));
-    const json_int_t code = json_integer_value(json_object_get(answer, "code"));
-    if (result)
-        *ret_n =
-            (uint64_t)json_integer_value(json_object_get(result, weir_edit_counts(edit->kind)));
-    else
-        err = weir_fail(error, code > 0 ? (weir_err)code : WEIR_EPROTO, "%s",
-                        text ? text : "weir's answer cannot be read");
-    json_decref(answer);
-    return err;
+    *ret_n = (uint64_t)json_integer_value(json_object_get(result, weir_edit_counts(edit->kind)));
+    json_decref(result);
+    return WEIR_OK;
 }
 
 /* Nothing else has the store: it is opened, changed, tidied as far as that goes at once, closed. */

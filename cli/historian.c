@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/moment.h"
@@ -69,30 +70,13 @@ static weir_err ask(const weir_invocation *in, const char *method, json_t *param
 {
     const struct historian_options *options = in->options;
     WEIR_TEXT_AUTO socket = WEIR_TEXT_INIT;
-    WEIR_TEXT_AUTO reply = WEIR_TEXT_INIT;
     json_t *request = json_pack("{ss so}", "method", method, "params", params);
-    char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
     const char *data_dir =
         weir_data_dir(in->arena, options->place.config, options->place.data_dir, error);
-    weir_err err = !data_dir ? error->code
-                   : !line   ? weir_fail(error, WEIR_EINVAL, "the name is no UTF-8 text")
-                             : weir_control_path(data_dir, 0, &socket, error);
-    json_decref(request);
+    weir_err err = data_dir ? weir_control_path(data_dir, 0, &socket, error) : error->code;
     if (err == WEIR_OK)
-        err = weir_control_ask_for(weir_text_get(&socket), line, PATIENCE_S, &reply, error);
-    free(line);
-    if (err != WEIR_OK)
-        return err;
-    json_t *answer = json_loadb(weir_text_get(&reply), reply.length, JSON_ALLOW_NUL, NULL);
-    json_t *result = json_object_get(answer, "result");
-    const char *text = json_string_value(json_object_get(answer, "error"));
-    const json_int_t code = json_integer_value(json_object_get(answer, "code"));
-    if (result)
-        *ret = json_incref(result);
-    else
-        err = weir_fail(error, code > 0 ? (weir_err)code : WEIR_EPROTO, "%s",
-                        text ? text : "weir's answer cannot be read");
-    json_decref(answer);
+        return weir_ask(weir_text_get(&socket), request, PATIENCE_S, ret, error);
+    json_decref(request);
     return err;
 }
 

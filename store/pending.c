@@ -100,16 +100,6 @@ weir_err weir_pending_append(weir_pending *p, const weir_batch *batch, weir_erro
     return WEIR_OK;
 }
 
-static char *text_copy(const char *text, size_t n)
-{
-    char *copy = weir_alloc(n + 1);
-    if (copy) {
-        memcpy(copy, text, n);
-        copy[n] = '\0';
-    }
-    return copy;
-}
-
 weir_err weir_pending_event_add(weir_pending *p, const weir_event *event, weir_error *error)
 {
     size_t subject = strlen(event->subject), text = strlen(event->text);
@@ -118,8 +108,8 @@ weir_err weir_pending_event_add(weir_pending *p, const weir_event *event, weir_e
         !array_grow(&events, &p->events_capacity, sizeof *p->events))
         return weir_fail(error, WEIR_ENOMEM, "no memory for an event");
     p->events = events;
-    weir_pending_event e = {event->ts, event->kind, text_copy(event->subject, subject),
-                            text_copy(event->text, text)};
+    weir_pending_event e = {event->ts, event->kind, weir_alloc_text_n(event->subject, subject),
+                            weir_alloc_text_n(event->text, text)};
     if (!e.subject || !e.text) {
         event_deinit(&e);
         return weir_fail(error, WEIR_ENOMEM, "no memory for an event");

@@ -39,19 +39,10 @@
 
 /* --- where the store is ------------------------------------------------------------------- */
 
-static char *text_copy(const char *text)
-{
-    const size_t n = strlen(text) + 1;
-    char *copy = weir_alloc(n);
-    if (copy)
-        memcpy(copy, text, n);
-    return copy;
-}
-
 weir_err weir_store_place(weir_store *store, const weir_store_options *options, weir_error *error)
 {
-    store->data_dir = text_copy(options->data_dir);
-    store->vfs = options->vfs ? text_copy(options->vfs) : NULL;
+    store->data_dir = weir_alloc_text(options->data_dir);
+    store->vfs = options->vfs ? weir_alloc_text(options->vfs) : NULL;
     if (!store->data_dir || (options->vfs && !store->vfs))
         return weir_fail(error, WEIR_ENOMEM, "no memory for the store");
     return WEIR_OK;

@@ -53,6 +53,21 @@ void *weir_alloc_zero(size_t n, size_t size)
     return refused() ? NULL : calloc(n ? n : 1, size ? size : 1);
 }
 
+char *weir_alloc_text_n(const char *text, size_t n)
+{
+    char *copy = weir_alloc(n + 1);
+    if (copy) {
+        memcpy(copy, text, n);
+        copy[n] = '\0';
+    }
+    return copy;
+}
+
+char *weir_alloc_text(const char *text)
+{
+    return weir_alloc_text_n(text, strlen(text));
+}
+
 void *weir_realloc_array(void *old, size_t n, size_t size)
 {
     size_t total;

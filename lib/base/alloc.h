@@ -23,6 +23,10 @@ void *weir_array_room(void *array, size_t n, size_t *capacity, size_t size) WEIR
  * call. For single-threaded tests. */
 size_t weir_alloc_fail_nth(size_t n, bool persistent);
 
+/* A copy of the text, freed with weir_free; of its first n bytes, which need no NUL behind. */
+char *weir_alloc_text(const char *text) WEIR_MUST_CHECK;
+char *weir_alloc_text_n(const char *text, size_t n) WEIR_MUST_CHECK;
+
 /*
  * An arena: memory that lives and dies together (a catalog snapshot, one parsed file).
  * Nothing is released singly. Not thread-safe while being filled; read-only use from any thread.

@@ -80,6 +80,10 @@ typedef struct weir_send_answer {
     char remedy[256]; /* what to do, a command if there is one; "": nothing */
 } weir_send_answer;
 
+/* Fills answer: LATER, with this trouble and remedy, and why in the words of format. */
+void weir_send_later(weir_send_answer *answer, weir_trouble trouble, const char *remedy,
+                     const char *format, ...) WEIR_PRINTF(4, 5);
+
 /* What `weir sink test` tells. */
 typedef struct weir_sink_test {
     weir_send_answer answer; /* delivered: a row was taken, and taken back where that can be */

@@ -135,18 +135,12 @@ static void csv_deinit(void *state)
 
 /* --- sending ------------------------------------------------------------------------------ */
 
-static bool later(weir_send_answer *ret, weir_trouble trouble, const char *why, const char *remedy)
-{
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = trouble};
-    (void)snprintf(ret->why, sizeof ret->why, "%s", why);
-    (void)snprintf(ret->remedy, sizeof ret->remedy, "%s", remedy);
-    return false;
-}
-
 static bool flush(struct csv *s, weir_send_answer *ret)
 {
-    if (s->buffer.failed || s->line.failed)
-        return later(ret, WEIR_TROUBLE_OFFLINE, "out of memory", "lower batch");
+    if (s->buffer.failed || s->line.failed) {
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "lower batch", "out of memory");
+        return false;
+    }
     const bool done = weir_csv_writer_add(&s->writer, s->buffer.text, s->buffer.length, ret);
     weir_text_clear(&s->buffer);
     return done;
@@ -154,11 +148,16 @@ static bool flush(struct csv *s, weir_send_answer *ret)
 
 static bool in_time(const struct csv *s, weir_mono deadline, weir_send_answer *ret)
 {
-    if (s->host->is_ending(s->host->data))
-        return later(ret, WEIR_TROUBLE_OFFLINE, "weir is ending", "");
-    if (weir_mono_reached(s->host->now(s->host->data), deadline))
-        return later(ret, WEIR_TROUBLE_BUSY, "the disk is slow: the time for a send is over",
-                     "lower batch, or find out what else writes to that disk");
+    if (s->host->is_ending(s->host->data)) {
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "", "weir is ending");
+        return false;
+    }
+    if (weir_mono_reached(s->host->now(s->host->data), deadline)) {
+        weir_send_later(ret, WEIR_TROUBLE_BUSY,
+                        "lower batch, or find out what else writes to that disk",
+                        "the disk is slow: the time for a send is over");
+        return false;
+    }
     return true;
 }
 

@@ -38,14 +38,6 @@ enum {
 
 /* --- answers ------------------------------------------------------------------------------ */
 
-static void answer_set(weir_send_answer *ret, weir_trouble trouble, const char *why,
-                       const char *remedy)
-{
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = trouble};
-    (void)snprintf(ret->why, sizeof ret->why, "%s", why);
-    (void)snprintf(ret->remedy, sizeof ret->remedy, "%s", remedy);
-}
-
 static bool failed(weir_send_answer *ret, int code, const char *what, const char *path)
 {
     weir_trouble_answer(ret, code, what, path);
@@ -167,12 +159,14 @@ static bool notes_failed(weir_csv_opened opened, const char *path, weir_send_ans
                        "another sink or another weir writes to it: %.150s is "
                        "locked",
                        path);
-        answer_set(ret, WEIR_TROUBLE_BUSY, why,
-                   "give each sink a path of its own; fuser PATH.weir shows who has it");
+        weir_send_later(ret, WEIR_TROUBLE_BUSY,
+                        "give each sink a path of its own; fuser PATH.weir shows who has it", "%s",
+                        why);
         return false;
     }
     (void)snprintf(why, sizeof why, "%.150s is not weir's notes about the file", path);
-    answer_set(ret, WEIR_TROUBLE_MISCONFIGURED, why, "move it away, or choose another path");
+    weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "move it away, or choose another path", "%s",
+                    why);
     return false;
 }
 

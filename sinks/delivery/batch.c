@@ -141,10 +141,10 @@ static bool set_aside(weir_delivery *d, size_t i, const weir_send_answer *answer
 /* All of this sink's rows are rejected, or nearly. */
 static void on_hopeless(weir_delivery *d, const weir_send_answer *answer)
 {
-    weir_send_answer later = {.result = WEIR_SEND_LATER, .trouble = WEIR_TROUBLE_MISCONFIGURED};
-    (void)snprintf(later.why, sizeof later.why, "most rows are rejected: %.200s", answer->why);
-    (void)snprintf(later.remedy, sizeof later.remedy, "%s",
-                   *answer->remedy ? answer->remedy : "see what it rejects: weir sink quarantine");
+    weir_send_answer later;
+    weir_send_later(&later, WEIR_TROUBLE_MISCONFIGURED,
+                    *answer->remedy ? answer->remedy : "see what it rejects: weir sink quarantine",
+                    "most rows are rejected: %.200s", answer->why);
     d->odd_one++;
     weir_delivery_drop_batch(d);
     weir_delivery_put_off(d, &later);

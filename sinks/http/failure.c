@@ -43,20 +43,6 @@ static server server_of(const char *url)
     return s;
 }
 
-static void fail(weir_send_answer *ret, weir_trouble trouble, const char *remedy,
-                 const char *format, ...) WEIR_PRINTF(4, 5);
-
-static void fail(weir_send_answer *ret, weir_trouble trouble, const char *remedy,
-                 const char *format, ...)
-{
-    va_list va;
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = trouble};
-    (void)snprintf(ret->remedy, sizeof ret->remedy, "%s", remedy);
-    va_start(va, format);
-    (void)vsnprintf(ret->why, sizeof ret->why, format, va);
-    va_end(va);
-}
-
 /* --- certificates ------------------------------------------------------------------------- */
 
 /* What the certificate says of itself; "" where it does not. */
@@ -132,9 +118,9 @@ static void explain_authority(const weir_http_case *c, const server *s, const ce
     (void)snprintf(remedy, sizeof remedy,
                    "set ca_file to the certificate of the authority that signed it%s%.80s",
                    seen->issuer[0] ? ": " : "", seen->issuer);
-    fail(ret, WEIR_TROUBLE_REFUSED, remedy,
-         "the certificate of %.80s is not from an authority that %.100s", s->name,
-         c->options->ca_file ? "ca_file names" : "this system trusts");
+    weir_send_later(ret, WEIR_TROUBLE_REFUSED, remedy,
+                    "the certificate of %.80s is not from an authority that %.100s", s->name,
+                    c->options->ca_file ? "ca_file names" : "this system trusts");
 }
 
 static void explain_certificate(const weir_http_case *c, const server *s, weir_send_answer *ret)
@@ -143,23 +129,23 @@ static void explain_certificate(const weir_http_case *c, const server *s, weir_s
     const certificate seen = certificate_look(c);
     (void)curl_easy_getinfo(c->easy, CURLINFO_SSL_VERIFYRESULT, &result);
     if (result == VERIFY_EXPIRED)
-        fail(ret, WEIR_TROUBLE_REFUSED, "install a new certificate on the server",
-             "the certificate of %.80s has expired%s%.60s", s->name, seen.expires[0] ? " on " : "",
-             seen.expires);
+        weir_send_later(ret, WEIR_TROUBLE_REFUSED, "install a new certificate on the server",
+                        "the certificate of %.80s has expired%s%.60s", s->name,
+                        seen.expires[0] ? " on " : "", seen.expires);
     else if (result == VERIFY_NOT_YET)
-        fail(ret, WEIR_TROUBLE_REFUSED, "compare the clocks of both machines: date -u",
-             "the certificate of %.80s is not valid yet%s%.60s", s->name,
-             seen.starts[0] ? ", only from " : "", seen.starts);
+        weir_send_later(ret, WEIR_TROUBLE_REFUSED, "compare the clocks of both machines: date -u",
+                        "the certificate of %.80s is not valid yet%s%.60s", s->name,
+                        seen.starts[0] ? ", only from " : "", seen.starts);
     else if (result == VERIFY_NO_ISSUER || result == VERIFY_NO_ISSUER_LEAF ||
              result == VERIFY_SELF_SIGNED || result == VERIFY_SELF_SIGNED_CHAIN)
         explain_authority(c, s, &seen, ret);
     else if (strstr(c->error, "subject name") || strstr(c->error, "does not match"))
-        fail(ret, WEIR_TROUBLE_REFUSED, "use in url a name that the certificate has",
-             "the certificate of %.80s is for another name%s%.100s", s->name,
-             seen.names[0] ? ": " : "", seen.names);
+        weir_send_later(ret, WEIR_TROUBLE_REFUSED, "use in url a name that the certificate has",
+                        "the certificate of %.80s is for another name%s%.100s", s->name,
+                        seen.names[0] ? ": " : "", seen.names);
     else
-        fail(ret, WEIR_TROUBLE_REFUSED, "", "the certificate of %.80s is refused: %.150s", s->name,
-             c->error);
+        weir_send_later(ret, WEIR_TROUBLE_REFUSED, "",
+                        "the certificate of %.80s is refused: %.150s", s->name, c->error);
 }
 
 /* --- the rest ----------------------------------------------------------------------------- */
@@ -173,11 +159,11 @@ static void explain_connect(const weir_http_case *c, const server *s, weir_send_
                    "is the server running, and is the port right? Try: curl -v %s://%.120s/ping",
                    s->is_tls ? "https" : "http", s->name);
     if (number == ECONNREFUSED)
-        fail(ret, WEIR_TROUBLE_OFFLINE, remedy, "nothing listens at %.100s: connection refused",
-             s->name);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, remedy,
+                        "nothing listens at %.100s: connection refused", s->name);
     else
-        fail(ret, WEIR_TROUBLE_OFFLINE, remedy, "cannot connect to %.80s: %.120s", s->name,
-             number ? strerror((int)number) : c->error);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, remedy, "cannot connect to %.80s: %.120s",
+                        s->name, number ? strerror((int)number) : c->error);
 }
 
 static void explain_silence(const weir_http_case *c, const server *s, weir_send_answer *ret)
@@ -185,29 +171,34 @@ static void explain_silence(const weir_http_case *c, const server *s, weir_send_
     curl_off_t ready = 0;
     (void)curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     if (ready > 0)
-        fail(ret, WEIR_TROUBLE_OFFLINE, "look at the server's load and log; or make timeout longer",
-             "%.80s takes the request, but gave no answer in time", s->name);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE,
+                        "look at the server's load and log; or make timeout longer",
+                        "%.80s takes the request, but gave no answer in time", s->name);
     else if (s->is_tls) /* libcurl counts a connection when its handshake is over */
-        fail(ret, WEIR_TROUBLE_OFFLINE, "does that port speak TLS? Is a firewall in between?",
-             "no connection to %.80s with a finished TLS handshake in time", s->name);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE,
+                        "does that port speak TLS? Is a firewall in between?",
+                        "no connection to %.80s with a finished TLS handshake in time", s->name);
     else
-        fail(ret, WEIR_TROUBLE_OFFLINE, "a firewall that drops packets, or a machine that is off?",
-             "no connection to %.80s in time", s->name);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE,
+                        "a firewall that drops packets, or a machine that is off?",
+                        "no connection to %.80s in time", s->name);
 }
 
 static void explain_tls(const weir_http_case *c, const server *s, weir_send_answer *ret)
 {
     if (strstr(c->error, "wrong version number") || strstr(c->error, "packet length too long") ||
         strstr(c->error, "http request"))
-        fail(ret, WEIR_TROUBLE_MISCONFIGURED,
-             "write http:// in url, or switch TLS on in the server",
-             "%.80s does not speak TLS at that port", s->name);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED,
+                        "write http:// in url, or switch TLS on in the server",
+                        "%.80s does not speak TLS at that port", s->name);
     else if (strstr(c->error, "SYSCALL") || strstr(c->error, "reset"))
-        fail(ret, WEIR_TROUBLE_OFFLINE, "does that port speak TLS? Else write http:// in url",
-             "%.80s closed the connection in the TLS handshake", s->name);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE,
+                        "does that port speak TLS? Else write http:// in url",
+                        "%.80s closed the connection in the TLS handshake", s->name);
     else
-        fail(ret, WEIR_TROUBLE_REFUSED, "compare with: openssl s_client -connect HOST:PORT",
-             "no TLS with %.80s: %.150s", s->name, c->error);
+        weir_send_later(ret, WEIR_TROUBLE_REFUSED,
+                        "compare with: openssl s_client -connect HOST:PORT",
+                        "no TLS with %.80s: %.150s", s->name, c->error);
 }
 
 /* A server that wants a certificate of ours says so with an alert, in TLS 1.3 after the handshake.
@@ -221,16 +212,18 @@ static bool is_client_certificate(const char *error)
 static void explain_closed(const weir_http_case *c, const server *s, weir_send_answer *ret)
 {
     if (is_client_certificate(c->error))
-        fail(ret, WEIR_TROUBLE_REFUSED, "set cert_file and key_file to a certificate that it knows",
-             "%.80s wants a certificate of the client, or another one: %.120s", s->name, c->error);
+        weir_send_later(
+            ret, WEIR_TROUBLE_REFUSED, "set cert_file and key_file to a certificate that it knows",
+            "%.80s wants a certificate of the client, or another one: %.120s", s->name, c->error);
     else
         /* In TLS 1.3 a server may refuse without a word that arrives. */
-        fail(ret, WEIR_TROUBLE_OFFLINE,
-             s->is_tls && !c->options->cert_file
-                 ? "look at the server's log: does it want a certificate (cert_file, key_file)?"
-                 : "look at the server's log",
-             "%.80s closed the connection before its answer was complete%s%.100s", s->name,
-             c->error[0] ? ": " : "", c->error);
+        weir_send_later(
+            ret, WEIR_TROUBLE_OFFLINE,
+            s->is_tls && !c->options->cert_file
+                ? "look at the server's log: does it want a certificate (cert_file, key_file)?"
+                : "look at the server's log",
+            "%.80s closed the connection before its answer was complete%s%.100s", s->name,
+            c->error[0] ? ": " : "", c->error);
 }
 
 static void explain_code(const weir_http_case *c, const server *s, weir_send_answer *ret)
@@ -239,10 +232,11 @@ static void explain_code(const weir_http_case *c, const server *s, weir_send_ans
     const int code = (int)c->code; /* of about 100 codes these can happen */
     (void)snprintf(remedy, sizeof remedy, "check the name: getent hosts %.128s", s->host);
     if (code == CURLE_COULDNT_RESOLVE_HOST)
-        fail(ret, WEIR_TROUBLE_OFFLINE, remedy, "the name %.120s is not known", s->host);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, remedy, "the name %.120s is not known", s->host);
     else if (code == CURLE_COULDNT_RESOLVE_PROXY)
-        fail(ret, WEIR_TROUBLE_OFFLINE, "check http_proxy and https_proxy in the environment",
-             "the proxy's name is not known");
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE,
+                        "check http_proxy and https_proxy in the environment",
+                        "the proxy's name is not known");
     else if (code == CURLE_COULDNT_CONNECT)
         explain_connect(c, s, ret);
     else if (code == CURLE_OPERATION_TIMEDOUT)
@@ -250,21 +244,22 @@ static void explain_code(const weir_http_case *c, const server *s, weir_send_ans
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         explain_certificate(c, s, ret);
     else if (code == CURLE_SSL_CACERT_BADFILE)
-        fail(ret, WEIR_TROUBLE_MISCONFIGURED,
-             "ca_file must be a readable file with PEM certificates",
-             "ca_file cannot be read: %.180s", c->options->ca_file ? c->options->ca_file : "");
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED,
+                        "ca_file must be a readable file with PEM certificates",
+                        "ca_file cannot be read: %.180s",
+                        c->options->ca_file ? c->options->ca_file : "");
     else if (code == CURLE_SSL_CERTPROBLEM)
-        fail(ret, WEIR_TROUBLE_MISCONFIGURED,
-             "cert_file and key_file must be PEM files that belong together",
-             "the client's certificate or key cannot be used: %.150s", c->error);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED,
+                        "cert_file and key_file must be PEM files that belong together",
+                        "the client's certificate or key cannot be used: %.150s", c->error);
     else if (code == CURLE_SSL_CONNECT_ERROR && !is_client_certificate(c->error))
         explain_tls(c, s, ret);
     else if (code == CURLE_URL_MALFORMAT)
-        fail(ret, WEIR_TROUBLE_MISCONFIGURED, "write url as http://HOST:PORT",
-             "url is malformed: %.150s", c->error);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "write url as http://HOST:PORT",
+                        "url is malformed: %.150s", c->error);
     else if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
-        fail(ret, WEIR_TROUBLE_MISCONFIGURED, "is the port right?",
-             "what listens at %.80s does not speak HTTP", s->name);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "is the port right?",
+                        "what listens at %.80s does not speak HTTP", s->name);
     else
         explain_closed(c, s, ret);
 }
@@ -280,10 +275,11 @@ void weir_http_explain(const weir_http_case *c, weir_send_answer *ret)
         explain_silence(c, &s, ret);
         return;
     case WEIR_HTTP_END_ENDING:
-        fail(ret, WEIR_TROUBLE_OFFLINE, "", "given up because weir ends");
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "", "given up because weir ends");
         return;
     case WEIR_HTTP_END_BROKEN:
-        fail(ret, WEIR_TROUBLE_OFFLINE, "", "out of memory for a request to %.80s", s.name);
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "", "out of memory for a request to %.80s",
+                        s.name);
         return;
     }
 }

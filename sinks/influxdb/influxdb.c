@@ -100,12 +100,6 @@ static void influxdb_deinit(void *state)
 
 /* --- a request ---------------------------------------------------------------------------- */
 
-static void fail(weir_send_answer *ret, weir_trouble trouble, const char *why)
-{
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = trouble};
-    (void)snprintf(ret->why, sizeof ret->why, "%s", why);
-}
-
 static bool secrets_read(influxdb *s, weir_send_answer *ret)
 {
     const weir_influxdb_options *o = s->options;
@@ -124,7 +118,7 @@ static bool secrets_read(influxdb *s, weir_send_answer *ret)
         secret_wipe(&token);
     }
     if (err != WEIR_OK) {
-        fail(ret, WEIR_TROUBLE_MISCONFIGURED, error.text);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "", "%s", error.text);
         return false;
     }
     s->has_secrets = true;
@@ -256,14 +250,15 @@ static bool lines_make(influxdb *s, const weir_sink_row *rows, size_t n, weir_se
         case WEIR_INFLUXDB_LEFT_OUT:
             continue;
         case WEIR_INFLUXDB_TOO_LONG:
-            fail(ret, WEIR_TROUBLE_NONE,
-                 "the names and labels of the tag are longer than the 65535 bytes that a series "
-                 "may have");
+            weir_send_later(
+                ret, WEIR_TROUBLE_NONE, "",
+                "the names and labels of the tag are longer than the 65535 bytes that a series "
+                "may have");
             ret->result = WEIR_SEND_REJECTED;
             ret->first_bad = i;
             return false;
         case WEIR_INFLUXDB_NO_MEMORY:
-            fail(ret, WEIR_TROUBLE_BUSY, "out of memory for a batch");
+            weir_send_later(ret, WEIR_TROUBLE_BUSY, "", "out of memory for a batch");
             return false;
         }
     }
@@ -286,7 +281,7 @@ static void lines_post(influxdb *s, const weir_influxdb_text *lines, const weir_
     headers_kept kept;
     weir_http_request request = {.url = weir_text_get(&s->write_url), .is_post = true};
     if (!body_pack(s, lines->text, lines->offsets[lines->n_lines], &request)) {
-        fail(ret, WEIR_TROUBLE_BUSY, "out of memory for a batch");
+        weir_send_later(ret, WEIR_TROUBLE_BUSY, "", "out of memory for a batch");
         return;
     }
     if (!request_do(s, request, s->options->gzip, deadline, ret))

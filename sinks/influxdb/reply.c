@@ -444,12 +444,10 @@ static void redirected(const judge *j)
     (void)snprintf(where, sizeof where, "%.*s", (int)strcspn(j->reply->location, "?#"),
                    j->reply->location);
     clean(where);
-    *j->ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = WEIR_TROUBLE_MISCONFIGURED};
-    (void)snprintf(j->ret->why, sizeof j->ret->why,
-                   "the server sends elsewhere (%d)%s%.120s, where weir does not follow",
-                   j->reply->status, *where ? ", to " : "", where);
-    (void)snprintf(j->ret->remedy, sizeof j->ret->remedy,
-                   "write the address of the database itself in url; https:// if that is all");
+    weir_send_later(j->ret, WEIR_TROUBLE_MISCONFIGURED,
+                    "write the address of the database itself in url; https:// if that is all",
+                    "the server sends elsewhere (%d)%s%.120s, where weir does not follow",
+                    j->reply->status, *where ? ", to " : "", where);
 }
 
 bool weir_influxdb_lacks_database(const weir_influxdb_reply *reply)

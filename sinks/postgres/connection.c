@@ -58,12 +58,12 @@ bool weir_pg_socket_wait(weir_pg_connection *c, PGconn *pg, short events, weir_m
     for (;;) {
         const int64_t left = time_left(c, deadline);
         if (c->host->is_ending(c->host->data)) {
-            weir_pg_later(ret, WEIR_TROUBLE_OFFLINE, "given up because weir ends");
+            weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "", "given up because weir ends");
             return false;
         }
         if (left <= 0) {
-            weir_pg_later(ret, WEIR_TROUBLE_OFFLINE, "the server at %s:%s does not answer in time",
-                          c->server, c->port);
+            weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "",
+                            "the server at %s:%s does not answer in time", c->server, c->port);
             weir_pg_remedy(ret, "does it do anything? pg_isready -h %s -p %s", c->server, c->port);
             return false;
         }

@@ -176,8 +176,8 @@ static bool files_are_there(const weir_pg_options *options, weir_send_answer *re
     const char *const files[] = {options->ssl_cert, options->ssl_key};
     for (size_t i = 0; i < 2; i++)
         if (files[i] && access(files[i], R_OK) != 0) {
-            weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "%.200s cannot be read: %s", files[i],
-                          strerror(errno));
+            weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "", "%.200s cannot be read: %s",
+                            files[i], strerror(errno));
             weir_pg_remedy(ret, "see ssl_cert and ssl_key of the sink");
             return false;
         }
@@ -208,7 +208,7 @@ static bool connect_to(weir_pg_connection *c, keywords *k, weir_mono by, weir_se
 {
     PGconn *pg = PQconnectStartParams(k->names, k->values, 0);
     if (!pg) {
-        weir_pg_later(ret, WEIR_TROUBLE_BUSY, "no memory to connect");
+        weir_send_later(ret, WEIR_TROUBLE_BUSY, "", "no memory to connect");
         return false;
     }
     server_note(c, pg);
@@ -243,7 +243,7 @@ bool weir_pg_login(weir_pg_connection *c, weir_send_answer *ret)
     keywords k = {0};
     if (weir_secret_read(c->options->password, c->options->password_file, &password, &error) !=
         WEIR_OK) {
-        weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "%.250s", error.text);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "", "%.250s", error.text);
         return false;
     }
     if (!files_are_there(c->options, ret))

@@ -62,25 +62,25 @@ static bool column_fit(const PGresult *columns, const char *table, const weir_pg
 {
     const int i = column_find(columns, column->name);
     if (i < 0) {
-        weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "table %s has no column %s", table,
-                      column->name);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "", "table %s has no column %s", table,
+                        column->name);
         weir_pg_remedy(ret, "ALTER TABLE %s ADD COLUMN %s %s", table, column->name,
                        column->types[0]);
         return false;
     }
     const int type = type_find(column, PQgetvalue(columns, i, COLUMN_TYPE));
     if (type < 0) {
-        weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED,
-                      "column %s of table %s is of type %s, weir writes %s", column->name, table,
-                      PQgetvalue(columns, i, COLUMN_TYPE), column->types[0]);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "",
+                        "column %s of table %s is of type %s, weir writes %s", column->name, table,
+                        PQgetvalue(columns, i, COLUMN_TYPE), column->types[0]);
         weir_pg_remedy(ret, "ALTER TABLE %s ALTER COLUMN %s TYPE %s; or name another table", table,
                        column->name, column->types[0]);
         return false;
     }
     if (column->is_null_sent && *PQgetvalue(columns, i, COLUMN_NOT_NULL) == 't') {
-        weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED,
-                      "column %s of table %s is NOT NULL, weir also writes NULL", column->name,
-                      table);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "",
+                        "column %s of table %s is NOT NULL, weir also writes NULL", column->name,
+                        table);
         weir_pg_remedy(ret, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, column->name);
         return false;
     }
@@ -101,10 +101,10 @@ static bool others_fit(const PGresult *columns, const char *table, const weir_pg
         if (column->name || *PQgetvalue(columns, i, COLUMN_NOT_NULL) != 't' ||
             *PQgetvalue(columns, i, COLUMN_FILLS_ITSELF) == 't')
             continue;
-        weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED,
-                      "column %s (%s) of table %s is NOT NULL and has no default, weir does not "
-                      "write it",
-                      name, PQgetvalue(columns, i, COLUMN_TYPE), table);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "",
+                        "column %s (%s) of table %s is NOT NULL and has no default, weir does not "
+                        "write it",
+                        name, PQgetvalue(columns, i, COLUMN_TYPE), table);
         weir_pg_remedy(ret, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, name);
         return false;
     }
@@ -122,8 +122,8 @@ static bool key_fit(weir_pg_connection *c, const char *table, const weir_pg_tabl
     PQclear(found);
     if (has_key)
         return true;
-    weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "table %s has no unique index on (%s)", table,
-                  wanted->key);
+    weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "", "table %s has no unique index on (%s)",
+                    table, wanted->key);
     weir_pg_remedy(ret, "CREATE UNIQUE INDEX ON %s (%s)", table, wanted->key);
     return false;
 }
@@ -139,7 +139,7 @@ static bool table_fit(weir_pg_connection *c, const char *table, const weir_pg_ta
     bool fits = PQntuples(columns) > 0;
     *ret_missing = !fits;
     if (!fits) {
-        weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED, "table %s does not exist", table);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "", "table %s does not exist", table);
         make_remedy(c, ret);
     }
     for (size_t i = 0; fits && wanted->columns[i].name; i++)
@@ -225,8 +225,8 @@ static bool samples_are_none(weir_pg_connection *c, const weir_pg_tables *t, wei
     PQclear(result);
     if (is_empty)
         return true;
-    weir_pg_later(ret, WEIR_TROUBLE_MISCONFIGURED,
-                  "table %s does not exist, but %s has samples of its tags", t->tags, t->samples);
+    weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "",
+                    "table %s does not exist, but %s has samples of its tags", t->tags, t->samples);
     weir_pg_remedy(ret, "restore %s; or begin anew: ALTER TABLE %s RENAME TO %.40s_old", t->tags,
                    t->samples, t->samples_name);
     return false;

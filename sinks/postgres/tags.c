@@ -141,8 +141,8 @@ static bool some_tell(weir_pg_tags *t, weir_pg_connection *c, const char *json, 
     const bool has_all = ids_take(t, ids, first, end);
     PQclear(ids);
     if (!has_all)
-        weir_pg_later(
-            ret, WEIR_TROUBLE_MISCONFIGURED,
+        weir_send_later(
+            ret, WEIR_TROUBLE_MISCONFIGURED, "",
             "table %s does not keep the tags it is given: a rule, a trigger or a policy of "
             "its own?",
             c->tables->tags);
@@ -159,7 +159,7 @@ bool weir_pg_tags_tell(weir_pg_tags *t, weir_pg_connection *c, weir_send_answer 
             tag_add(&json, end, &t->pending[end]);
         weir_text_add_char(&json, ']');
         if (json.failed) {
-            weir_pg_later(ret, WEIR_TROUBLE_BUSY, "no memory for the names of tags");
+            weir_send_later(ret, WEIR_TROUBLE_BUSY, "", "no memory for the names of tags");
             return false;
         }
         if (!some_tell(t, c, weir_text_get(&json), first, end, ret))

@@ -91,7 +91,7 @@ static bool rows_put(weir_pg_transfer *t, const weir_sink_row *rows, weir_send_a
     }
     weir_pg_copy_trailer(&t->copy);
     if (t->copy.failed) {
-        weir_pg_later(ret, WEIR_TROUBLE_BUSY, "no memory to send %zu samples", b->n);
+        weir_send_later(ret, WEIR_TROUBLE_BUSY, "", "no memory to send %zu samples", b->n);
         weir_pg_close(t->connection);
         return false;
     }
@@ -138,7 +138,7 @@ static bool batch_fill(weir_pg_transfer *t, const weir_sink_row *rows, size_t n,
     const weir_err err =
         weir_pg_batch_fill(&t->batch, t->connection->tables->layout, &t->tags, rows, n);
     if (err != WEIR_OK)
-        weir_pg_later(ret, WEIR_TROUBLE_BUSY, "no memory to send %zu samples", n);
+        weir_send_later(ret, WEIR_TROUBLE_BUSY, "", "no memory to send %zu samples", n);
     return err == WEIR_OK;
 }
 
@@ -165,7 +165,7 @@ static bool attempt(weir_pg_transfer *t, const weir_sink_row *rows, size_t n, en
 {
     const weir_err err = weir_pg_tags_find(&t->tags, rows, n);
     if (err != WEIR_OK)
-        weir_pg_later(ret, WEIR_TROUBLE_BUSY, "no memory for the names of tags");
+        weir_send_later(ret, WEIR_TROUBLE_BUSY, "", "no memory for the names of tags");
     const bool is_done = err == WEIR_OK && transaction_run(t, rows, n, route, ret);
     weir_pg_tags_settle(&t->tags, is_done);
     if (!is_done)

@@ -11,15 +11,6 @@
 
 #include "base/text.h"
 
-void weir_pg_later(weir_send_answer *ret, weir_trouble trouble, const char *format, ...)
-{
-    va_list arguments;
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = trouble};
-    va_start(arguments, format);
-    (void)vsnprintf(ret->why, sizeof ret->why, format, arguments);
-    va_end(arguments);
-}
-
 void weir_pg_remedy(weir_send_answer *ret, const char *format, ...)
 {
     va_list arguments;
@@ -153,8 +144,8 @@ void weir_pg_judge(const weir_pg_fault *fault, const weir_pg_place *place, const
     const char *message = fault->message ? fault->message : "";
     const bool has_detail = fault->detail && *fault->detail;
     const meaning *m = meaning_of(sqlstate);
-    weir_pg_later(ret, m->trouble, "the server says: %s (%s)%s%s", message, sqlstate,
-                  has_detail ? ": " : "", has_detail ? fault->detail : "");
+    weir_send_later(ret, m->trouble, "", "the server says: %s (%s)%s%s", message, sqlstate,
+                    has_detail ? ": " : "", has_detail ? fault->detail : "");
     remedy_fill(m->remedy, place, ret);
     if (m->is_rejection && n_rows > 0) {
         ret->result = WEIR_SEND_REJECTED;
@@ -248,6 +239,6 @@ void weir_pg_judge_connection(const char *message, const weir_pg_place *place,
     while (!strstr(message, m->words))
         m++;
     words_add(&words, message, strlen(message));
-    weir_pg_later(ret, m->trouble, "%s", weir_text_get(&words));
+    weir_send_later(ret, m->trouble, "", "%s", weir_text_get(&words));
     remedy_fill(m->remedy, place, ret);
 }

@@ -31,7 +31,5 @@ void weir_pg_judge(const weir_pg_fault *fault, const weir_pg_place *place, const
 void weir_pg_judge_connection(const char *message, const weir_pg_place *place,
                               weir_send_answer *ret);
 
-/* LATER with a trouble, why and remedy in our own words. */
-void weir_pg_later(weir_send_answer *ret, weir_trouble trouble, const char *format, ...)
-    WEIR_PRINTF(3, 4);
+/* A remedy in our own words, in place of what is there. */
 void weir_pg_remedy(weir_send_answer *ret, const char *format, ...) WEIR_PRINTF(2, 3);

@@ -23,20 +23,6 @@ enum { LOCK_POLL_MS = 10 }; /* between two tries for a lock */
 
 /* --- answers ------------------------------------------------------------------------------ */
 
-static void answer_set(weir_send_answer *ret, weir_trouble trouble, const char *remedy,
-                       const char *format, ...) WEIR_PRINTF(4, 5);
-
-static void answer_set(weir_send_answer *ret, weir_trouble trouble, const char *remedy,
-                       const char *format, ...)
-{
-    va_list va;
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = trouble};
-    va_start(va, format);
-    (void)vsnprintf(ret->why, sizeof ret->why, format, va);
-    va_end(va);
-    (void)snprintf(ret->remedy, sizeof ret->remedy, "%s", remedy);
-}
-
 /* SQLite opens what it may not write read-only, and only says so at the first write. */
 static void read_only(const weir_sqlite_database *d, weir_send_answer *ret)
 {
@@ -63,10 +49,11 @@ bool weir_sqlite_failed(const weir_sqlite_database *d, int code, weir_send_answe
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        answer_set(ret, WEIR_TROUBLE_BUSY,
-                   "another program writes for long or left a transaction open: end it (fuser FILE "
-                   "shows who has the file); busy_timeout is how long weir waits",
-                   "%.150s is locked by another program", d->path);
+        weir_send_later(
+            ret, WEIR_TROUBLE_BUSY,
+            "another program writes for long or left a transaction open: end it (fuser FILE "
+            "shows who has the file); busy_timeout is how long weir waits",
+            "%.150s is locked by another program", d->path);
         break;
     case SQLITE_FULL:
         weir_trouble_answer(ret, ENOSPC, "cannot write to", d->path);
@@ -82,21 +69,22 @@ bool weir_sqlite_failed(const weir_sqlite_database *d, int code, weir_send_answe
                             "cannot read or write", d->path);
         break;
     case SQLITE_NOTADB:
-        answer_set(ret, WEIR_TROUBLE_MISCONFIGURED, "move it away, or correct path",
-                   "%.150s is no SQLite database", d->path);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, "move it away, or correct path",
+                        "%.150s is no SQLite database", d->path);
         break;
     case SQLITE_CORRUPT:
-        answer_set(ret, WEIR_TROUBLE_MISCONFIGURED,
-                   "move it away (weir makes another), or repair it with sqlite3 FILE .recover",
-                   "%.150s is damaged: %.60s", d->path, text);
+        weir_send_later(
+            ret, WEIR_TROUBLE_MISCONFIGURED,
+            "move it away (weir makes another), or repair it with sqlite3 FILE .recover",
+            "%.150s is damaged: %.60s", d->path, text);
         break;
     case SQLITE_NOMEM:
-        answer_set(ret, WEIR_TROUBLE_OFFLINE, "lower batch", "out of memory");
+        weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "lower batch", "out of memory");
         break;
     default:
-        answer_set(ret, WEIR_TROUBLE_MISCONFIGURED,
-                   "weir sink schema NAME prints the tables that are wanted", "%.100s: %.140s",
-                   d->path, text);
+        weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED,
+                        "weir sink schema NAME prints the tables that are wanted", "%.100s: %.140s",
+                        d->path, text);
         break;
     }
     return false;
@@ -181,10 +169,10 @@ static bool columns_fit(weir_sqlite_database *d, sqlite3_stmt *statement, const 
             weir_text_format(&lacking, "%s%s", lacking.length ? ", " : "", *columns);
     if (lacking.length == 0)
         return true;
-    answer_set(ret, WEIR_TROUBLE_MISCONFIGURED,
-               "add them, or let `table` name another; weir sink schema NAME prints what is wanted",
-               "%.80s: the table %.60s lacks the columns %.80s", d->path, table,
-               weir_text_get(&lacking));
+    weir_send_later(
+        ret, WEIR_TROUBLE_MISCONFIGURED,
+        "add them, or let `table` name another; weir sink schema NAME prints what is wanted",
+        "%.80s: the table %.60s lacks the columns %.80s", d->path, table, weir_text_get(&lacking));
     return false;
 }
 

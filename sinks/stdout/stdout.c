@@ -41,10 +41,7 @@ static void stdout_deinit(void *state)
 
 static void later(weir_send_answer *ret, const char *why)
 {
-    ret->result = WEIR_SEND_LATER;
-    ret->trouble = WEIR_TROUBLE_OFFLINE;
-    (void)snprintf(ret->why, sizeof ret->why, "%s", why);
-    (void)snprintf(ret->remedy, sizeof ret->remedy, "see to the program that reads it");
+    weir_send_later(ret, WEIR_TROUBLE_OFFLINE, "see to the program that reads it", "%s", why);
 }
 
 /* False: not by the deadline, or the reader is gone; *ret says so. */

@@ -64,17 +64,15 @@ static const char *remedy_of(int code)
 
 void weir_trouble_answer(weir_send_answer *ret, int code, const char *what, const char *path)
 {
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = trouble_of(code)};
-    (void)snprintf(ret->why, sizeof ret->why, "%s %.150s: %s", what, path, strerror(code));
-    (void)snprintf(ret->remedy, sizeof ret->remedy, "%s", remedy_of(code));
+    weir_send_later(ret, trouble_of(code), remedy_of(code), "%s %.150s: %s", what, path,
+                    strerror(code));
 }
 
 void weir_trouble_not_a_file(weir_send_answer *ret, mode_t mode, const char *path)
 {
-    *ret = (weir_send_answer){.result = WEIR_SEND_LATER, .trouble = WEIR_TROUBLE_MISCONFIGURED};
-    (void)snprintf(ret->why, sizeof ret->why, "%.150s is %s, not a file", path,
-                   S_ISDIR(mode)    ? "a folder"
-                   : S_ISFIFO(mode) ? "a FIFO"
-                                    : "a device");
-    (void)snprintf(ret->remedy, sizeof ret->remedy, "%s", remedy_of(EISDIR));
+    weir_send_later(ret, WEIR_TROUBLE_MISCONFIGURED, remedy_of(EISDIR), "%.150s is %s, not a file",
+                    path,
+                    S_ISDIR(mode)    ? "a folder"
+                    : S_ISFIFO(mode) ? "a FIFO"
+                                     : "a device");
 }

@@ -139,23 +139,15 @@ static weir_err take_ready(weir_take *take, weir_error *error)
     return take->query ? WEIR_OK : take_attach(take, error);
 }
 
-static char *text_copy(const char *text)
-{
-    char *copy = weir_alloc(strlen(text) + 1);
-    if (copy)
-        memcpy(copy, text, strlen(text) + 1);
-    return copy;
-}
-
 weir_err weir_take_open(const char *data_dir, const char *vfs, const char *name, weir_take **ret,
                         weir_error *error)
 {
     WEIR_CLEANUP(weir_take_close) weir_take *take = weir_alloc_zero(1, sizeof *take);
     if (!take)
         return weir_fail(error, WEIR_ENOMEM, "no memory to read the log");
-    take->data_dir = text_copy(data_dir);
-    take->name = text_copy(name);
-    take->vfs = vfs ? text_copy(vfs) : NULL;
+    take->data_dir = weir_alloc_text(data_dir);
+    take->name = weir_alloc_text(name);
+    take->vfs = vfs ? weir_alloc_text(vfs) : NULL;
     take->arena = weir_arena_new();
     if (!take->data_dir || !take->name || !take->arena || (vfs && !take->vfs))
         return weir_fail(error, WEIR_ENOMEM, "no memory to read the log");

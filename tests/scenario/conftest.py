@@ -306,6 +306,19 @@ def peers(tmp_path):
 
 
 @pytest.fixture
+def disk(tmp_path):
+    """1 MB of memory as a file system of its own."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True,
+                             check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "-l", path], check=False)
+
+
+@pytest.fixture
 def seed(request):
     """One number a test draws everything from; WEIR_SEED repeats a run."""
     number = int(os.environ.get("WEIR_SEED", random.SystemRandom().randrange(2**32)))

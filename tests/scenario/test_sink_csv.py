@@ -45,19 +45,6 @@ def values(*paths):
     return [int(line[2]) for path in paths for line in read(path) if line[0] != "time"]
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """1 MB of memory as a file system of its own."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True,
-                             check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield path
-    subprocess.run(["umount", "-l", path], check=False)
-
-
 def test_every_kind_reads_back_to_the_last_bit(tmp_path):
     dice = random.Random(4)
     doubles = [struct.unpack("<d", dice.randbytes(8))[0] for _ in range(300)] + [0.1, -0.0, 5e-324, 1.7976931348623157e308]

@@ -43,19 +43,6 @@ def values(path):
     return [value for (value,) in query(path, "SELECT value FROM weir_samples ORDER BY value")]
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """1 MB of memory as a file system of its own."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True,
-                             check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield path
-    subprocess.run(["umount", "-l", path], check=False)
-
-
 def string(text):
     return {"kind": "string", "hex": text.encode().hex()}
 

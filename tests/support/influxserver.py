@@ -5,14 +5,13 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from conftest import wait_until
-
+from pgserver import free_port
 
 PROGRAM = "/usr/bin/influxd"
 ROOT = ("root", "root")
@@ -20,12 +19,6 @@ ROOT = ("root", "root")
 
 def is_installed():
     return os.access(PROGRAM, os.X_OK)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def http(url, form=None, user=None):
@@ -48,7 +41,10 @@ class Server:
     def start(self):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
-        wait_until(f"{self.command[0]} answers", self.is_ready, 60)
+        end = time.monotonic() + 60
+        while not self.is_ready():
+            assert time.monotonic() < end, f"{self.command[0]} does not answer"
+            time.sleep(0.03)
 
     def is_ready(self):
         assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -87,7 +83,7 @@ class Influx(Server):
         folder = tmp_path / "influx"
         folder.mkdir()
         port = free_port()
-        self.url, self.user = f"http://127.0.0.1:{port}", None
+        self.port, self.url, self.user = port, f"http://127.0.0.1:{port}", None
         http_options += "\n  auth-enabled = true" if with_users else ""
         (folder / "conf").write_text(INFLUX_CONF.format(rpc=free_port(), port=port, folder=folder, http=http_options))
         super().__init__(folder, [PROGRAM, "-config", str(folder / "conf")], self.url + "/ping")

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Asking the running weir for something, and its answer. */
+
+#pragma once
+#include <jansson.h>
+
+#include "base/error.h"
+
+/*
+ * Takes the request. *ret: the answer's "result", to be released with json_decref. What weir
+ * refuses comes as an error with its code; WEIR_EINVAL: the request has text that is not UTF-8,
+ * else the errors of weir_control_ask_for.
+ */
+weir_err weir_ask(const char *socket, json_t *request, int patience_s, json_t **ret,
+                  weir_error *error) WEIR_MUST_CHECK;
