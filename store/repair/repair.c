@@ -24,6 +24,7 @@
 #include "store/file/files.h"
 #include "store/file/lock.h"
 #include "store/file/schema.h"
+#include "store/file/tables.h"
 #include "store/repair/foreign_wal.h"
 #include "store/repair/verify.h"
 
@@ -93,6 +94,8 @@ static weir_err tables_check(sqlite3 *db, bool whole, char why[300], weir_error 
     weir_err err = weir_db_int(db, "PRAGMA auto_vacuum", 0, &vacuum, error);
     if (err == WEIR_OK && vacuum != 2)
         err = weir_fail(error, WEIR_EDAMAGED, "the head of the file is damaged");
+    if (err == WEIR_OK)
+        err = weir_db_tables_check(db, error);
     if (err == WEIR_OK)
         err = weir_db_int(db, "PRAGMA page_count", 0, &pages, error);
     whole = whole && pages <= WHOLE_PAGES;

@@ -611,6 +611,56 @@ static void an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_on
     dir_remove(dir);
 }
 
+/* SQLite takes what is still SQL, and its checks find nothing wrong with another table. */
+static void a_flipped_bit_in_the_text_that_defines_a_table_is_found(void **state)
+{
+    (void)state;
+    static const char start[] = "CREATE TABLE ";
+    char *dir = testing_dir(), *sound = testing_dir();
+    struct contents *all = calloc(1, sizeof *all), *got = calloc(1, sizeof *got);
+    const struct bytes whole = plant_file(sound, NULL);
+    weir_catalog *catalog = testing_catalog(2, 3);
+    size_t bytes = 0, cases = 0, repaired = 0;
+    contents_read(all, sound);
+    bool inside = false;
+    for (size_t at = 0; at + sizeof start < whole.n; at++) {
+        const uint8_t c = whole.at[at];
+        if (memcmp(whole.at + at, start, sizeof start - 1) == 0)
+            inside = true;
+        else if (c < ' ' || c > '~')
+            inside = false;
+        if (!inside || ++bytes % (SEEDS * 23 / seeds() + 1) != 0)
+            continue;
+        cases++;
+        weir_repair_report report;
+        weir_verify_counts counts;
+        weir_error error = WEIR_ERROR_INIT;
+        dir_clear(dir);
+        whole.at[at] ^= (uint8_t)(1 << cases % 7);
+        file_put(dir, "data.db", whole);
+        whole.at[at] = c;
+        /* Half of them by the command, half by a start. */
+        if (cases % 2 == 0)
+            weir_store_close(plant_open(dir, catalog));
+        if (weir_store_repair(dir, NULL, (weir_wall){T0}, &report, &error) != WEIR_OK)
+            fail_msg("byte %zu: %s", at, error.text);
+        repaired += report.repaired;
+        if (weir_store_verify(dir, NULL, say_finding, NULL, &counts, &error) != WEIR_OK)
+            fail_msg("byte %zu: after the repair: %s", at, error.text);
+        contents_read(got, dir);
+        assert_int_equal(got->samples, all->samples);
+        assert_usable(dir);
+    }
+    print_message("%zu bytes flipped, %zu repaired\n", cases, repaired);
+    assert_in_range(repaired, cases / 3, cases / 2 + 1);
+    weir_catalog_free(catalog);
+    free(whole.at);
+    free(all);
+    free(got);
+    dir_remove(dir);
+    dir_remove(sound);
+}
+
 /* Nothing else of ours lies in the first pages of a young store: its tables are defined behind. */
 static void the_start_of_a_file_is_known_by_its_mark(void **state)
 {
@@ -814,6 +864,7 @@ int main(void)
         cmocka_unit_test(whatever_is_damaged_the_rest_is_kept_and_nothing_is_invented),
         cmocka_unit_test(a_write_ahead_log_that_is_damaged_in_the_midst_is_told_and_read_beyond),
         cmocka_unit_test(an_emptied_file_beside_its_write_ahead_log_is_not_taken_for_a_new_one),
+        cmocka_unit_test(a_flipped_bit_in_the_text_that_defines_a_table_is_found),
         cmocka_unit_test(the_start_of_a_file_is_known_by_its_mark),
         cmocka_unit_test(a_write_ahead_log_of_another_store_is_put_aside),
         cmocka_unit_test(what_sinks_were_told_and_have_set_aside_is_brought_over),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/file/database.h"
+#include "store/file/tables.h"
 #include "store/query/query.h"
 #include "store/repair/verify_priv.h"
 
@@ -48,6 +49,8 @@ static weir_err verify_integrity(struct verification *v, weir_error *error)
         if (text && strcmp(text, "ok") != 0)
             weir_verify_finding(v, "database: %s", text);
     }
+    if (err == WEIR_OK)
+        err = weir_db_tables_check(v->db, error);
     return weir_verify_pass_end(v, "database", err, error);
 }
 

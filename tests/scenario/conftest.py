@@ -26,6 +26,9 @@ BINARY = os.path.abspath(os.environ.get("WEIR", os.path.join(ROOT, "build-asan",
 IS_FULL = os.environ.get("WEIR_SCALE") == "full"
 PYTHON = "/usr/bin/python3"  # Debian's: pymodbus is installed for it
 
+# A job in the background of a script inherits that SIGINT is ignored, and its programs would in turn.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A first finding ends the program, with a code of its own and not with one of weir's.
 SANITIZERS = {
     "ASAN_OPTIONS": "exitcode=99:detect_stack_use_after_return=1",
