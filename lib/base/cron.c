@@ -305,6 +305,13 @@ weir_err weir_cron_parse_hms(const char *hour, const char *minute, const char *s
     return cron_fill(texts, lengths, ret, error);
 }
 
+bool weir_cron_equal(const weir_cron *a, const weir_cron *b)
+{
+    return a->seconds == b->seconds && a->minutes == b->minutes && a->hours == b->hours &&
+           a->days == b->days && a->months == b->months && a->weekdays == b->weekdays &&
+           a->either_day == b->either_day;
+}
+
 /* ---- the next ---- */
 
 static bool day_matches(const weir_cron *c, int64_t day, int64_t month_first)

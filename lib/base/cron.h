@@ -54,5 +54,8 @@ weir_err weir_cron_parse(const char *text, weir_cron *ret, weir_error *error) WE
 weir_err weir_cron_parse_hms(const char *hour, const char *minute, const char *second,
                              weir_cron *ret, weir_error *error) WEIR_MUST_CHECK;
 
+/* Both mean the same moments. */
+bool weir_cron_equal(const weir_cron *a, const weir_cron *b);
+
 /* The first moment after `after` at which it fires; false: none in a hundred years. */
 bool weir_cron_next(const weir_cron *cron, const weir_zone *zone, weir_wall after, weir_wall *ret);
