@@ -306,7 +306,8 @@ static void entry_keep_intervals(struct entry *e, const weir_point *points, size
     e->device.point_interval = weir_loader_keep(e->l, of_point, n * sizeof *of_point);
 }
 
-/* Every point its own interval or the device's; those with none are named in one message. */
+/* Every point its own interval or the device's; those with none are named in one message, unless
+ * there are plans, which may read them. */
 static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
 {
     const size_t before = e->l->problems->n;
@@ -321,6 +322,8 @@ static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
         if (points[i].interval_us == 0 && n_without++ == 0)
             first = points[i].name;
     }
+    if (e->l->has_plans)
+        return;
     if (n_without == 1)
         weir_loader_problem(e->l, e->mapping,
                             "point '%s' has no interval: give it or its device "

@@ -36,6 +36,7 @@ typedef struct weir_loader {
     const char *file; /* the configuration's name */
     weir_problems *problems;
     weir_profile *profiles;
+    bool has_plans; /* points without an interval may be theirs: judged when these are known */
     bool failed;
 } weir_loader;
 

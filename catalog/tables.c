@@ -27,6 +27,8 @@ static const char *const trusts[] = {"plausible", "ntp", NULL};
 static const char *const tid_checks[] = {"strict", "lenient", NULL};
 static const char *const accesses[] = {"r", "w", "rw", NULL};
 static const char *const qualities[] = {"all", "usable", "good", NULL};
+static const char *const merges[] = {"union", "gcd", NULL};
+static const char *const policies[] = {"ignore", "limit", "error", NULL};
 static const char *const waves[] = {"constant",    "sine",    "ramp", "square",
                                     "random_walk", "counter", NULL};
 
@@ -700,8 +702,8 @@ const weir_option weir_sink_table[] = {
      .type = WEIR_OPTION_STRINGS,
      AT(weir_sink_in, plans),
      .metavar = "PLAN",
-     .text = "Only samples that one of these plans asked for. This version has the plan default, "
-             "which every interval makes."},
+     .text = "Only samples that one of these plans asked for. The plan default is what the "
+             "intervals of devices and points ask for."},
     {.name = "quality",
      .type = WEIR_OPTION_ENUM,
      AT(weir_sink_in, quality),
@@ -725,6 +727,123 @@ const weir_option weir_sink_table[] = {
      .text =
          "How many samples a second of a backlog or a replay are sent at most, such as 20000/s, "
          "to spare the other side; none: as fast as it takes them. New samples go first."},
+    END,
+};
+
+const weir_option weir_plan_table[] = {
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_plan_in, name),
+     .text = "Unique among plans; a word of commands and of SQL."},
+    {.name = "id",
+     .type = WEIR_OPTION_INT,
+     AT(weir_plan_in, id),
+     .min = 1,
+     .max = UINT32_MAX,
+     .metavar = "NUMBER",
+     .text = "A number by which another program knows it; unique among plans."},
+    {.name = "description",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_plan_in, description),
+     .text = "What it is for."},
+    {.name = "enabled",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_plan_in, enabled),
+     .fallback = "true",
+     .text = "false: it is ready, and waits for `weir plan start`."},
+    {.name = "tags",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_plan_in, tags),
+     .metavar = "PATTERN",
+     .text =
+         "Names of tags, or patterns such as \"chiller/*\"; those that a pattern with ! in front "
+         "matches are left out. One element of an array brings the whole array."},
+    {.name = "interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, interval),
+     .metavar = "DURATION",
+     .text = "How often all its tags are read, at multiples of it since 1970 UTC. Without interval "
+             "and cron each tag is read at the interval its point or device gives it."},
+    {.name = "cron",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, cron),
+     .table = weir_cron_table,
+     .metavar = "EXPRESSION",
+     .text = "When all its tags are read, in place of interval: \"second minute hour day month "
+             "weekday\", or the last five of these, such as \"0 */5 22-23 * * *\"; @hourly and the "
+             "like; or a mapping of hour, minute and second."},
+    {.name = "zone",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_plan_in, zone),
+     .fallback = "local",
+     .metavar = "ZONE",
+     .text = "The clock that cron, start and end go by, such as Europe/Berlin or UTC; local: the "
+             "machine's. When it is moved, `weir help plans` says what becomes of cron."},
+    {.name = "default_interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, default_interval),
+     .metavar = "DURATION",
+     .text = "How often tags are read that have no interval of their own; the others keep theirs."},
+    {.name = "minimum_interval",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_plan_in, minimum_interval),
+     .min = WEIR_MS,
+     .max = 366 * WEIR_DAY,
+     .metavar = "DURATION",
+     .text = "No tag of it shall be read more often; see interval_policy."},
+    {.name = "interval_policy",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_plan_in, policy),
+     .words = policies,
+     .fallback = "ignore",
+     .text = "An interval below minimum_interval. ignore: is taken all the same. limit: becomes "
+             "minimum_interval. error: is a mistake, and the plan does not start."},
+    {.name = "merge",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_plan_in, merge),
+     .words = merges,
+     .fallback = "union",
+     .text = "When several plans want a tag. union: it is read at the times of each, once where "
+             "they meet. gcd: those that say gcd read it at the greatest common divisor of their "
+             "intervals, 100ms for 300ms and 200ms."},
+    {.name = "lifetime",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_plan_in, lifetime),
+     .min = WEIR_MS,
+     .max = 36500 * WEIR_DAY,
+     .metavar = "DURATION",
+     .text = "How long it runs from its start; then it is expired. Without it: endless."},
+    {.name = "start",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, start),
+     .metavar = "TIME",
+     .text = "It runs from this time on, such as 2026-11-21T08:00:00, by the clock of zone; with Z "
+             "at the end it is UTC."},
+    {.name = "end",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, end),
+     .metavar = "TIME",
+     .text = "From this time on it is expired."},
+    END,
+};
+
+const weir_option weir_cron_table[] = {
+    {.name = "hour",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_cron_in, hour),
+     .metavar = "FIELD",
+     .text = "As the field of an expression: *, 8-17, */2. Left out: every hour."},
+    {.name = "minute",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_cron_in, minute),
+     .metavar = "FIELD",
+     .text = "Left out: 0 if the hour is given and the second is not, else every minute."},
+    {.name = "second",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_cron_in, second),
+     .metavar = "FIELD",
+     .text = "Left out: 0 if one of the others is given, else every second."},
     END,
 };
 
@@ -760,12 +879,16 @@ const weir_option weir_top_table[] = {
      AT(weir_top_in, devices),
      .table = weir_device_table,
      .text = "What is read; see below."},
+    {.name = "plans",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_top_in, plans),
+     .table = weir_plan_table,
+     .text = "Sets of tags collected together, beside the intervals of devices; see below."},
     {.name = "sinks",
      .type = WEIR_OPTION_LIST,
      AT(weir_top_in, sinks),
      .table = weir_sink_table,
      .text = "Where samples are delivered; see below."},
-    LATER("plans", WEIR_OPTION_LIST, "Sets of tags collected together."),
     LATER("scripts", WEIR_OPTION_LIST, "Calculated tags."),
     LATER("defaults", WEIR_OPTION_TABLE, "Keys for all connections and devices."),
     LATER("include", WEIR_OPTION_STRINGS, "Further files."),
@@ -802,6 +925,12 @@ static const weir_yaml_table pages[] = {
     {"Profiles", "profiles/NAME.yaml", weir_profile_table,
      "What a kind of device offers, in a file of its own. A device that names a profile has its "
      "points and limits, and changes what it says better itself."},
+    {"Plans", "plans[]", weir_plan_table,
+     "Tags that are collected together, beside the intervals of devices and points, which make the "
+     "plan default. One read serves all plans that want it. A tag whose device and point have no "
+     "interval is read only when a plan wants it."},
+    {"Cron as three variables", "plans[].cron", weir_cron_table,
+     "What a plan's cron may be instead of an expression. At least one of them is given."},
     {"Sinks", "sinks[]", weir_sink_table,
      "A database, broker or file that samples are delivered to, through any outage: what it did "
      "not "

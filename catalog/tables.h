@@ -15,7 +15,7 @@
  */
 typedef struct weir_top_in {
     const char *data_dir;
-    weir_node store, log, clock, connections, devices, sinks;
+    weir_node store, log, clock, connections, devices, plans, sinks;
 } weir_top_in;
 
 typedef struct weir_store_in {
@@ -99,6 +99,21 @@ typedef struct weir_point_in {
     weir_node layers[WEIR_LAYERS_MAX];
 } weir_point_in;
 
+typedef struct weir_plan_in {
+    const char *name, *description, *zone;
+    weir_option_strings tags;
+    weir_node interval, default_interval, cron, start, end;
+    int64_t id, minimum_interval, lifetime;
+    int policy; /* weir_plan_policy */
+    int merge;  /* weir_plan_merge */
+    bool enabled;
+} weir_plan_in;
+
+/* cron as three variables. */
+typedef struct weir_cron_in {
+    const char *hour, *minute, *second;
+} weir_cron_in;
+
 /* What every sink has; the rest is its type's. */
 typedef struct weir_sink_in {
     const char *name, *type;
@@ -120,4 +135,6 @@ extern const weir_option weir_device_table[];
 extern const weir_option weir_profile_table[];
 extern const weir_option weir_point_table[];
 extern const weir_option weir_simulate_table[];
+extern const weir_option weir_plan_table[];
+extern const weir_option weir_cron_table[];
 extern const weir_option weir_sink_table[];
