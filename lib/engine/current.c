@@ -117,3 +117,10 @@ const weir_current *weir_currents_get(const weir_currents *c, uint32_t tag)
         memcpy(c->shown->text, c->texts[tag], sizeof c->shown->text);
     return c->shown;
 }
+
+const weir_tag *weir_currents_tag(const weir_currents *c, const weir_catalog *catalog,
+                                  weir_tag_uid uid)
+{
+    const uint32_t index = uid < c->n_uids ? c->index_of[uid] : WEIR_TAG_UNKNOWN;
+    return index == WEIR_TAG_UNKNOWN ? NULL : &catalog->tags[index];
+}

@@ -29,6 +29,10 @@ weir_err weir_currents_init(weir_currents *currents, const weir_catalog *catalog
                             weir_error *error) WEIR_MUST_CHECK;
 void weir_currents_deinit(weir_currents *currents);
 
+/* NULL: there is no tag with this uid. */
+const weir_tag *weir_currents_tag(const weir_currents *currents, const weir_catalog *catalog,
+                                  weir_tag_uid uid);
+
 /* Samples of unknown tags are passed over. */
 void weir_currents_update(weir_currents *currents, const weir_batch *batch);
 

@@ -127,8 +127,9 @@ static bool master_add_device(weir_master *m, uint32_t index)
 /* Whether every point can be asked for at all: found here, it is the configuration's error. */
 static weir_err master_check_device(weir_master *m, const master_device *d, weir_error *error)
 {
+    const weir_read all = {.device = d->index, .intervals = UINT32_MAX};
     weir_poll *poll;
-    weir_err err = weir_poll_new(m->catalog, d->index, UINT32_MAX, &d->learnt, &poll, error);
+    weir_err err = weir_poll_new(m->catalog, &all, &d->learnt, &poll, error);
     if (err) {
         (void)weir_fail_prefix(error, "device '%s': ", d->device->name);
         return err;

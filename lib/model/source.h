@@ -12,13 +12,22 @@
 #include "model/option.h"
 #include "model/sample.h"
 
+/* Some points of a device. Never changes. */
+typedef struct weir_selection {
+    uint32_t id;            /* not 0; no other set of points of this device has it */
+    const uint64_t *points; /* one bit each, the lowest of the first is point 0 */
+} weir_selection;
+
 /* One poll of one device: what is due at one slot. Copied by whoever keeps it. */
 typedef struct weir_read {
     uint64_t id;        /* of the engine; given back in on_read_done */
     uint32_t device;    /* catalog index */
-    uint32_t intervals; /* set of the device's intervals that are due: one bit each */
+    uint32_t intervals; /* set of the device's intervals that are due: one bit each; those from
+                           n_intervals on are the engine's own */
     uint32_t epoch;
-    uint32_t flags; /* WEIR_BATCH_FIRST_READ */
+    uint32_t flags;                  /* WEIR_BATCH_FIRST_READ */
+    const weir_selection *selection; /* NULL: the points of the intervals. The engine's, valid
+                                        until on_read_done */
     uint64_t plans;
     weir_wall due; /* the samples' ts */
     weir_mono due_mono;
@@ -28,12 +37,20 @@ typedef struct weir_read {
 /* The bit of weir_read.intervals that asks for points with `interval: on_demand`. */
 #define WEIR_READ_ON_DEMAND (1u << 31)
 
-/* Whether a read of these intervals asks for this point of its device. */
-static inline bool weir_intervals_want(uint32_t intervals, const weir_device *device,
-                                       uint32_t point)
+/* Whether a read of its device asks for this point. */
+static inline bool weir_read_wants(const weir_read *read, const weir_device *device, uint32_t point)
 {
+    if (read->selection)
+        return read->selection->points[point / 64] >> point % 64 & 1;
     const uint8_t interval = device->point_interval[point];
-    return intervals & (interval < WEIR_INTERVALS_MAX ? 1u << interval : WEIR_READ_ON_DEMAND);
+    return read->intervals & (interval < WEIR_INTERVALS_MAX ? 1u << interval : WEIR_READ_ON_DEMAND);
+}
+
+/* Reads of a device with the same key ask for the same points, for as long as the catalog has the
+ * device as it is: what was worked out for one serves the other. */
+static inline uint64_t weir_read_key(const weir_read *read)
+{
+    return read->selection ? (uint64_t)read->selection->id << 32 : read->intervals;
 }
 
 /* How a read ended, for the device's health. */

@@ -34,7 +34,8 @@ static weir_err simulated_init(void *state, const weir_source_host *host, weir_e
         if (device->connection != host->connection)
             continue;
         n_tags = device->n_tags > n_tags ? device->n_tags : n_tags;
-        s->capacity += device->n_intervals + 1; /* one read of each may be under way */
+        s->capacity +=
+            device->n_intervals + 1; /* one read of each may be under way; plans make more */
     }
     s->waiting = weir_alloc_zero(s->capacity, sizeof *s->waiting);
     s->samples = weir_alloc_zero(n_tags, sizeof *s->samples);
@@ -57,8 +58,14 @@ static void simulated_deinit(void *state)
 static void simulated_read(void *state, const weir_read *read)
 {
     struct simulated *s = state;
-    if (s->n_waiting < s->capacity) /* the engine has at most one read of an interval under way */
-        s->waiting[s->n_waiting++] = *read;
+    weir_read *waiting =
+        weir_array_room(s->waiting, s->n_waiting, &s->capacity, sizeof *s->waiting);
+    if (!waiting) {
+        s->host.log(s->host.data, WEIR_LOG_ERROR, "simulated", "a read is lost: out of memory");
+        return;
+    }
+    s->waiting = waiting;
+    s->waiting[s->n_waiting++] = *read;
     s->host.wake_at(s->host.data, read->due_mono);
 }
 
@@ -68,7 +75,7 @@ static uint32_t simulated_samples(struct simulated *s, const weir_read *read)
     const weir_device *device = &catalog->devices[read->device];
     uint32_t n = 0;
     for (uint32_t p = 0; p < device->n_points; p++) {
-        if (!weir_intervals_want(read->intervals, device, p))
+        if (!weir_read_wants(read, device, p))
             continue;
         const weir_point *point = &device->points[p];
         for (uint32_t element = 0; element < point->count; element++, n++) {
