@@ -184,7 +184,7 @@ typedef enum weir_clock_rule {
 const char *weir_clock_rule_text(weir_clock_rule rule); /* as in the configuration */
 
 typedef struct weir_catalog {
-    weir_arena *arena; /* owns everything below, and the catalog itself */
+    weir_arena *arena;           /* owns everything below, and the catalog itself */
     _Atomic uint32_t references; /* beside the first */
     uint32_t revision;
     size_t n_connections;
