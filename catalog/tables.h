@@ -56,7 +56,7 @@ typedef struct weir_connection_in {
 
 /* A device, and what a profile says for all its devices. */
 typedef struct weir_device_in {
-    const char *name, *connection, *profile, *description;
+    const char *name, *connection, *profile, *description, *was;
     const char *source, *inherits; /* of a profile */
     weir_option_ranges unit_id;
     weir_option_strings only;
@@ -84,7 +84,7 @@ typedef struct weir_simulate_in {
 enum { WEIR_LAYERS_MAX = 9 };
 
 typedef struct weir_point_in {
-    const char *name, *unit, *description;
+    const char *name, *unit, *description, *was;
     weir_node registers, address, type, order, scale, offset, na, enumeration, interval, simulate;
     weir_node deadband, max_unchanged_interval;
     int64_t function, length, bit, bit_width, count, group;

@@ -30,7 +30,7 @@
 
 /* --- life --- */
 
-static weir_err engine_allocate(weir_engine *e, weir_error *error)
+weir_err weir_engine_allocate(weir_engine *e, weir_error *error)
 {
     e->n_samples = 1;
     for (size_t i = 0; i < e->catalog->n_devices; i++)
@@ -76,7 +76,7 @@ weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_w
     if (!err)
         err = weir_currents_init(&e->currents, e->catalog, error);
     if (!err)
-        err = engine_allocate(e, error);
+        err = weir_engine_allocate(e, error);
     if (err) {
         weir_engine_free(e);
         return err;
@@ -86,7 +86,7 @@ weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_w
     return WEIR_OK;
 }
 
-static void readings_free(weir_engine_reading *r)
+void weir_engine_readings_free(weir_engine_reading *r)
 {
     while (r) {
         weir_engine_reading *next = r->next;
@@ -96,20 +96,25 @@ static void readings_free(weir_engine_reading *r)
     }
 }
 
-void weir_engine_free(weir_engine *e)
+void weir_engine_deallocate(weir_engine *e)
 {
-    if (!e)
-        return;
     for (size_t i = 0; e->devices && i < e->catalog->n_devices; i++)
-        readings_free(e->devices[i].readings);
-    readings_free(e->spare);
+        weir_engine_readings_free(e->devices[i].readings);
     weir_schedule_deinit(&e->schedule);
     weir_currents_deinit(&e->currents);
-    weir_trust_deinit(&e->trust);
     weir_free(e->devices);
     weir_free(e->samples);
     weir_free(e->apart);
     weir_free(e->plans);
+}
+
+void weir_engine_free(weir_engine *e)
+{
+    if (!e)
+        return;
+    weir_engine_deallocate(e);
+    weir_engine_readings_free(e->spare);
+    weir_trust_deinit(&e->trust);
     weir_free(e);
 }
 
@@ -249,8 +254,7 @@ static void engine_skip(weir_engine *e, const weir_read *read, const weir_chosen
                      chosen);
 }
 
-/* Reads what the beats ask for, or says why it cannot be read. */
-static void engine_read(weir_engine *e, weir_read read, weir_mono now)
+void weir_engine_read(weir_engine *e, weir_read read, weir_mono now)
 {
     weir_chosen *chosen;
     if (weir_schedule_choose(&e->schedule, read.device, read.intervals, &chosen) != WEIR_OK) {
@@ -275,36 +279,39 @@ static void engine_slot(weir_engine *e, const weir_due *due, weir_mono now)
     if (free == 0)
         return;
     const weir_wall next = weir_schedule_earliest(&e->schedule, due->device, free);
-    engine_read(e,
-                (weir_read){.device = due->device,
-                            .intervals = free,
-                            .due = due->slot,
-                            .next_due_us = next.us - due->slot.us},
-                now);
+    weir_engine_read(e,
+                     (weir_read){.device = due->device,
+                                 .intervals = free,
+                                 .due = due->slot,
+                                 .next_due_us = next.us - due->slot.us},
+                     now);
 }
 
-/* Their slots may be far away. */
+void weir_engine_first_read(weir_engine *e, uint32_t device, weir_mono now, weir_wall wall)
+{
+    uint32_t beats = 0;
+    if (!weir_device_is_enabled(e->catalog, &e->catalog->devices[device]))
+        return;
+    for (uint32_t left = weir_schedule_beats(&e->schedule, device); left; left &= left - 1) {
+        const uint32_t beat = (uint32_t)__builtin_ctz(left);
+        if (weir_schedule_interval(&e->schedule, device, beat) > FIRST_READ_ABOVE_US)
+            beats |= 1u << beat;
+    }
+    const weir_wall next = weir_schedule_earliest(&e->schedule, device, beats);
+    if (beats)
+        weir_engine_read(e,
+                         (weir_read){.device = device,
+                                     .intervals = beats,
+                                     .flags = WEIR_BATCH_FIRST_READ,
+                                     .due = wall,
+                                     .next_due_us = next.us - wall.us},
+                         now);
+}
+
 static void engine_first_reads(weir_engine *e, weir_mono now, weir_wall wall)
 {
-    for (uint32_t i = 0; i < e->catalog->n_devices; i++) {
-        uint32_t beats = 0;
-        if (!weir_device_is_enabled(e->catalog, &e->catalog->devices[i]))
-            continue;
-        for (uint32_t left = weir_schedule_beats(&e->schedule, i); left; left &= left - 1) {
-            const uint32_t beat = (uint32_t)__builtin_ctz(left);
-            if (weir_schedule_interval(&e->schedule, i, beat) > FIRST_READ_ABOVE_US)
-                beats |= 1u << beat;
-        }
-        const weir_wall next = weir_schedule_earliest(&e->schedule, i, beats);
-        if (beats)
-            engine_read(e,
-                        (weir_read){.device = i,
-                                    .intervals = beats,
-                                    .flags = WEIR_BATCH_FIRST_READ,
-                                    .due = wall,
-                                    .next_due_us = next.us - wall.us},
-                        now);
-    }
+    for (uint32_t i = 0; i < e->catalog->n_devices; i++)
+        weir_engine_first_read(e, i, now, wall);
 }
 
 static void engine_start(weir_engine *e, weir_mono now, weir_wall wall)

@@ -45,6 +45,17 @@ struct weir_engine {
     uint32_t n_samples;
 };
 
+/* engine.c */
+
+/* Memory for the devices of a catalog: the one that the engine has. */
+weir_err weir_engine_allocate(weir_engine *e, weir_error *error) WEIR_MUST_CHECK;
+void weir_engine_deallocate(weir_engine *e);
+void weir_engine_readings_free(weir_engine_reading *first);
+/* Reads what the beats ask for, or says why it cannot be read. */
+void weir_engine_read(weir_engine *e, weir_read read, weir_mono now);
+/* Beats whose slots may be far away are read at once. */
+void weir_engine_first_read(weir_engine *e, uint32_t device, weir_mono now, weir_wall wall);
+
 /* What goes out: an event; a batch, which the current values take too. chosen: of its read, NULL:
  * all samples are of batch->plans. */
 void weir_engine_tell(weir_engine *e, weir_event_kind kind, const char *subject,

@@ -197,6 +197,23 @@ uint32_t weir_schedule_follow(weir_schedule *s, uint32_t device, const weir_sche
     return rhythms ? weir_rhythms_follow(rhythms, before, now) : before ? before->present : 0;
 }
 
+void weir_schedule_start(weir_schedule *s, uint32_t device, const weir_schedule *old,
+                         uint32_t old_device, weir_wall now)
+{
+    const weir_device *d = &s->catalog->devices[device];
+    const weir_device *before = old ? &old->catalog->devices[old_device] : NULL;
+    for (uint32_t left = weir_schedule_beats(s, device); left; left &= left - 1) {
+        const uint32_t beat = (uint32_t)__builtin_ctz(left);
+        *beat_next(s, device, beat) = beat_after(s, device, beat, now.us);
+    }
+    for (uint32_t i = 0; before && i < d->n_intervals; i++)
+        for (uint32_t k = 0; k < before->n_intervals; k++)
+            if (d->intervals[i] == before->intervals[k])
+                s->devices[device].next[i] = old->devices[old_device].next[k];
+    if (old && s->last_selection < old->last_selection)
+        s->last_selection = old->last_selection;
+}
+
 /* ---- what is due ---- */
 
 /* The latest slot of a beat that has come, and how many were before it. */

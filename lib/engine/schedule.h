@@ -71,6 +71,14 @@ uint32_t weir_schedule_follow(weir_schedule *schedule, uint32_t device, const we
 void weir_schedule_settle(weir_schedule *schedule);
 
 /*
+ * The device is read otherwise than old_device of another schedule: intervals that both have keep
+ * their next slot, all other beats begin with the first slot after now. old NULL: it is new.
+ * weir_schedule_settle follows.
+ */
+void weir_schedule_start(weir_schedule *schedule, uint32_t device, const weir_schedule *old,
+                         uint32_t old_device, weir_wall now);
+
+/*
  * Takes what has come by now, one slot of one device at a time, until false. Of several slots of
  * one beat the latest is taken and the others are `missed`. Slots of one device come in order.
  */

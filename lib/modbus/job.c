@@ -283,6 +283,8 @@ static void job_submit(job *j, block *b)
     if (j->n_on_link++ == 0)
         j->oldest = m->n_submitted;
     j->asked = true;
+    b->next = j->on_link;
+    j->on_link = b;
     weir_link_submit(m->link, &b->request, m->now);
 }
 
@@ -387,11 +389,35 @@ static void block_reply(block *b, const weir_reply *reply)
     }
 }
 
+static void job_off_link(job *j, const block *b)
+{
+    block **at = &j->on_link;
+    while (*at != b)
+        at = &(*at)->next;
+    *at = b->next;
+    j->n_on_link--;
+}
+
+void weir_master_job_drop(job *j)
+{
+    weir_master *m = j->master;
+    while (j->on_link) {
+        block *b = j->on_link;
+        weir_link_cancel(m->link, &b->request, m->now);
+        job_off_link(j, b);
+        weir_master_split_ended(b, false);
+        weir_master_block_free(m, b);
+    }
+    job_unlink(j);
+    weir_master_job_free(j);
+}
+
 static void master_on_reply(weir_request *request, const weir_reply *reply)
 {
     block *b = (block *)request;
     job *j = b->job;
     weir_master *m = j->master;
+    job_off_link(j, b);
     if (!m->freeing) {
         j->device->last_ended = m->n_submitted;
         block_reply(b, reply);
@@ -399,7 +425,6 @@ static void master_on_reply(weir_request *request, const weir_reply *reply)
         weir_master_split_ended(b, false);
     }
     weir_master_block_free(m, b);
-    j->n_on_link--;
     if (!m->freeing)
         job_pump(j);
 }

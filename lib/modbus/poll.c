@@ -210,7 +210,8 @@ weir_err weir_poll_new(const weir_catalog *catalog, const weir_read *read,
     weir_poll *poll = weir_alloc_zero(1, sizeof *poll);
     if (!poll)
         return weir_fail(error, WEIR_ENOMEM, "poll of device '%s'", d->name);
-    *poll = (weir_poll){.key = weir_read_key(read), .version = learnt->version, .refs = 1};
+    *poll = (weir_poll){
+        .key = weir_read_key(read), .points = d->points, .version = learnt->version, .refs = 1};
 
     maker m = {.catalog = catalog, .device = d, .learnt = learnt};
     m.limits = weir_grouping_limits_of(d, &catalog->connections[d->connection]);
@@ -232,6 +233,13 @@ void weir_poll_unref(weir_poll *poll)
         return;
     weir_arena_free(poll->arena);
     weir_free(poll);
+}
+
+void weir_poll_move(weir_poll *poll, const weir_point *points)
+{
+    for (size_t i = 0; i < poll->n_items; i++)
+        poll->items[i].point = points + (poll->items[i].point - poll->points);
+    poll->points = points;
 }
 
 weir_poll_span weir_poll_span_of(const weir_poll_item *items, size_t n)

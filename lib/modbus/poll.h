@@ -23,10 +23,11 @@ typedef struct weir_poll_item {
  * them come the refused points, each alone: n_alone groups. weir_group.first and n are of items.
  */
 typedef struct weir_poll {
-    struct weir_poll *next; /* the owner's list */
-    uint64_t key;           /* weir_read_key */
-    uint32_t version;       /* of what was learnt when it was made */
-    uint32_t refs;          /* reads under way, and one of the owner's list */
+    struct weir_poll *next;   /* the owner's list */
+    uint64_t key;             /* weir_read_key */
+    const weir_point *points; /* the device's, which items point into */
+    uint32_t version;         /* of what was learnt when it was made */
+    uint32_t refs;            /* reads under way, and one of the owner's list */
     size_t n_groups, n_alone;
     weir_group *groups;
     weir_poll_item *items; /* ordered by group, then address */
@@ -41,6 +42,9 @@ weir_err weir_poll_new(const weir_catalog *catalog, const weir_read *read,
                        const weir_learnt *learnt, weir_poll **ret,
                        weir_error *error) WEIR_MUST_CHECK;
 void weir_poll_unref(weir_poll *poll); /* accepts NULL */
+
+/* The device's points are elsewhere now, and the same. */
+void weir_poll_move(weir_poll *poll, const weir_point *points);
 
 /* The units (bytes, or bits) of a group's reply that n items from first on need. */
 typedef struct weir_poll_span {

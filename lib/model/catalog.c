@@ -3,6 +3,7 @@
 
 #include "model/catalog.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,9 +14,16 @@ const char *weir_clock_rule_text(weir_clock_rule rule)
     return rule == WEIR_CLOCK_NTP ? "ntp" : "plausible";
 }
 
+weir_catalog *weir_catalog_ref(const weir_catalog *catalog)
+{
+    weir_catalog *shared = (weir_catalog *)(uintptr_t)catalog; /* only the count is written */
+    atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+    return shared;
+}
+
 void weir_catalog_free(weir_catalog *catalog)
 {
-    if (!catalog)
+    if (!catalog || atomic_fetch_sub_explicit(&catalog->references, 1, memory_order_acq_rel) != 0)
         return;
     for (size_t i = 0; i < catalog->n_zones; i++)
         weir_zone_free(catalog->zones[i]);

@@ -76,6 +76,8 @@ typedef struct weir_device {
     const char *name;
     const char *description;
     const char *profile; /* "" : none */
+    const char *was;     /* its former name; "" or NULL: none */
+    const char *key;     /* what its provider knows it by; "" or NULL: its name */
     weir_where where;
     uint32_t connection; /* index */
     uint8_t unit_id;     /* 0..255 */
@@ -185,7 +187,8 @@ typedef enum weir_clock_rule {
 const char *weir_clock_rule_text(weir_clock_rule rule); /* as in the configuration */
 
 typedef struct weir_catalog {
-    weir_arena *arena; /* owns everything below, and the catalog itself */
+    weir_arena *arena;           /* owns everything below, and the catalog itself */
+    _Atomic uint32_t references; /* beside the first */
     uint32_t revision;
     size_t n_connections;
     const weir_connection *connections;
@@ -205,7 +208,10 @@ typedef struct weir_catalog {
     weir_log_format log_format;
 } weir_catalog;
 
-/* Accepts NULL. */
+/* One more reference, which weir_catalog_free gives back. Any thread. */
+weir_catalog *weir_catalog_ref(const weir_catalog *catalog) WEIR_MUST_CHECK;
+
+/* Gives back a reference; with the last one all is released. Accepts NULL. Any thread. */
 void weir_catalog_free(weir_catalog *catalog);
 WEIR_DEFINE_CLEANUP(weir_catalog, weir_catalog_free)
 

@@ -112,6 +112,21 @@ typedef struct weir_source_host {
     void (*log)(void *data, weir_log_level level, const char *event, const char *text);
 } weir_source_host;
 
+#define WEIR_DEVICE_NONE UINT32_MAX
+
+/* Another catalog, in which the source's connection is as it was. All devices are there, whichever
+ * connection they are behind. */
+typedef struct weir_source_change {
+    const weir_catalog *catalog; /* the new one */
+    uint32_t connection;         /* index in it */
+    /* By index in the old catalog: the new one, of a device whose reads go on as they are;
+     * WEIR_DEVICE_NONE: what is under way of it is over, without a word to the engine. */
+    const uint32_t *stays;
+    /* By index in the new catalog: which one of the old it was, also when it is read otherwise now,
+     * for its counters; WEIR_DEVICE_NONE: it is new behind this connection. */
+    const uint32_t *was;
+} weir_source_change;
+
 enum { WEIR_SOURCE_ABI = 1 };
 
 /*
@@ -142,6 +157,17 @@ typedef struct weir_source_type {
 
     /* Called when the time asked for by wake_at has come. */
     void (*step)(void *state, weir_mono now);
+    /*
+     * The catalog is about to be exchanged. prepare finds out whether it can be used and gets all
+     * memory for it, changing nothing; then either apply, which cannot fail, or discard follows,
+     * with reads in between. From apply on the old catalog is not to be touched. Neither calls the
+     * host but wake_at, now and log. NULL, all three: the source is closed and made anew.
+     */
+    weir_err (*prepare)(void *state, const weir_source_change *change, void **ret_prepared,
+                        weir_error *error);
+    void (*apply)(void *state, const weir_source_change *change, void *prepared);
+    void (*discard)(void *state, void *prepared);
+
     /* The device's counters; false when it is not this source's. */
     bool (*counters)(const void *state, uint32_t device, weir_device_counters *ret);
 } weir_source_type;

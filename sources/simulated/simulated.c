@@ -121,6 +121,73 @@ static void simulated_step(void *state, weir_mono now)
     s->n_waiting = 0;
 }
 
+/* Room for the largest device of the new catalog. */
+struct prepared {
+    weir_sample *samples;
+    char (*texts)[WEIR_WAVE_ROOM];
+};
+
+static void simulated_discard(void *state, void *prepared)
+{
+    struct prepared *p = prepared;
+    (void)state;
+    weir_free(p->samples);
+    weir_free(p->texts);
+    weir_free(p);
+}
+
+static size_t largest_device(const weir_catalog *catalog, uint32_t connection)
+{
+    size_t n_tags = 0;
+    for (size_t i = 0; i < catalog->n_devices; i++)
+        if (catalog->devices[i].connection == connection && catalog->devices[i].n_tags > n_tags)
+            n_tags = catalog->devices[i].n_tags;
+    return n_tags;
+}
+
+static weir_err simulated_prepare(void *state, const weir_source_change *change,
+                                  void **ret_prepared, weir_error *error)
+{
+    const size_t n_tags = largest_device(change->catalog, change->connection);
+    struct prepared *p = weir_alloc_zero(1, sizeof *p);
+    if (p) {
+        p->samples = weir_alloc_zero(n_tags + 1, sizeof *p->samples);
+        p->texts = weir_alloc_zero(n_tags + 1, sizeof *p->texts);
+    }
+    if (!p || !p->samples || !p->texts) {
+        if (p)
+            simulated_discard(state, p);
+        return weir_fail(error, WEIR_ENOMEM, "simulated connection '%s'",
+                         change->catalog->connections[change->connection].name);
+    }
+    *ret_prepared = p;
+    return WEIR_OK;
+}
+
+static void simulated_apply(void *state, const weir_source_change *change, void *prepared)
+{
+    struct simulated *s = state;
+    struct prepared *p = prepared;
+    const struct prepared old = {s->samples, s->texts};
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_waiting; i++) {
+        const uint32_t device = change->stays[s->waiting[i].device];
+        if (device == WEIR_DEVICE_NONE)
+            continue;
+        s->waiting[n] = s->waiting[i];
+        s->waiting[n++].device = device;
+    }
+    s->n_waiting = n;
+    s->host.catalog = change->catalog;
+    s->host.connection = change->connection;
+    s->samples = p->samples;
+    s->texts = p->texts;
+    *p = old;
+    simulated_discard(state, p);
+    if (n)
+        s->host.wake_at(s->host.data, s->host.now(s->host.data));
+}
+
 const weir_source_type weir_source_simulated = {
     .abi = WEIR_SOURCE_ABI,
     .name = "simulated",
@@ -131,4 +198,7 @@ const weir_source_type weir_source_simulated = {
     .deinit = simulated_deinit,
     .read = simulated_read,
     .step = simulated_step,
+    .prepare = simulated_prepare,
+    .apply = simulated_apply,
+    .discard = simulated_discard,
 };
