@@ -43,7 +43,7 @@ struct sink {
 };
 
 struct weir_deliveries {
-    weir_collector *collector;
+    weir_runtime *collector;
     uint64_t seed;
     atomic_bool ending;
     pthread_mutex_t lock;
@@ -75,7 +75,7 @@ static bool host_is_ending(void *data)
 
 static weir_postbox *box_of(const struct sink *s)
 {
-    return weir_collector_postbox(s->all->collector);
+    return weir_runtime_postbox(s->all->collector);
 }
 
 static bool host_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
@@ -188,7 +188,7 @@ static void records_post(weir_deliveries *all)
             memcpy(s->posted, s->view.state, sizeof s->posted);
         }
         /* Under the lock, as the texts are those of the views; without memory: in a minute. */
-        const weir_err err = records ? weir_postbox_sinks(weir_collector_postbox(all->collector),
+        const weir_err err = records ? weir_postbox_sinks(weir_runtime_postbox(all->collector),
                                                           records, all->n, NULL)
                                      : WEIR_ENOMEM;
         if (err)
@@ -204,7 +204,7 @@ static weir_err sink_open(struct sink *s, weir_error *error)
 {
     weir_err err = WEIR_OK;
     if (!s->take)
-        err = weir_take_open(weir_collector_store_dir(s->all->collector), NULL, s->config->name,
+        err = weir_take_open(weir_runtime_store_dir(s->all->collector), NULL, s->config->name,
                              &s->take, error);
     if (err == WEIR_OK)
         err = weir_delivery_new(s->config, s->take, &s->host, &s->delivery, error);
@@ -315,7 +315,7 @@ static weir_err sink_start(struct sink *s, weir_error *error)
     return WEIR_OK;
 }
 
-weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_collector *collector,
+weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_runtime *collector,
                                weir_error *error)
 {
     weir_err err = WEIR_OK;

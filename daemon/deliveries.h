@@ -22,7 +22,7 @@ weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_de
                              weir_error *error) WEIR_MUST_CHECK;
 
 /* Starts the threads. The collector must live until weir_deliveries_end. */
-weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_collector *collector,
+weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_runtime *collector,
                                weir_error *error) WEIR_MUST_CHECK;
 
 /* Something was committed or ordered. Any thread, at any time from weir_deliveries_new on. */

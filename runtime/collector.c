@@ -46,8 +46,8 @@ struct edit_job {
     weir_error error;
 };
 
-struct weir_collector {
-    weir_collector_config config;
+struct weir_runtime {
+    weir_runtime_config config;
     weir_platform platform;
     weir_store *store; /* NULL when once */
     weir_inbox inbox;
@@ -95,7 +95,7 @@ static weir_wall platform_wall(void *data)
 /* What a process without privileges may still write. */
 static uint64_t platform_free_bytes(void *data, uint64_t *ret_total)
 {
-    const weir_collector *c = data;
+    const weir_runtime *c = data;
     struct statvfs disk;
     if (statvfs(c->config.catalog->store.data_dir, &disk) != 0)
         return UINT64_MAX;
@@ -112,7 +112,7 @@ static bool platform_synchronized(void *data)
 static void collector_log(void *data, weir_log_level level, const char *event, const char *subject,
                           const char *text)
 {
-    const weir_collector *c = data;
+    const weir_runtime *c = data;
     if (c->config.log)
         c->config.log(c->config.data, level, event, subject, text);
 }
@@ -126,7 +126,7 @@ static struct timespec timespec_of(weir_mono t)
 
 static void inbox_wake(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     (void)pthread_mutex_lock(&c->lock);
     c->store_woken = true;
     (void)pthread_cond_broadcast(&c->changed);
@@ -134,7 +134,7 @@ static void inbox_wake(void *data)
 }
 
 /* Sleeps until t, a wake or the end. Returns false at the end. */
-static bool store_sleep(weir_collector *c, weir_mono t)
+static bool store_sleep(weir_runtime *c, weir_mono t)
 {
     const struct timespec until = timespec_of(t);
     int status = 0;
@@ -148,7 +148,7 @@ static bool store_sleep(weir_collector *c, weir_mono t)
 }
 
 /* Between two steps of the worker, the store is ours. True: something was edited. */
-static bool store_edit(weir_collector *c)
+static bool store_edit(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     struct edit_job *job = c->edit;
@@ -166,7 +166,7 @@ static bool store_edit(weir_collector *c)
     return true;
 }
 
-static void store_tell(weir_collector *c, bool edited)
+static void store_tell(weir_runtime *c, bool edited)
 {
     const uint64_t seq = weir_worker_get_view(c->worker).position.committed_seq;
     if (c->config.on_committed && (edited || seq != c->told_seq))
@@ -176,7 +176,7 @@ static void store_tell(weir_collector *c, bool edited)
 
 static void *store_main(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     do {
         const bool edited = store_edit(c);
         weir_mono next = weir_worker_step(c->worker);
@@ -190,7 +190,7 @@ static void *store_main(void *data)
 
 /* the loop thread */
 
-static void collector_say_done(weir_collector *c)
+static void collector_say_done(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     c->done = true;
@@ -202,7 +202,7 @@ static void collector_say_done(weir_collector *c)
  */
 static void on_prepare(uv_prepare_t *prepare)
 {
-    weir_collector *c = prepare->data;
+    weir_runtime *c = prepare->data;
     const weir_mono next = weir_loop_next(c->loop);
     if (c->config.once && weir_loop_done(c->loop))
         collector_say_done(c);
@@ -224,8 +224,7 @@ struct error_text {
     char text[160];
 };
 
-static weir_device_record device_record(const weir_collector *c, uint32_t i,
-                                        struct error_text *room)
+static weir_device_record device_record(const weir_runtime *c, uint32_t i, struct error_text *room)
 {
     const weir_device *device = &c->config.catalog->devices[i];
     weir_device_status status;
@@ -250,7 +249,7 @@ static weir_device_record device_record(const weir_collector *c, uint32_t i,
     };
 }
 
-static void collector_post_devices(weir_collector *c)
+static void collector_post_devices(weir_runtime *c)
 {
     const size_t n = c->config.catalog->n_devices;
     weir_device_record *records = weir_alloc_zero(n, sizeof *records);
@@ -267,7 +266,7 @@ static void collector_post_devices(weir_collector *c)
 }
 
 /* Who asks by SQL shall not read for a minute that a dead device is well. */
-static bool collector_states_changed(const weir_collector *c)
+static bool collector_states_changed(const weir_runtime *c)
 {
     for (uint32_t i = 0; i < c->config.catalog->n_devices; i++)
         if (c->states[i] != (uint8_t)weir_loop_state(c->loop, i))
@@ -277,7 +276,7 @@ static bool collector_states_changed(const weir_collector *c)
 
 static void on_timer(uv_timer_t *timer)
 {
-    weir_collector *c = timer->data;
+    weir_runtime *c = timer->data;
     (void)weir_loop_step(c->loop);
     const weir_mono now = weir_system_mono();
     if (!c->worker)
@@ -293,7 +292,7 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-static void collector_give_snapshot(weir_collector *c)
+static void collector_give_snapshot(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     const uint32_t wanted = c->wanted;
@@ -313,7 +312,7 @@ static void collector_give_snapshot(weir_collector *c)
 
 static void on_async(uv_async_t *async)
 {
-    weir_collector *c = async->data;
+    weir_runtime *c = async->data;
     if (!c->stopping) {
         collector_give_snapshot(c);
         return;
@@ -329,7 +328,7 @@ static void on_async(uv_async_t *async)
 
 static void *loop_main(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     (void)uv_run(&c->uv, UV_RUN_DEFAULT); /* until all handles are closed */
     return NULL;
 }
@@ -351,7 +350,7 @@ static weir_err thread_start(pthread_t *ret, void *(*run)(void *), void *data, c
 }
 
 /* The store has made an event of it. */
-static void collector_say_identity(weir_collector *c)
+static void collector_say_identity(weir_runtime *c)
 {
     const weir_identity *id = weir_store_identity(c->store);
     if (*id->notice)
@@ -359,7 +358,7 @@ static void collector_say_identity(weir_collector *c)
                       id->copied ? "copied" : "restored", "", id->notice);
 }
 
-static weir_err collector_register_sinks(weir_collector *c, weir_wall now, weir_error *error)
+static weir_err collector_register_sinks(weir_runtime *c, weir_wall now, weir_error *error)
 {
     const weir_catalog *catalog = c->config.catalog;
     const char **names = weir_alloc_zero(catalog->n_sinks + 1, sizeof *names);
@@ -372,7 +371,7 @@ static weir_err collector_register_sinks(weir_collector *c, weir_wall now, weir_
     return err;
 }
 
-static weir_err collector_open_store(weir_collector *c, weir_error *error)
+static weir_err collector_open_store(weir_runtime *c, weir_error *error)
 {
     const weir_store_options options = {.data_dir = c->config.catalog->store.data_dir,
                                         .vfs = c->platform.vfs,
@@ -402,7 +401,7 @@ static weir_err collector_open_store(weir_collector *c, weir_error *error)
     return err;
 }
 
-static weir_err collector_open_loop(weir_collector *c, weir_error *error)
+static weir_err collector_open_loop(weir_runtime *c, weir_error *error)
 {
     const weir_store_position position =
         c->store ? weir_store_get_position(c->store) : (weir_store_position){0};
@@ -445,7 +444,7 @@ static uint64_t system_seed(void)
     return seed;
 }
 
-static weir_err collector_start(weir_collector *c, weir_error *error)
+static weir_err collector_start(weir_runtime *c, weir_error *error)
 {
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
@@ -485,23 +484,23 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
     return err;
 }
 
-weir_err weir_collector_start(const weir_collector_config *config, weir_collector **ret,
-                              weir_error *error)
+weir_err weir_runtime_start(const weir_runtime_config *config, weir_runtime **ret,
+                            weir_error *error)
 {
-    weir_collector *c = weir_alloc_zero(1, sizeof *c);
+    weir_runtime *c = weir_alloc_zero(1, sizeof *c);
     if (!c)
         return weir_fail(error, WEIR_ENOMEM, "the collector");
     c->config = *config;
     weir_err err = collector_start(c, error);
     if (err) {
-        (void)weir_collector_stop(c);
+        (void)weir_runtime_stop(c);
         return err;
     }
     *ret = c;
     return WEIR_OK;
 }
 
-static void collector_end_loop(weir_collector *c)
+static void collector_end_loop(weir_runtime *c)
 {
     if (!c->has_uv)
         return;
@@ -514,9 +513,9 @@ static void collector_end_loop(weir_collector *c)
     (void)uv_loop_close(&c->uv);
 }
 
-bool weir_collector_stop(weir_collector *collector)
+bool weir_runtime_stop(weir_runtime *collector)
 {
-    weir_collector *c = collector;
+    weir_runtime *c = collector;
     bool ok = true;
     if (!c)
         return true;
@@ -542,7 +541,7 @@ bool weir_collector_stop(weir_collector *collector)
     return ok;
 }
 
-bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
+bool weir_runtime_wait(weir_runtime *collector, int64_t timeout_us)
 {
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), timeout_us));
     int status = 0;
@@ -554,9 +553,9 @@ bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
     return done;
 }
 
-weir_snapshot *weir_collector_snapshot(weir_collector *collector)
+weir_snapshot *weir_runtime_snapshot(weir_runtime *collector)
 {
-    weir_collector *c = collector;
+    weir_runtime *c = collector;
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), snapshot_wait_us));
     weir_snapshot *snapshot = NULL;
     int status = 0;
@@ -573,10 +572,10 @@ weir_snapshot *weir_collector_snapshot(weir_collector *collector)
     return snapshot;
 }
 
-weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
-                             weir_error *error)
+weir_err weir_runtime_edit(weir_runtime *collector, const weir_edit *edit, uint64_t *ret_n,
+                           weir_error *error)
 {
-    weir_collector *c = collector;
+    weir_runtime *c = collector;
     struct edit_job job = {.edit = edit, .error = WEIR_ERROR_INIT};
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), edit_wait_us));
     int status = 0;
@@ -604,22 +603,22 @@ weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, u
     return WEIR_OK;
 }
 
-weir_worker_view weir_collector_store(weir_collector *collector)
+weir_worker_view weir_runtime_store(weir_runtime *collector)
 {
     return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
 }
 
-weir_postbox *weir_collector_postbox(weir_collector *collector)
+weir_postbox *weir_runtime_postbox(weir_runtime *collector)
 {
     return collector->postbox;
 }
 
-const char *weir_collector_store_dir(const weir_collector *collector)
+const char *weir_runtime_store_dir(const weir_runtime *collector)
 {
     return collector->store ? weir_store_dir(collector->store) : NULL;
 }
 
-const weir_identity *weir_collector_identity(const weir_collector *collector)
+const weir_identity *weir_runtime_identity(const weir_runtime *collector)
 {
     return collector->store ? weir_store_identity(collector->store) : NULL;
 }
