@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "model/point.h"
 #include "model/sample.h"
+#include "weir/log.h"
+#include "weir/row.h"
 
 /* Where a thing was written, for messages. */
 typedef struct weir_where {
@@ -58,11 +60,6 @@ typedef struct weir_connection {
     int64_t pause_after_write_us;      /* default 0 */
     int64_t reconnect_max_us;          /* longest back-off between attempts, default 15 s */
 } weir_connection;
-
-typedef struct weir_label {
-    const char *key;
-    const char *value;
-} weir_label;
 
 typedef struct weir_range {
     uint32_t first, last; /* inclusive */
@@ -164,13 +161,6 @@ typedef struct weir_sink_config {
     uint64_t backlog_rate; /* samples a second that are not live; 0: as fast as it goes */
 } weir_sink_config;
 
-typedef enum weir_log_level {
-    WEIR_LOG_ERROR,
-    WEIR_LOG_WARNING,
-    WEIR_LOG_NOTICE,
-    WEIR_LOG_INFO,
-    WEIR_LOG_DEBUG
-} weir_log_level;
 typedef enum weir_log_format { WEIR_LOG_FORMAT_TEXT, WEIR_LOG_FORMAT_JSON } weir_log_format;
 
 /* What makes the wall clock trusted. */
