@@ -164,6 +164,8 @@ struct run_parts {
 static weir_err parts_start(struct run_parts *p, weir_catalog *catalog, weir_error *error)
 {
     weir_err err = weir_deliveries_new(catalog, 0, &p->deliveries, error);
+    if (!err)
+        weir_deliveries_listen(p->deliveries, &(weir_deliveries_listener){.log = log_line});
     const weir_runtime_config config = {
         .catalog = catalog,
         .sources = weir_assemble_sources,

@@ -20,7 +20,6 @@
 
 #include "base/alloc.h"
 #include "base/random.h"
-#include "daemon/log.h"
 #include "runtime/clock.h"
 #include "sinks/delivery/delivery.h"
 
@@ -44,6 +43,7 @@ struct sink {
 
 struct weir_deliveries {
     weir_runtime *collector;
+    weir_deliveries_listener listener;
     uint64_t seed;
     atomic_bool ending;
     pthread_mutex_t lock;
@@ -104,6 +104,14 @@ static bool host_on_gap(void *data, const weir_consumer_gap *gap)
     return weir_postbox_gap(box_of(s), &named, NULL) == WEIR_OK;
 }
 
+static void sink_log(const struct sink *s, weir_log_level level, const char *event,
+                     const char *text)
+{
+    const weir_deliveries_listener *l = &s->all->listener;
+    if (l->log)
+        l->log(l->data, level, event, s->config->name, text);
+}
+
 static void sink_tell(const struct sink *s, const char *state, const char *why, const char *remedy)
 {
     const bool is_well = strcmp(state, "online") == 0 || strcmp(state, "connecting") == 0;
@@ -112,8 +120,10 @@ static void sink_tell(const struct sink *s, const char *state, const char *why, 
                    *remedy ? ". Next: " : "", remedy);
     const weir_event event = {weir_system_wall(), WEIR_EVENT_ALARM, s->config->name, text};
     const weir_err err = weir_postbox_event(box_of(s), &event, true, NULL);
-    weir_log_line(is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
-                  s->config->name, text);
+    sink_log(s, is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
+             text);
+    if (s->all->listener.on_event)
+        s->all->listener.on_event(s->all->listener.data, &event);
 }
 
 static void host_on_state(void *data, const char *state, const char *why, const char *remedy)
@@ -123,8 +133,7 @@ static void host_on_state(void *data, const char *state, const char *why, const 
 
 static void host_log(void *data, weir_log_level level, const char *event, const char *text)
 {
-    const struct sink *s = data;
-    weir_log_line(level, event, s->config->name, text);
+    sink_log(data, level, event, text);
 }
 
 /* --- how they stand ----------------------------------------------------------------------- */
@@ -313,6 +322,11 @@ static weir_err sink_start(struct sink *s, weir_error *error)
         return weir_fail(error, WEIR_ENOMEM, "cannot start the thread of sink %s", s->config->name);
     (void)pthread_setname_np(s->thread, name);
     return WEIR_OK;
+}
+
+void weir_deliveries_listen(weir_deliveries *deliveries, const weir_deliveries_listener *listener)
+{
+    deliveries->listener = *listener;
 }
 
 weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_runtime *collector,

@@ -78,6 +78,8 @@ struct weir_runtime {
     bool done;               /* once: all reads ended */
     uint32_t wanted, given;  /* snapshots: tickets asked for and answered */
     weir_snapshot *snapshot; /* the last one given; a reference */
+    bool pause_wanted;
+    uint32_t pauses_wanted, pauses_done; /* tickets likewise */
 };
 
 static weir_mono platform_now(void *data)
@@ -115,6 +117,13 @@ static void collector_log(void *data, weir_log_level level, const char *event, c
     const weir_runtime *c = data;
     if (c->config.log)
         c->config.log(c->config.data, level, event, subject, text);
+}
+
+/* Any thread. */
+static void platform_poke(void *data)
+{
+    weir_runtime *c = data;
+    (void)uv_async_send(&c->async);
 }
 
 static struct timespec timespec_of(weir_mono t)
@@ -310,11 +319,28 @@ static void collector_give_snapshot(weir_runtime *c)
     weir_snapshot_unref(old);
 }
 
+static void collector_obey_pause(weir_runtime *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    const uint32_t wanted = c->pauses_wanted;
+    const bool asked = wanted != c->pauses_done, paused = c->pause_wanted;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (!asked)
+        return;
+    weir_loop_pause(c->loop, paused);
+    (void)pthread_mutex_lock(&c->lock);
+    c->pauses_done = wanted;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
 static void on_async(uv_async_t *async)
 {
     weir_runtime *c = async->data;
     if (!c->stopping) {
         collector_give_snapshot(c);
+        collector_obey_pause(c);
+        weir_loop_poked(c->loop);
         return;
     }
     if (c->worker && c->loop) /* no loop: it could not be made */
@@ -426,6 +452,7 @@ static weir_err collector_open_loop(weir_runtime *c, weir_error *error)
         .newest_committed = position.committed_ts,
         .once = c->config.once,
         .on_batch = c->config.on_batch,
+        .on_event = c->config.on_event,
         .data = c->config.data,
     };
     weir_err err = weir_loop_new(&config, &c->loop, error);
@@ -462,6 +489,7 @@ static weir_err collector_start(weir_runtime *c, weir_error *error)
         .seed = c->config.seed ? c->config.seed : system_seed(),
         .transport = &c->transport.host,
         .free_bytes = platform_free_bytes,
+        .poke = platform_poke,
         .built = c->config.built,
         .log = collector_log,
     };
@@ -539,6 +567,24 @@ bool weir_runtime_stop(weir_runtime *collector)
     (void)pthread_mutex_destroy(&c->lock);
     weir_free(c);
     return ok;
+}
+
+bool weir_runtime_pause(weir_runtime *collector, bool paused)
+{
+    weir_runtime *c = collector;
+    const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), snapshot_wait_us));
+    int status = 0;
+    (void)pthread_mutex_lock(&c->lock);
+    c->pause_wanted = paused;
+    const uint32_t ticket = ++c->pauses_wanted;
+    (void)pthread_mutex_unlock(&c->lock);
+    (void)uv_async_send(&c->async);
+    (void)pthread_mutex_lock(&c->lock);
+    while ((int32_t)(c->pauses_done - ticket) < 0 && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    const bool obeyed = (int32_t)(c->pauses_done - ticket) >= 0;
+    (void)pthread_mutex_unlock(&c->lock);
+    return obeyed;
 }
 
 bool weir_runtime_wait(weir_runtime *collector, int64_t timeout_us)

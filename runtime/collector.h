@@ -27,6 +27,8 @@ typedef struct weir_runtime_config {
                 const char *text);
     /* Sees every batch; loop thread; must not block. May be NULL. */
     void (*on_batch)(void *data, const weir_batch *batch);
+    /* Sees every event of devices and clock; likewise. May be NULL. */
+    void (*on_event)(void *data, const weir_event *event);
     /* More was committed, up to seq, or something else of the store has changed; store thread; must
      * not block. May be NULL. */
     void (*on_committed)(void *data, uint64_t seq);
@@ -47,6 +49,13 @@ weir_err weir_runtime_start(const weir_runtime_config *config, weir_runtime **re
  * Any thread but the collector's own.
  */
 bool weir_runtime_stop(weir_runtime *collector);
+
+/*
+ * Stops reading for a while, or goes on: see weir_loop_pause. What is under way ends, what was
+ * acquired is committed and delivered. Returns when the loop has obeyed; false: it did not within a
+ * second, and will later. Any thread but the loop's. A start is not paused.
+ */
+bool weir_runtime_pause(weir_runtime *collector, bool paused);
 
 /* once: waits until every read has ended, or timeout_us; false on time-out. */
 bool weir_runtime_wait(weir_runtime *collector, int64_t timeout_us);

@@ -23,14 +23,28 @@ typedef enum weir_scheme {
     WEIR_SCHEME_TCP,       /* tcp://host:502        Modbus TCP */
     WEIR_SCHEME_RTU_TCP,   /* rtu+tcp://host:502    Modbus RTU frames in a TCP stream */
     WEIR_SCHEME_SIMULATED, /* simulated:            waveforms, no device */
+    WEIR_SCHEME_RANDOM,    /* random:               numbers drawn anew at each read, no device */
+    WEIR_SCHEME_OWN,       /* own:NAME              a source of the program that uses the library */
 } weir_scheme;
+
+/* Whether there is a device with a unit id on the other side of a network. */
+static inline bool weir_scheme_is_modbus(weir_scheme scheme)
+{
+    return scheme == WEIR_SCHEME_TCP || scheme == WEIR_SCHEME_RTU_TCP;
+}
+
+/* Whether points need no register and no type: their names say enough. */
+static inline bool weir_scheme_is_placeless(weir_scheme scheme)
+{
+    return scheme == WEIR_SCHEME_RANDOM || scheme == WEIR_SCHEME_OWN;
+}
 
 /* Parsed "scheme://host:port"; an IPv6 address stands in [brackets], which host has not. host is
  * copied into the arena. Default port 502. WEIR_EINVAL: malformed; WEIR_EUNSUPPORTED: a scheme weir
  * knows but this version lacks; WEIR_ENOMEM. */
 typedef struct weir_uri {
     weir_scheme scheme;
-    const char *host; /* "" for simulated: */
+    const char *host; /* "" for simulated: and random:; own: the source's name */
     uint16_t port;
 } weir_uri;
 weir_err weir_uri_parse(const char *text, weir_arena *arena, weir_uri *ret,

@@ -38,6 +38,7 @@ typedef struct weir_sink_host {
     bool (*is_ending)(void *data);
     /* A log line: rare, for what no answer tells. */
     void (*log)(void *data, weir_log_level level, const char *event, const char *text);
+    const void *context; /* of the type */
 } weir_sink_host;
 
 /* weir_sink_type.flags */
@@ -87,6 +88,7 @@ typedef struct weir_sink_type {
     void (*idle)(void *state, weir_mono now);
     /* The DDL, as text for a DBA. NULL: there is none. */
     weir_err (*schema)(const void *options, weir_text *ret, weir_error *error);
+    const void *context; /* what is behind a program's own type, for the host */
 } weir_sink_type;
 
 /* What a module exports under this name; sinks/module.h. NULL: not for this version of weir. */
