@@ -32,6 +32,9 @@ typedef struct weir_yaml_options {
     /* Finds a type of sinks: WEIR_ENOTFOUND or WEIR_EUNSUPPORTED with a text for people. NULL:
      * `sinks` is left alone, whatever it says. */
     weir_err (*sink_type)(const char *name, const struct weir_sink_type **ret, weir_error *error);
+    /* Names of the sources that the program brings itself, for connections with `own:NAME`;
+     * NULL-terminated. NULL: none. */
+    const char *const *own;
     /* Gets what is no mistake but most likely not meant, code WEIR_OK; sorted. NULL: nobody asks.
      */
     weir_problems *warnings;

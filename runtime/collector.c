@@ -39,7 +39,7 @@ static const int64_t edit_wait_us = 30 * WEIR_S; /* for its beginning: a slow di
 
 /* What the store thread is to do for somebody who waits; belongs to that thread. */
 struct store_job {
-    void (*run)(struct weir_collector *c, struct store_job *job);
+    void (*run)(struct weir_runtime *c, struct store_job *job);
     const weir_edit *edit;
     struct exchange *exchange;
     bool begun, done;
@@ -69,9 +69,9 @@ struct exchange {
     weir_error error;
 };
 
-struct weir_collector {
-    weir_collector_config config; /* but the catalog */
-    weir_catalog *catalog;        /* in force; a reference. Changed by the loop, under the lock */
+struct weir_runtime {
+    weir_runtime_config config; /* but the catalog */
+    weir_catalog *catalog;      /* in force; a reference. Changed by the loop, under the lock */
     char *data_dir;
     weir_platform platform;
     weir_store *store; /* NULL when once */
@@ -105,6 +105,8 @@ struct weir_collector {
     bool done;               /* once: all reads ended */
     uint32_t wanted, given;  /* snapshots: tickets asked for and answered */
     weir_snapshot *snapshot; /* the last one given; a reference */
+    bool pause_wanted;
+    uint32_t pauses_wanted, pauses_done; /* tickets likewise */
 };
 
 static weir_mono platform_now(void *data)
@@ -122,7 +124,7 @@ static weir_wall platform_wall(void *data)
 /* What a process without privileges may still write. */
 static uint64_t platform_free_bytes(void *data, uint64_t *ret_total)
 {
-    const weir_collector *c = data;
+    const weir_runtime *c = data;
     struct statvfs disk;
     if (statvfs(c->data_dir, &disk) != 0)
         return UINT64_MAX;
@@ -139,9 +141,16 @@ static bool platform_synchronized(void *data)
 static void collector_log(void *data, weir_log_level level, const char *event, const char *subject,
                           const char *text)
 {
-    const weir_collector *c = data;
+    const weir_runtime *c = data;
     if (c->config.log)
         c->config.log(c->config.data, level, event, subject, text);
+}
+
+/* Any thread. */
+static void platform_poke(void *data)
+{
+    weir_runtime *c = data;
+    (void)uv_async_send(&c->async);
 }
 
 static struct timespec timespec_of(weir_mono t)
@@ -153,7 +162,7 @@ static struct timespec timespec_of(weir_mono t)
 
 static void inbox_wake(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     (void)pthread_mutex_lock(&c->lock);
     c->store_woken = true;
     (void)pthread_cond_broadcast(&c->changed);
@@ -161,7 +170,7 @@ static void inbox_wake(void *data)
 }
 
 /* Sleeps until t, a wake or the end. Returns false at the end. */
-static bool store_sleep(weir_collector *c, weir_mono t)
+static bool store_sleep(weir_runtime *c, weir_mono t)
 {
     const struct timespec until = timespec_of(t);
     int status = 0;
@@ -174,7 +183,7 @@ static bool store_sleep(weir_collector *c, weir_mono t)
     return go_on;
 }
 
-static weir_err collector_register_sinks(weir_collector *c, const weir_catalog *catalog,
+static weir_err collector_register_sinks(weir_runtime *c, const weir_catalog *catalog,
                                          weir_wall now, weir_error *error)
 {
     const char **names = weir_alloc_zero(catalog->n_sinks + 1, sizeof *names);
@@ -187,19 +196,19 @@ static weir_err collector_register_sinks(weir_collector *c, const weir_catalog *
     return err;
 }
 
-static void run_edit(weir_collector *c, struct store_job *job)
+static void run_edit(weir_runtime *c, struct store_job *job)
 {
     job->err = weir_store_edit(c->store, job->edit, weir_system_wall(), &job->n, &job->error);
 }
 
-static void run_sinks(weir_collector *c, struct store_job *job)
+static void run_sinks(weir_runtime *c, struct store_job *job)
 {
-    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_collector_catalog(c);
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(c);
     job->err = collector_register_sinks(c, catalog, weir_system_wall(), &job->error);
 }
 
 /* The other thread's turn; returns when the exchange is at one of the steps that are ours. */
-static enum step exchange_pass(weir_collector *c, struct exchange *x, enum step to)
+static enum step exchange_pass(weir_runtime *c, struct exchange *x, enum step to)
 {
     (void)pthread_mutex_lock(&c->lock);
     x->step = to;
@@ -212,7 +221,7 @@ static enum step exchange_pass(weir_collector *c, struct exchange *x, enum step 
     return step;
 }
 
-static void run_exchange(weir_collector *c, struct store_job *job)
+static void run_exchange(weir_runtime *c, struct store_job *job)
 {
     struct exchange *x = job->exchange;
     job->err =
@@ -234,7 +243,7 @@ static void run_exchange(weir_collector *c, struct store_job *job)
 }
 
 /* Between two steps of the worker, the store is ours. True: something was changed. */
-static bool store_run_job(weir_collector *c)
+static bool store_run_job(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     struct store_job *job = c->job;
@@ -252,7 +261,7 @@ static bool store_run_job(weir_collector *c)
     return true;
 }
 
-static void store_tell(weir_collector *c, bool edited)
+static void store_tell(weir_runtime *c, bool edited)
 {
     const uint64_t seq = weir_worker_get_view(c->worker).position.committed_seq;
     if (c->config.on_committed && (edited || seq != c->told_seq))
@@ -262,7 +271,7 @@ static void store_tell(weir_collector *c, bool edited)
 
 static void *store_main(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     do {
         const bool edited = store_run_job(c);
         weir_mono next = weir_worker_step(c->worker);
@@ -276,7 +285,7 @@ static void *store_main(void *data)
 
 /* the loop thread */
 
-static void collector_say_done(weir_collector *c)
+static void collector_say_done(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     c->done = true;
@@ -288,7 +297,7 @@ static void collector_say_done(weir_collector *c)
  */
 static void on_prepare(uv_prepare_t *prepare)
 {
-    weir_collector *c = prepare->data;
+    weir_runtime *c = prepare->data;
     const weir_mono next = weir_loop_next(c->loop);
     if (c->config.once && weir_loop_done(c->loop))
         collector_say_done(c);
@@ -310,8 +319,7 @@ struct error_text {
     char text[160];
 };
 
-static weir_device_record device_record(const weir_collector *c, uint32_t i,
-                                        struct error_text *room)
+static weir_device_record device_record(const weir_runtime *c, uint32_t i, struct error_text *room)
 {
     const weir_device *device = &c->catalog->devices[i];
     weir_device_status status;
@@ -336,7 +344,7 @@ static weir_device_record device_record(const weir_collector *c, uint32_t i,
     };
 }
 
-static void collector_post_devices(weir_collector *c)
+static void collector_post_devices(weir_runtime *c)
 {
     const size_t n = c->catalog->n_devices;
     weir_device_record *records = weir_alloc_zero(n, sizeof *records);
@@ -353,7 +361,7 @@ static void collector_post_devices(weir_collector *c)
 }
 
 /* Who asks by SQL shall not read for a minute that a dead device is well. */
-static bool collector_states_changed(const weir_collector *c)
+static bool collector_states_changed(const weir_runtime *c)
 {
     for (uint32_t i = 0; i < c->catalog->n_devices; i++)
         if (c->states[i] != (uint8_t)weir_loop_state(c->loop, i))
@@ -363,7 +371,7 @@ static bool collector_states_changed(const weir_collector *c)
 
 static void on_timer(uv_timer_t *timer)
 {
-    weir_collector *c = timer->data;
+    weir_runtime *c = timer->data;
     (void)weir_loop_step(c->loop);
     const weir_mono now = weir_system_mono();
     if (!c->worker)
@@ -379,7 +387,7 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-static void collector_give_snapshot(weir_collector *c)
+static void collector_give_snapshot(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     const uint32_t wanted = c->wanted;
@@ -397,7 +405,7 @@ static void collector_give_snapshot(weir_collector *c)
     weir_snapshot_unref(old);
 }
 
-static weir_err exchange_prepare(weir_collector *c, struct exchange *x, weir_error *error)
+static weir_err exchange_prepare(weir_runtime *c, struct exchange *x, weir_error *error)
 {
     x->states = weir_alloc_zero(x->catalog->n_devices + 1, sizeof *x->states);
     if (!x->states)
@@ -406,7 +414,7 @@ static weir_err exchange_prepare(weir_collector *c, struct exchange *x, weir_err
 }
 
 /* Nobody but the exchange's owner has the older catalog after this. */
-static void exchange_apply(weir_collector *c, struct exchange *x)
+static void exchange_apply(weir_runtime *c, struct exchange *x)
 {
     weir_snapshot *snapshot;
     weir_loop_apply(c->loop, x->change);
@@ -424,7 +432,7 @@ static void exchange_apply(weir_collector *c, struct exchange *x)
     c->devices_next = weir_system_mono(); /* with the next step */
 }
 
-static void collector_exchange(weir_collector *c)
+static void collector_exchange(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     struct exchange *x = c->exchange;
@@ -450,12 +458,29 @@ static void collector_exchange(weir_collector *c)
     (void)pthread_mutex_unlock(&c->lock);
 }
 
+static void collector_obey_pause(weir_runtime *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    const uint32_t wanted = c->pauses_wanted;
+    const bool asked = wanted != c->pauses_done, paused = c->pause_wanted;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (!asked)
+        return;
+    weir_loop_pause(c->loop, paused);
+    (void)pthread_mutex_lock(&c->lock);
+    c->pauses_done = wanted;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
 static void on_async(uv_async_t *async)
 {
-    weir_collector *c = async->data;
+    weir_runtime *c = async->data;
     if (!c->stopping) {
         collector_exchange(c);
         collector_give_snapshot(c);
+        collector_obey_pause(c);
+        weir_loop_poked(c->loop);
         return;
     }
     if (c->worker && c->loop) /* no loop: it could not be made */
@@ -469,7 +494,7 @@ static void on_async(uv_async_t *async)
 
 static void *loop_main(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     (void)uv_run(&c->uv, UV_RUN_DEFAULT); /* until all handles are closed */
     return NULL;
 }
@@ -491,7 +516,7 @@ static weir_err thread_start(pthread_t *ret, void *(*run)(void *), void *data, c
 }
 
 /* The store has made an event of it. */
-static void collector_say_identity(weir_collector *c)
+static void collector_say_identity(weir_runtime *c)
 {
     const weir_identity *id = weir_store_identity(c->store);
     if (*id->notice)
@@ -499,7 +524,7 @@ static void collector_say_identity(weir_collector *c)
                       id->copied ? "copied" : "restored", "", id->notice);
 }
 
-static weir_err collector_open_store(weir_collector *c, weir_error *error)
+static weir_err collector_open_store(weir_runtime *c, weir_error *error)
 {
     const weir_store_options options = {.data_dir = c->data_dir,
                                         .vfs = c->platform.vfs,
@@ -529,7 +554,7 @@ static weir_err collector_open_store(weir_collector *c, weir_error *error)
     return err;
 }
 
-static weir_err collector_open_loop(weir_collector *c, weir_error *error)
+static weir_err collector_open_loop(weir_runtime *c, weir_error *error)
 {
     const weir_store_position position =
         c->store ? weir_store_get_position(c->store) : (weir_store_position){0};
@@ -554,6 +579,7 @@ static weir_err collector_open_loop(weir_collector *c, weir_error *error)
         .newest_committed = position.committed_ts,
         .once = c->config.once,
         .on_batch = c->config.on_batch,
+        .on_event = c->config.on_event,
         .data = c->config.data,
     };
     weir_err err = weir_loop_new(&config, &c->loop, error);
@@ -572,7 +598,7 @@ static uint64_t system_seed(void)
     return seed;
 }
 
-static weir_err collector_start(weir_collector *c, weir_error *error)
+static weir_err collector_start(weir_runtime *c, weir_error *error)
 {
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
@@ -590,6 +616,7 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
         .seed = c->config.seed ? c->config.seed : system_seed(),
         .transport = &c->transport.host,
         .free_bytes = platform_free_bytes,
+        .poke = platform_poke,
         .built = c->config.built,
         .log = collector_log,
     };
@@ -613,10 +640,10 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
     return err;
 }
 
-weir_err weir_collector_start(const weir_collector_config *config, weir_collector **ret,
-                              weir_error *error)
+weir_err weir_runtime_start(const weir_runtime_config *config, weir_runtime **ret,
+                            weir_error *error)
 {
-    weir_collector *c = weir_alloc_zero(1, sizeof *c);
+    weir_runtime *c = weir_alloc_zero(1, sizeof *c);
     if (!c)
         return weir_fail(error, WEIR_ENOMEM, "the collector");
     c->config = *config;
@@ -624,14 +651,14 @@ weir_err weir_collector_start(const weir_collector_config *config, weir_collecto
     c->catalog = weir_catalog_ref(config->catalog);
     weir_err err = collector_start(c, error);
     if (err) {
-        (void)weir_collector_stop(c);
+        (void)weir_runtime_stop(c);
         return err;
     }
     *ret = c;
     return WEIR_OK;
 }
 
-static void collector_end_loop(weir_collector *c)
+static void collector_end_loop(weir_runtime *c)
 {
     if (!c->has_uv)
         return;
@@ -644,9 +671,9 @@ static void collector_end_loop(weir_collector *c)
     (void)uv_loop_close(&c->uv);
 }
 
-bool weir_collector_stop(weir_collector *collector)
+bool weir_runtime_stop(weir_runtime *collector)
 {
-    weir_collector *c = collector;
+    weir_runtime *c = collector;
     bool ok = true;
     if (!c)
         return true;
@@ -674,7 +701,25 @@ bool weir_collector_stop(weir_collector *collector)
     return ok;
 }
 
-bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
+bool weir_runtime_pause(weir_runtime *collector, bool paused)
+{
+    weir_runtime *c = collector;
+    const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), snapshot_wait_us));
+    int status = 0;
+    (void)pthread_mutex_lock(&c->lock);
+    c->pause_wanted = paused;
+    const uint32_t ticket = ++c->pauses_wanted;
+    (void)pthread_mutex_unlock(&c->lock);
+    (void)uv_async_send(&c->async);
+    (void)pthread_mutex_lock(&c->lock);
+    while ((int32_t)(c->pauses_done - ticket) < 0 && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    const bool obeyed = (int32_t)(c->pauses_done - ticket) >= 0;
+    (void)pthread_mutex_unlock(&c->lock);
+    return obeyed;
+}
+
+bool weir_runtime_wait(weir_runtime *collector, int64_t timeout_us)
 {
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), timeout_us));
     int status = 0;
@@ -686,9 +731,9 @@ bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
     return done;
 }
 
-weir_snapshot *weir_collector_snapshot(weir_collector *collector)
+weir_snapshot *weir_runtime_snapshot(weir_runtime *collector)
 {
-    weir_collector *c = collector;
+    weir_runtime *c = collector;
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), snapshot_wait_us));
     weir_snapshot *snapshot = NULL;
     int status = 0;
@@ -706,7 +751,7 @@ weir_snapshot *weir_collector_snapshot(weir_collector *collector)
 }
 
 /* Waits for the store thread to have done it; 30 s at most for its beginning. */
-static weir_err collector_do(weir_collector *c, struct store_job *job, weir_error *error)
+static weir_err collector_do(weir_runtime *c, struct store_job *job, weir_error *error)
 {
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), edit_wait_us));
     int status = 0;
@@ -731,8 +776,8 @@ static weir_err collector_do(weir_collector *c, struct store_job *job, weir_erro
     return job->err ? weir_fail(error, job->err, "%s", job->error.text) : WEIR_OK;
 }
 
-weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
-                             weir_error *error)
+weir_err weir_runtime_edit(weir_runtime *collector, const weir_edit *edit, uint64_t *ret_n,
+                           weir_error *error)
 {
     struct store_job job = {.run = run_edit, .edit = edit, .error = WEIR_ERROR_INIT};
     weir_err err = collector_do(collector, &job, error);
@@ -741,13 +786,13 @@ weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, u
     return err;
 }
 
-weir_err weir_collector_register_sinks(weir_collector *collector, weir_error *error)
+weir_err weir_runtime_register_sinks(weir_runtime *collector, weir_error *error)
 {
     struct store_job job = {.run = run_sinks, .error = WEIR_ERROR_INIT};
     return collector_do(collector, &job, error);
 }
 
-weir_catalog *weir_collector_catalog(weir_collector *collector)
+weir_catalog *weir_runtime_catalog(weir_runtime *collector)
 {
     (void)pthread_mutex_lock(&collector->lock);
     weir_catalog *catalog = weir_catalog_ref(collector->catalog);
@@ -764,7 +809,7 @@ void weir_applied_deinit(weir_applied *applied)
 }
 
 /* One exchange at a time. */
-static bool collector_begin_apply(weir_collector *c)
+static bool collector_begin_apply(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     const bool free = !c->applying;
@@ -773,7 +818,7 @@ static bool collector_begin_apply(weir_collector *c)
     return free;
 }
 
-static void collector_end_apply(weir_collector *c)
+static void collector_end_apply(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     c->applying = false;
@@ -781,7 +826,7 @@ static void collector_end_apply(weir_collector *c)
 }
 
 /* In applied, references are taken; with an error they are given back by the caller. */
-static weir_err collector_apply(weir_collector *c, weir_applied *a, const char *who,
+static weir_err collector_apply(weir_runtime *c, weir_applied *a, const char *who,
                                 weir_error *error)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
@@ -806,10 +851,10 @@ static weir_err collector_apply(weir_collector *c, weir_applied *a, const char *
     return err;
 }
 
-weir_err weir_collector_apply(weir_collector *collector, weir_catalog *catalog, const char *who,
-                              weir_applied *ret, weir_error *error)
+weir_err weir_runtime_apply(weir_runtime *collector, weir_catalog *catalog, const char *who,
+                            weir_applied *ret, weir_error *error)
 {
-    weir_applied applied = {.older = weir_collector_catalog(collector),
+    weir_applied applied = {.older = weir_runtime_catalog(collector),
                             .newer = weir_catalog_ref(catalog)};
     weir_err err = WEIR_EINUSE;
     if (collector_begin_apply(collector)) {
@@ -825,22 +870,22 @@ weir_err weir_collector_apply(weir_collector *collector, weir_catalog *catalog, 
     return err;
 }
 
-weir_worker_view weir_collector_store(weir_collector *collector)
+weir_worker_view weir_runtime_store(weir_runtime *collector)
 {
     return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
 }
 
-weir_postbox *weir_collector_postbox(weir_collector *collector)
+weir_postbox *weir_runtime_postbox(weir_runtime *collector)
 {
     return collector->postbox;
 }
 
-const char *weir_collector_store_dir(const weir_collector *collector)
+const char *weir_runtime_store_dir(const weir_runtime *collector)
 {
     return collector->store ? weir_store_dir(collector->store) : NULL;
 }
 
-const weir_identity *weir_collector_identity(const weir_collector *collector)
+const weir_identity *weir_runtime_identity(const weir_runtime *collector)
 {
     return collector->store ? weir_store_identity(collector->store) : NULL;
 }

@@ -12,6 +12,7 @@
 #include "runtime/loop_priv.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -70,6 +71,8 @@ static void engine_event(void *data, const weir_event *event)
         (void)weir_inbox_put_event(loop->config.inbox, event,
                                    event->kind == WEIR_EVENT_CONFIG ||
                                        event->kind == WEIR_EVENT_WRITE);
+    if (loop->config.on_event)
+        loop->config.on_event(loop->config.data, event);
     const weir_log_level level =
         event->kind == WEIR_EVENT_DEVICE_UP ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING;
     loop_log(loop, level, weir_event_word(event->kind), event->subject, event->text);
@@ -89,6 +92,8 @@ static void engine_correction(void *data, const weir_correction *correction)
     const char *text = correction->event.text;
     if (loop->config.inbox && !weir_inbox_put_correction(loop->config.inbox, correction))
         loop_log(loop, WEIR_LOG_ERROR, "correction_lost", "", "no memory to note it");
+    if (loop->config.on_event)
+        loop->config.on_event(loop->config.data, &correction->event);
     loop_log(loop, WEIR_LOG_NOTICE, weir_event_word(correction->event.kind), "", text);
 }
 
@@ -164,12 +169,22 @@ static void source_log(void *data, weir_log_level level, const char *event, cons
              text);
 }
 
+/* Any thread. */
+static void source_poke(void *data)
+{
+    struct slot *slot = data;
+    const weir_platform *platform = slot->loop->config.platform;
+    atomic_store(&slot->poked, true);
+    platform->poke(platform->data);
+}
+
 /* life */
 
-static const weir_source_type *loop_find_source(const weir_loop *loop, weir_scheme scheme)
+static const weir_source_type *loop_find_source(const weir_loop *loop, const weir_uri *uri)
 {
     for (const weir_source_type *const *type = loop->config.sources; *type; type++)
-        if ((*type)->serves(scheme))
+        if ((*type)->serves(uri->scheme) &&
+            (uri->scheme != WEIR_SCHEME_OWN || !strcmp((*type)->name, uri->host)))
             return *type;
     return NULL;
 }
@@ -177,7 +192,7 @@ static const weir_source_type *loop_find_source(const weir_loop *loop, weir_sche
 static weir_err slot_open(struct slot *slot, const weir_connection *connection, weir_error *error)
 {
     const weir_loop *loop = slot->loop;
-    const weir_source_type *type = loop_find_source(loop, connection->uri.scheme);
+    const weir_source_type *type = loop_find_source(loop, &connection->uri);
     if (!type)
         return weir_fail(error, WEIR_EUNSUPPORTED, "connection '%s': %s is not supported",
                          connection->name, connection->uri_text);
@@ -186,6 +201,7 @@ static weir_err slot_open(struct slot *slot, const weir_connection *connection, 
     if (!slot->state)
         return weir_fail(error, WEIR_ENOMEM, "connection '%s'", connection->name);
     slot->type = type;
+    slot->host.context = type->context;
     return type->init(slot->state, &slot->host, error);
 }
 
@@ -212,6 +228,7 @@ weir_err weir_slot_new(weir_loop *loop, const weir_catalog *catalog, uint32_t in
         .on_link = source_link,
         .wake_at = source_wake_at,
         .log = source_log,
+        .poke = loop->config.platform->poke ? source_poke : NULL,
     };
     return connection->enabled ? slot_open(slot, connection, error) : WEIR_OK;
 }
@@ -374,6 +391,21 @@ weir_mono weir_loop_step(weir_loop *loop)
         slot->type->step(slot->state, now);
     }
     return weir_loop_next(loop);
+}
+
+void weir_loop_poked(weir_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->n_slots; i++)
+        if (loop->slots[i]->type && atomic_exchange(&loop->slots[i]->poked, false))
+            weir_wake_set(&loop->wake, i, loop_now(loop));
+}
+
+void weir_loop_pause(weir_loop *loop, bool paused)
+{
+    if (!loop->engine)
+        return;
+    weir_engine_pause(loop->engine, paused, loop_now(loop));
+    loop->engine_next = loop_now(loop);
 }
 
 bool weir_loop_done(const weir_loop *loop)

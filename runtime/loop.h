@@ -26,6 +26,8 @@ typedef struct weir_loop_config {
     bool once; /* no schedule: every point is read once, at the first step */
     /* Sees every batch after the engine, before the filter. Loop thread. May be NULL. */
     void (*on_batch)(void *data, const weir_batch *batch);
+    /* Sees every event of the engine. Loop thread. May be NULL. */
+    void (*on_event)(void *data, const weir_event *event);
     void *data;
 } weir_loop_config;
 
@@ -55,6 +57,12 @@ void weir_loop_free(weir_loop *loop);
  * weir_loop_next is earlier than the wake-up already set. */
 weir_mono weir_loop_step(weir_loop *loop);
 weir_mono weir_loop_next(const weir_loop *loop);
+
+/* After platform.poke: sees to the sources that asked for it; call step next. */
+void weir_loop_poked(weir_loop *loop);
+
+/* Paused: no slot is taken, and none counts as missed afterwards. Not when once. */
+void weir_loop_pause(weir_loop *loop, bool paused);
 
 /* once: every read has ended. */
 bool weir_loop_done(const weir_loop *loop);

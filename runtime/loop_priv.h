@@ -2,6 +2,8 @@
 /* The loop's inside, shared with what exchanges its catalog. */
 
 #pragma once
+#include <stdatomic.h>
+
 #include "engine/filter.h"
 #include "runtime/loop.h"
 #include "runtime/wake.h"
@@ -13,6 +15,7 @@ struct slot {
     void *state;
     weir_source_host host;
     weir_mono wake_at; /* what the source asked for last */
+    atomic_bool poked; /* by a thread of the source's own */
     bool live;         /* it is in the loop's table, and so in its wake-ups */
 };
 
