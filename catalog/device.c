@@ -488,24 +488,23 @@ static void entry_add_device(struct entry *e, const char *name, unsigned unit_id
     enum { TAGS_MAX = 10 * 1000 * 1000 };
     weir_loader *l = e->l;
     const weir_node at = entry_at(e, "name");
-    void *old = NULL;
     if (!weir_loader_check_name(l, at, "a device", name, "/"))
         return;
     weir_device device = e->device;
     device.name = weir_loader_text(l, name);
     device.unit_id = (uint8_t)unit_id;
     device.first_tag = devices->n_tags;
-    if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)device.where.line, &old)) {
-        l->failed = true;
-    } else if (old) {
-        weir_loader_problem(l, at,
-                            "the device name '%s' is already used at line %u: names are "
-                            "unique",
-                            name, (unsigned)(uintptr_t)old);
+    const size_t old = (size_t)(uintptr_t)weir_map_get(&devices->names, device.name);
+    if (old) {
+        weir_loader_problem(l, at, "the device name '%s' is already used at %s: names are unique",
+                            name,
+                            weir_loader_place(l, device.where, devices->items[old - 1].where));
     } else if (devices->n_tags + (uint64_t)device.n_tags > TAGS_MAX) {
         weir_loader_problem(l, e->mapping, "more than %d tags", TAGS_MAX);
     } else if (list_add(l, devices, &device)) {
         devices->n_tags += device.n_tags;
+        if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)devices->n, NULL))
+            l->failed = true;
     }
 }
 
