@@ -30,6 +30,8 @@ static const char *const qualities[] = {"all", "usable", "good", NULL};
 static const char *const database_layouts[] = {"weir", "requested_data", "energy_meters", "queries",
                                                NULL};
 static const char *const database_schemes[] = {"tcp", "rtu+tcp", NULL};
+static const char *const merges[] = {"union", "gcd", NULL};
+static const char *const policies[] = {"ignore", "limit", "error", NULL};
 static const char *const waves[] = {"constant",    "sine",    "ramp", "square",
                                     "random_walk", "counter", NULL};
 
@@ -406,6 +408,12 @@ const weir_option weir_device_table[] = {
      AT(weir_device_in, description),
      .fallback = "",
      .text = "What it is, for people."},
+    {.name = "was",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_device_in, was),
+     .fallback = "",
+     .text = "Its former name, where it was renamed: its tags go on with their history. May have "
+             "{unit_id} in it as name has, and may be removed once it was applied."},
     {.name = "labels",
      .type = WEIR_OPTION_MAP,
      AT(weir_device_in, labels),
@@ -656,6 +664,12 @@ const weir_option weir_point_table[] = {
      AT(weir_point_in, description),
      .fallback = "",
      .text = "What it is, for people."},
+    {.name = "was",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_point_in, was),
+     .fallback = "",
+     .text = "Its former name, where it was renamed: the tag goes on with its history. May be "
+             "removed once it was applied."},
     {.name = "simulate",
      .type = WEIR_OPTION_TABLE,
      AT(weir_point_in, simulate),
@@ -703,8 +717,8 @@ const weir_option weir_sink_table[] = {
      .type = WEIR_OPTION_STRINGS,
      AT(weir_sink_in, plans),
      .metavar = "PLAN",
-     .text = "Only samples that one of these plans asked for. This version has the plan default, "
-             "which every interval makes."},
+     .text = "Only samples that one of these plans asked for. The plan default is what the "
+             "intervals of devices and points ask for."},
     {.name = "quality",
      .type = WEIR_OPTION_ENUM,
      AT(weir_sink_in, quality),
@@ -851,6 +865,123 @@ const weir_option weir_database_table[] = {
     END,
 };
 
+const weir_option weir_plan_table[] = {
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_plan_in, name),
+     .text = "Unique among plans; a word of commands and of SQL."},
+    {.name = "id",
+     .type = WEIR_OPTION_INT,
+     AT(weir_plan_in, id),
+     .min = 1,
+     .max = UINT32_MAX,
+     .metavar = "NUMBER",
+     .text = "A number by which another program knows it; unique among plans."},
+    {.name = "description",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_plan_in, description),
+     .text = "What it is for."},
+    {.name = "enabled",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_plan_in, enabled),
+     .fallback = "true",
+     .text = "false: it is ready, and waits for `weir plan start`."},
+    {.name = "tags",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_plan_in, tags),
+     .metavar = "PATTERN",
+     .text =
+         "Names of tags, or patterns such as \"chiller/*\"; those that a pattern with ! in front "
+         "matches are left out. One element of an array brings the whole array."},
+    {.name = "interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, interval),
+     .metavar = "DURATION",
+     .text = "How often all its tags are read, at multiples of it since 1970 UTC. Without interval "
+             "and cron each tag is read at the interval its point or device gives it."},
+    {.name = "cron",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, cron),
+     .table = weir_cron_table,
+     .metavar = "EXPRESSION",
+     .text = "When all its tags are read, in place of interval: \"second minute hour day month "
+             "weekday\", or the last five of these, such as \"0 */5 22-23 * * *\"; @hourly and the "
+             "like; or a mapping of hour, minute and second."},
+    {.name = "zone",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_plan_in, zone),
+     .fallback = "local",
+     .metavar = "ZONE",
+     .text = "The clock that cron, start and end go by, such as Europe/Berlin or UTC; local: the "
+             "machine's. When it is moved, `weir help plans` says what becomes of cron."},
+    {.name = "default_interval",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, default_interval),
+     .metavar = "DURATION",
+     .text = "How often tags are read that have no interval of their own; the others keep theirs."},
+    {.name = "minimum_interval",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_plan_in, minimum_interval),
+     .min = WEIR_MS,
+     .max = 366 * WEIR_DAY,
+     .metavar = "DURATION",
+     .text = "No tag of it shall be read more often; see interval_policy."},
+    {.name = "interval_policy",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_plan_in, policy),
+     .words = policies,
+     .fallback = "ignore",
+     .text = "An interval below minimum_interval. ignore: is taken all the same. limit: becomes "
+             "minimum_interval. error: is a mistake, and the plan does not start."},
+    {.name = "merge",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_plan_in, merge),
+     .words = merges,
+     .fallback = "union",
+     .text = "When several plans want a tag. union: it is read at the times of each, once where "
+             "they meet. gcd: those that say gcd read it at the greatest common divisor of their "
+             "intervals, 100ms for 300ms and 200ms."},
+    {.name = "lifetime",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_plan_in, lifetime),
+     .min = WEIR_MS,
+     .max = 36500 * WEIR_DAY,
+     .metavar = "DURATION",
+     .text = "How long it runs from its start; then it is expired. Without it: endless."},
+    {.name = "start",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, start),
+     .metavar = "TIME",
+     .text = "It runs from this time on, such as 2026-11-21T08:00:00, by the clock of zone; with Z "
+             "at the end it is UTC."},
+    {.name = "end",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_plan_in, end),
+     .metavar = "TIME",
+     .text = "From this time on it is expired."},
+    END,
+};
+
+const weir_option weir_cron_table[] = {
+    {.name = "hour",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_cron_in, hour),
+     .metavar = "FIELD",
+     .text = "As the field of an expression: *, 8-17, */2. Left out: every hour."},
+    {.name = "minute",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_cron_in, minute),
+     .metavar = "FIELD",
+     .text = "Left out: 0 if the hour is given and the second is not, else every minute."},
+    {.name = "second",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_cron_in, second),
+     .metavar = "FIELD",
+     .text = "Left out: 0 if one of the others is given, else every second."},
+    END,
+};
+
 const weir_option weir_top_table[] = {
     {.name = "include",
      .type = WEIR_OPTION_STRINGS,
@@ -901,12 +1032,16 @@ const weir_option weir_top_table[] = {
      AT(weir_top_in, catalog),
      .table = weir_database_table,
      .text = "Databases with more connections, devices and plans; see below."},
+    {.name = "plans",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_top_in, plans),
+     .table = weir_plan_table,
+     .text = "Sets of tags collected together, beside the intervals of devices; see below."},
     {.name = "sinks",
      .type = WEIR_OPTION_LIST,
      AT(weir_top_in, sinks),
      .table = weir_sink_table,
      .text = "Where samples are delivered; see below."},
-    LATER("plans", WEIR_OPTION_LIST, "Sets of tags collected together."),
     LATER("scripts", WEIR_OPTION_LIST, "Calculated tags."),
     LATER("reload_interval", WEIR_OPTION_DURATION, "How often the file is looked at for changes."),
     LATER("listen", WEIR_OPTION_STRING, "The address of the HTTP server."),
@@ -947,6 +1082,12 @@ static const weir_yaml_table pages[] = {
      "A database that has more of the catalog, beside config.db, which `weir device add` and the "
      "like write in the data directory. What is wrong in a row is told with its table, row and "
      "column, and nothing is changed by it. Names are unique in all files and databases together."},
+    {"Plans", "plans[]", weir_plan_table,
+     "Tags that are collected together, beside the intervals of devices and points, which make the "
+     "plan default. One read serves all plans that want it. A tag whose device and point have no "
+     "interval is read only when a plan wants it."},
+    {"Cron as three variables", "plans[].cron", weir_cron_table,
+     "What a plan's cron may be instead of an expression. At least one of them is given."},
     {"Sinks", "sinks[]", weir_sink_table,
      "A database, broker or file that samples are delivered to, through any outage: what it did "
      "not "

@@ -15,7 +15,7 @@
  */
 typedef struct weir_top_in {
     const char *data_dir;
-    weir_node store, log, clock, connections, devices, sinks, defaults, catalog;
+    weir_node store, log, clock, connections, devices, plans, sinks, defaults, catalog;
     weir_option_strings include;
 } weir_top_in;
 
@@ -80,7 +80,7 @@ typedef struct weir_connection_in {
 
 /* A device, and what a profile says for all its devices. */
 typedef struct weir_device_in {
-    const char *name, *connection, *profile, *description;
+    const char *name, *connection, *profile, *description, *was;
     const char *source, *inherits; /* of a profile */
     weir_option_ranges unit_id;
     weir_option_strings only;
@@ -108,7 +108,7 @@ typedef struct weir_simulate_in {
 enum { WEIR_LAYERS_MAX = 9 };
 
 typedef struct weir_point_in {
-    const char *name, *unit, *description;
+    const char *name, *unit, *description, *was;
     weir_node registers, address, type, order, scale, offset, na, enumeration, interval, simulate;
     weir_node deadband, max_unchanged_interval;
     int64_t function, length, bit, bit_width, count, group;
@@ -122,6 +122,21 @@ typedef struct weir_point_in {
     unsigned n_layers;
     weir_node layers[WEIR_LAYERS_MAX];
 } weir_point_in;
+
+typedef struct weir_plan_in {
+    const char *name, *description, *zone;
+    weir_option_strings tags;
+    weir_node interval, default_interval, cron, start, end;
+    int64_t id, minimum_interval, lifetime;
+    int policy; /* weir_plan_policy */
+    int merge;  /* weir_plan_merge */
+    bool enabled;
+} weir_plan_in;
+
+/* cron as three variables. */
+typedef struct weir_cron_in {
+    const char *hour, *minute, *second;
+} weir_cron_in;
 
 /* What every sink has; the rest is its type's. */
 typedef struct weir_sink_in {
@@ -146,4 +161,6 @@ extern const weir_option weir_device_table[];
 extern const weir_option weir_profile_table[];
 extern const weir_option weir_point_table[];
 extern const weir_option weir_simulate_table[];
+extern const weir_option weir_plan_table[];
+extern const weir_option weir_cron_table[];
 extern const weir_option weir_sink_table[];

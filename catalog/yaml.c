@@ -17,6 +17,7 @@
 #include "catalog/join.h"
 #include "catalog/limits.h"
 #include "catalog/loader.h"
+#include "catalog/plan.h"
 #include "catalog/profile.h"
 #include "catalog/provider.h"
 #include "catalog/sink.h"
@@ -78,11 +79,13 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     c->clock_rule = (weir_clock_rule)clock.trust;
     c->log_level = (weir_log_level)log.level;
     c->log_format = (weir_log_format)log.format;
+    l->has_plans = weir_node_count(top.plans) > 0;
     weir_connections_build(l, top.connections, &c->connections, &c->n_connections);
     if (top.devices.id && weir_loader_expect(l, top.devices, WEIR_NODE_LIST, "devices"))
         for (size_t i = 0; i < weir_node_count(top.devices); i++)
             weir_device_build(l, weir_node_item(top.devices, i), c->connections, c->n_connections,
                               devices);
+    weir_plans_build(l, top.plans, devices, c);
     weir_sinks_build(l, top.sinks, devices, c);
 }
 
@@ -155,7 +158,9 @@ static weir_err loader_finish(weir_loader *l, weir_catalog *c, weir_device_list 
     weir_profiles_free(l);
     weir_intern_deinit(&l->texts);
     weir_arena_free(l->whole);
-    if (err)
+    if (err && c)
+        weir_catalog_free(c);
+    else if (err)
         weir_arena_free(l->arena);
     else
         *ret = c;

@@ -16,6 +16,7 @@
 #include "sinks/module.h"
 #include "sources/modbus/modbus.h"
 #include "sources/simulated/simulated.h"
+#include "store/file/zonefile.h"
 
 const weir_source_type *const weir_assemble_sources[] = {
     &weir_source_modbus,
@@ -36,7 +37,8 @@ const char *weir_assemble_config_path(const char *config)
 
 weir_err weir_assemble_yaml(weir_arena *arena, weir_yaml_options *ret)
 {
-    *ret = (weir_yaml_options){.sink_type = weir_sink_type_find, .databases = true};
+    *ret = (weir_yaml_options){
+        .sink_type = weir_sink_type_find, .databases = true, .zone = weir_zone_open};
     return weir_yaml_default_dirs(arena, ret);
 }
 
