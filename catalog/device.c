@@ -306,7 +306,8 @@ static void entry_keep_intervals(struct entry *e, const weir_point *points, size
     e->device.point_interval = weir_loader_keep(e->l, of_point, n * sizeof *of_point);
 }
 
-/* Every point its own interval or the device's; those with none are named in one message. */
+/* Every point its own interval or the device's; those with none are named in one message, unless
+ * there are plans, which may read them. */
 static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
 {
     const size_t before = e->l->problems->n;
@@ -321,6 +322,8 @@ static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
         if (points[i].interval_us == 0 && n_without++ == 0)
             first = points[i].name;
     }
+    if (e->l->has_plans)
+        return;
     if (n_without == 1)
         weir_loader_problem(e->l, e->mapping,
                             "point '%s' has no interval: give it or its device "
@@ -490,26 +493,25 @@ static void entry_add_device(struct entry *e, const char *name, const char *was,
     enum { TAGS_MAX = 10 * 1000 * 1000 };
     weir_loader *l = e->l;
     const weir_node at = entry_at(e, "name");
-    void *old = NULL;
     if (!weir_loader_check_name(l, at, "a device", name, "/"))
         return;
     weir_device device = e->device;
     device.name = weir_loader_text(l, name);
     device.was = weir_loader_text(l, was);
-    device.key = "";
+    device.key = weir_loader_key(l, device.where);
     device.unit_id = (uint8_t)unit_id;
     device.first_tag = devices->n_tags;
-    if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)device.where.line, &old)) {
-        l->failed = true;
-    } else if (old) {
-        weir_loader_problem(l, at,
-                            "the device name '%s' is already used at line %u: names are "
-                            "unique",
-                            name, (unsigned)(uintptr_t)old);
+    const size_t old = (size_t)(uintptr_t)weir_map_get(&devices->names, device.name);
+    if (old) {
+        weir_loader_problem(l, at, "the device name '%s' is already used at %s: names are unique",
+                            name,
+                            weir_loader_place(l, device.where, devices->items[old - 1].where));
     } else if (devices->n_tags + (uint64_t)device.n_tags > TAGS_MAX) {
         weir_loader_problem(l, e->mapping, "more than %d tags", TAGS_MAX);
     } else if (list_add(l, devices, &device)) {
         devices->n_tags += device.n_tags;
+        if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)devices->n, NULL))
+            l->failed = true;
     }
 }
 
