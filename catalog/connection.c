@@ -5,6 +5,26 @@
 
 #include "catalog/device.h"
 
+/* Whether the program has the source that own:NAME names. */
+static bool connection_check_own(weir_loader *l, weir_node at, const weir_uri *uri)
+{
+    const char *const *own = l->options ? l->options->own : NULL;
+    size_t n = 0;
+    if (uri->scheme != WEIR_SCHEME_OWN)
+        return true;
+    for (; own && own[n]; n++)
+        if (!strcmp(own[n], uri->host))
+            return true;
+    if (n)
+        weir_loader_problem(l, at, "uri: this program has no source '%.100s'%s", uri->host,
+                            weir_loader_meant(l, uri->host, own, n));
+    else
+        weir_problems_add(l->problems, WEIR_EUNSUPPORTED, weir_node_where(at),
+                          "uri: own: is for programs that use the library and bring sources of "
+                          "their own");
+    return false;
+}
+
 static bool connection_parse_uri(weir_loader *l, weir_node mapping, const weir_connection_in *in,
                                  weir_connection *c)
 {
@@ -12,7 +32,7 @@ static bool connection_parse_uri(weir_loader *l, weir_node mapping, const weir_c
     const weir_node at = weir_node_get(mapping, "uri");
     switch (weir_uri_parse(in->uri, l->arena, &c->uri, &error)) {
     case WEIR_OK:
-        return true;
+        return connection_check_own(l, at, &c->uri);
     case WEIR_ENOMEM:
         l->failed = true;
         return false;
@@ -100,18 +120,17 @@ void weir_connections_build(weir_loader *l, weir_node list, const weir_connectio
         l->failed = true;
     for (size_t i = 0; connections && i < n_list; i++) {
         const weir_node mapping = weir_node_item(list, i);
-        void *old = NULL;
         if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "entry of connections") ||
             !connection_build(l, mapping, &connections[n]))
             continue;
-        if (weir_map_set(&names, connections[n].name, (void *)(uintptr_t)connections[n].where.line,
-                         &old))
-            l->failed = true;
+        const weir_connection *old = weir_map_get(&names, connections[n].name);
         if (old)
             weir_loader_problem(l, weir_node_get(mapping, "name"),
-                                "the connection name '%s' is "
-                                "already used at line %u: names are unique",
-                                connections[n].name, (unsigned)(uintptr_t)old);
+                                "the connection name '%s' is already used at %s: names are unique",
+                                connections[n].name,
+                                weir_loader_place(l, connections[n].where, old->where));
+        else if (weir_map_set(&names, connections[n].name, &connections[n], NULL))
+            l->failed = true;
         else
             n++;
     }

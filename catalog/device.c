@@ -382,11 +382,12 @@ static bool entry_merge(struct entry *e, bool *ret_good)
     return e->n_ins > 0 && !profile_failed && !e->l->failed;
 }
 
-static void entry_points(struct entry *e)
+static void entry_points(struct entry *e, bool placeless)
 {
     weir_loader *l = e->l;
     weir_point_rules rules = {
         .registers_max = (unsigned)e->in.max_registers_per_request,
+        .placeless = placeless,
         .deadband = weir_deadband_read(l, e->in.deadband, e->in.max_unchanged_interval)};
     bool good = true;
     const bool ordered = entry_order(e, &rules.order);
@@ -492,26 +493,25 @@ static void entry_add_device(struct entry *e, const char *name, const char *was,
     enum { TAGS_MAX = 10 * 1000 * 1000 };
     weir_loader *l = e->l;
     const weir_node at = entry_at(e, "name");
-    void *old = NULL;
     if (!weir_loader_check_name(l, at, "a device", name, "/"))
         return;
     weir_device device = e->device;
     device.name = weir_loader_text(l, name);
     device.was = weir_loader_text(l, was);
-    device.key = "";
+    device.key = weir_loader_key(l, device.where);
     device.unit_id = (uint8_t)unit_id;
     device.first_tag = devices->n_tags;
-    if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)device.where.line, &old)) {
-        l->failed = true;
-    } else if (old) {
-        weir_loader_problem(l, at,
-                            "the device name '%s' is already used at line %u: names are "
-                            "unique",
-                            name, (unsigned)(uintptr_t)old);
+    const size_t old = (size_t)(uintptr_t)weir_map_get(&devices->names, device.name);
+    if (old) {
+        weir_loader_problem(l, at, "the device name '%s' is already used at %s: names are unique",
+                            name,
+                            weir_loader_place(l, device.where, devices->items[old - 1].where));
     } else if (devices->n_tags + (uint64_t)device.n_tags > TAGS_MAX) {
         weir_loader_problem(l, e->mapping, "more than %d tags", TAGS_MAX);
     } else if (list_add(l, devices, &device)) {
         devices->n_tags += device.n_tags;
+        if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)devices->n, NULL))
+            l->failed = true;
     }
 }
 
@@ -560,7 +560,7 @@ static void entry_units(struct entry *e, weir_device_list *devices)
     if (!ids->n) {
         if (weir_node_get(e->mapping, key).id)
             return; /* wrong, and said so */
-        if (scheme != WEIR_SCHEME_SIMULATED)
+        if (weir_scheme_is_modbus(scheme))
             weir_loader_problem(e->l, e->mapping,
                                 "device '%s' needs 'unit_id': its Modbus "
                                 "address, 0 to 255",
@@ -605,7 +605,8 @@ static void entry_build(struct entry *e, weir_device_list *devices)
     const bool named = weir_loader_require(e->l, e->mapping, weir_device_table, "a device", &e->in);
     const bool connected = e->in.connection && *e->in.connection && entry_connection(e);
     entry_limits(e);
-    entry_points(e);
+    entry_points(e, connected &&
+                        weir_scheme_is_placeless(e->connections[e->device.connection].uri.scheme));
     if (named && connected)
         entry_units(e, devices);
 }
@@ -642,6 +643,6 @@ void weir_device_of_profile(weir_loader *l, const weir_profile *profile, weir_de
     e.in.profile = profile->name;
     e.interval_us = WEIR_S;
     entry_limits(&e);
-    entry_points(&e);
+    entry_points(&e, false);
     entry_add_device(&e, profile->device.name, "", 1, devices);
 }

@@ -177,16 +177,17 @@ static void name_check(weir_loader *l, weir_node at, const char *name)
                             wrong);
 }
 
+/* names: -> the number of the node in the one document */
 static void name_check_unique(weir_loader *l, weir_node mapping, weir_map *names, const char *name)
 {
     void *old = NULL;
-    const weir_where where = weir_node_where(mapping);
-    if (weir_map_set(names, name, (void *)(uintptr_t)where.line, &old))
+    if (weir_map_set(names, name, (void *)(uintptr_t)mapping.id, &old))
         l->failed = true;
+    const weir_node first = {mapping.document, (unsigned)(uintptr_t)old};
     if (old)
         weir_loader_problem(l, weir_node_get(mapping, "name"),
-                            "the sink name '%s' is already used at line %u: names are unique", name,
-                            (unsigned)(uintptr_t)old);
+                            "the sink name '%s' is already used at %s: names are unique", name,
+                            weir_loader_place(l, weir_node_where(mapping), weir_node_where(first)));
 }
 
 /* ---- its filters ---- */

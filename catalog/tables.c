@@ -27,6 +27,9 @@ static const char *const trusts[] = {"plausible", "ntp", NULL};
 static const char *const tid_checks[] = {"strict", "lenient", NULL};
 static const char *const accesses[] = {"r", "w", "rw", NULL};
 static const char *const qualities[] = {"all", "usable", "good", NULL};
+static const char *const database_layouts[] = {"weir", "requested_data", "energy_meters", "queries",
+                                               NULL};
+static const char *const database_schemes[] = {"tcp", "rtu+tcp", NULL};
 static const char *const merges[] = {"union", "gcd", NULL};
 static const char *const policies[] = {"ignore", "limit", "error", NULL};
 static const char *const waves[] = {"constant",    "sine",    "ramp", "square",
@@ -742,6 +745,126 @@ const weir_option weir_sink_table[] = {
     END,
 };
 
+const weir_option weir_defaults_table[] = {
+    {.name = "connections",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, connections),
+     .table = weir_connection_table,
+     .text = "Keys for every connection."},
+    {.name = "devices",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, devices),
+     .table = weir_device_table,
+     .text = "Keys for every device. They win over its profile's, as its own do."},
+    {.name = "points",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, points),
+     .table = weir_point_table,
+     .text = "Keys for every point that is listed at a device and is not one of its profile."},
+    {.name = "sinks",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, sinks),
+     .table = weir_sink_table,
+     .text = "Keys for every sink; such as all their types have."},
+    END,
+};
+
+const weir_option weir_database_table[] = {
+    {.name = "url",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_REQUIRED,
+     AT(weir_database_in, url),
+     .metavar = "URL",
+     .text =
+         "The database: sqlite:FILE, or postgresql://USER@HOST:5432/DATABASE?sslmode=verify-full "
+         "with any parameter that libpq knows. It is only read, in statements of less than "
+         "50 ms where they could keep writers out."},
+    {.name = "layout",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_database_in, layout),
+     .words = database_layouts,
+     .fallback = "weir",
+     .text = "What its tables are. weir: connection, device and point with columns named like the "
+             "keys of this file. requested_data: RequestedData of ModbusDataLogger. energy_meters: "
+             "energy_meters and registers of EnergyMonitoringManagement. queries: what the queries "
+             "below give."},
+    {.name = "name",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, name),
+     .fallback = "catalog",
+     .text = "The name of the plan that cron makes."},
+    {.name = "enabled",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_database_in, enabled),
+     .fallback = "true",
+     .text = "false: it is not read, and what it had is not there."},
+    {.name = "username",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, username),
+     .text = "The role, where the url has none."},
+    {.name = "password",
+     .type = WEIR_OPTION_STRING,
+     .flags = WEIR_OPTION_SECRET,
+     AT(weir_database_in, password),
+     .text = "Its password, best as \"${NAME}\"."},
+    {.name = "password_file",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, password_file),
+     .metavar = "FILE",
+     .text = "A file whose first line is the password."},
+    {.name = "timeout",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_database_in, timeout),
+     .min = 100 * WEIR_MS,
+     .max = WEIR_MINUTE,
+     .fallback = "5s",
+     .text = "How long connecting and each query may take."},
+    {.name = "notify",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, notify),
+     .metavar = "CHANNEL",
+     .text = "PostgreSQL: the channel on which a trigger of yours does NOTIFY when the tables "
+             "change. Without it they are compared each reload_interval."},
+    {.name = "interval",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, interval),
+     .metavar = "DURATION",
+     .text = "How often the points are read; for energy_meters, which says nothing of it."},
+    {.name = "cron",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, cron),
+     .metavar = "EXPRESSION",
+     .text = "When the points are read, instead of interval: makes a plan."},
+    {.name = "scheme",
+     .type = WEIR_OPTION_ENUM,
+     AT(weir_database_in, scheme),
+     .words = database_schemes,
+     .fallback = "tcp",
+     .text = "How hosts of requested_data and energy_meters are reached: tcp for Modbus TCP, "
+             "rtu+tcp for RTU frames in a TCP stream."},
+    {.name = "connections",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, connections),
+     .metavar = "SELECT",
+     .text = "With layout queries: gives connections, columns named like their keys."},
+    {.name = "devices",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, devices),
+     .metavar = "SELECT",
+     .text = "Likewise devices. A column id tells them apart when their names change."},
+    {.name = "points",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, points),
+     .metavar = "SELECT",
+     .text = "Likewise their points; the column device has the device's name."},
+    {.name = "plans",
+     .type = WEIR_OPTION_STRING,
+     AT(weir_database_in, plans),
+     .metavar = "SELECT",
+     .text = "Likewise plans; also with layout weir, such as SELECT * FROM plan."},
+    END,
+};
+
 const weir_option weir_plan_table[] = {
     {.name = "name",
      .type = WEIR_OPTION_STRING,
@@ -860,6 +983,19 @@ const weir_option weir_cron_table[] = {
 };
 
 const weir_option weir_top_table[] = {
+    {.name = "include",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_top_in, include),
+     .metavar = "FILE",
+     .text = "Further files, as seen from the folder of this one: a name or a list of names, with "
+             "* and ? in the last part for all that match. Each is written like this file. Their "
+             "lists come behind this one's; a single value may be given once in all of them. "
+             "Profiles are looked for beside the first file."},
+    {.name = "defaults",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_top_in, defaults),
+     .table = weir_defaults_table,
+     .text = "Keys for all connections, devices, points and sinks; see below."},
     {.name = "data_dir",
      .type = WEIR_OPTION_STRING,
      AT(weir_top_in, data_dir),
@@ -891,6 +1027,11 @@ const weir_option weir_top_table[] = {
      AT(weir_top_in, devices),
      .table = weir_device_table,
      .text = "What is read; see below."},
+    {.name = "catalog",
+     .type = WEIR_OPTION_LIST,
+     AT(weir_top_in, catalog),
+     .table = weir_database_table,
+     .text = "Databases with more connections, devices and plans; see below."},
     {.name = "plans",
      .type = WEIR_OPTION_LIST,
      AT(weir_top_in, plans),
@@ -902,13 +1043,10 @@ const weir_option weir_top_table[] = {
      .table = weir_sink_table,
      .text = "Where samples are delivered; see below."},
     LATER("scripts", WEIR_OPTION_LIST, "Calculated tags."),
-    LATER("defaults", WEIR_OPTION_TABLE, "Keys for all connections and devices."),
-    LATER("include", WEIR_OPTION_STRINGS, "Further files."),
     LATER("reload_interval", WEIR_OPTION_DURATION, "How often the file is looked at for changes."),
     LATER("listen", WEIR_OPTION_STRING, "The address of the HTTP server."),
     LATER("http", WEIR_OPTION_TABLE, "The HTTP server."),
     LATER("timer_slack", WEIR_OPTION_DURATION, "How far due times may be gathered."),
-    LATER("catalog", WEIR_OPTION_TABLE, "Devices and points from a database."),
     END,
 };
 
@@ -918,6 +1056,9 @@ static const weir_yaml_table pages[] = {
      "is not a number. Durations and sizes carry units (500ms, 1h30m, 500MB). Anchors, aliases and "
      "merge keys (<<) work. Keys named x-anything are left alone, at the top only: a place for "
      "anchors."},
+    {"Defaults", "defaults", weir_defaults_table,
+     "What every entry of a list has as if it were written there; what an entry says itself wins. "
+     "They hold for all files and databases of the configuration, wherever they stand."},
     {"Store", "store", weir_store_table, "How samples are kept."},
     {"Retention", "store.retention[]", weir_retention_table,
      "A rule: how long the samples of some tags are kept, or how much of them. It says keep, "
@@ -937,6 +1078,10 @@ static const weir_yaml_table pages[] = {
     {"Profiles", "profiles/NAME.yaml", weir_profile_table,
      "What a kind of device offers, in a file of its own. A device that names a profile has its "
      "points and limits, and changes what it says better itself."},
+    {"Databases", "catalog[]", weir_database_table,
+     "A database that has more of the catalog, beside config.db, which `weir device add` and the "
+     "like write in the data directory. What is wrong in a row is told with its table, row and "
+     "column, and nothing is changed by it. Names are unique in all files and databases together."},
     {"Plans", "plans[]", weir_plan_table,
      "Tags that are collected together, beside the intervals of devices and points, which make the "
      "plan default. One read serves all plans that want it. A tag whose device and point have no "

@@ -15,8 +15,32 @@
  */
 typedef struct weir_top_in {
     const char *data_dir;
-    weir_node store, log, clock, connections, devices, plans, sinks;
+    weir_node store, log, clock, connections, devices, plans, sinks, defaults, catalog;
+    weir_option_strings include;
 } weir_top_in;
+
+/* Where a database's rows are, and what they mean. */
+typedef enum weir_database_layout {
+    WEIR_DATABASE_WEIR,
+    WEIR_DATABASE_REQUESTED,
+    WEIR_DATABASE_METERS,
+    WEIR_DATABASE_QUERIES,
+} weir_database_layout;
+
+/* An entry of `catalog`. */
+typedef struct weir_database_in {
+    const char *name, *url, *username, *password, *password_file, *notify;
+    const char *interval, *cron;
+    const char *connections, *devices, *points, *plans; /* queries */
+    int layout;                                         /* weir_database_layout */
+    int scheme;
+    int64_t timeout;
+    bool enabled;
+} weir_database_in;
+
+typedef struct weir_defaults_in {
+    weir_node connections, devices, points, sinks;
+} weir_defaults_in;
 
 typedef struct weir_store_in {
     int64_t max_loss, detached_after;
@@ -126,6 +150,8 @@ typedef struct weir_sink_in {
 } weir_sink_in;
 
 extern const weir_option weir_top_table[];
+extern const weir_option weir_defaults_table[];
+extern const weir_option weir_database_table[];
 extern const weir_option weir_store_table[];
 extern const weir_option weir_retention_table[];
 extern const weir_option weir_log_table[];
