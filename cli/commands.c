@@ -13,6 +13,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_status,
     &weir_command_read,
     &weir_command_simulate,
+    &weir_command_plan,
     &weir_command_sink,
     &weir_command_store,
     &weir_command_device,

@@ -103,6 +103,13 @@ static bool engine_synchronized(void *data)
     return !platform->synchronized || platform->synchronized(platform->data);
 }
 
+static void engine_plan(void *data, const weir_plan_notice *notice)
+{
+    const weir_loop *loop = data;
+    if (loop->config.on_plan)
+        loop->config.on_plan(loop->config.data, notice);
+}
+
 /* sources to the engine */
 
 static weir_mono source_now(void *data)
@@ -271,7 +278,8 @@ static weir_err loop_open_engine(weir_loop *loop, weir_error *error)
     const weir_engine_config engine = {
         .catalog = loop->config.catalog,
         .host = {loop, engine_read, engine_batch, engine_event, engine_correction,
-                 loop->config.catalog->clock_rule == WEIR_CLOCK_NTP ? engine_synchronized : NULL},
+                 loop->config.catalog->clock_rule == WEIR_CLOCK_NTP ? engine_synchronized : NULL,
+                 engine_plan},
         .seed = loop->config.platform->seed,
         .timer_slack_us = 10 * WEIR_MS,
         .first_epoch = loop->config.first_epoch,
@@ -411,6 +419,59 @@ void weir_loop_pause(weir_loop *loop, bool paused)
 bool weir_loop_done(const weir_loop *loop)
 {
     return loop->config.once && loop->once_started && loop->once_open == 0;
+}
+
+/* plans */
+
+weir_err weir_loop_plan_change(weir_loop *loop, const char *name, weir_plan_change change,
+                               weir_error *error)
+{
+    loop->engine_next = (weir_mono){0}; /* what begins may be due before it wakes */
+    return weir_engine_plan_change(loop->engine, name, change, loop_now(loop), error);
+}
+
+weir_err weir_loop_plan_start(weir_loop *loop, const weir_plan *plan, weir_error *error)
+{
+    loop->engine_next = (weir_mono){0};
+    return weir_engine_plan_start(loop->engine, plan, loop_now(loop), error);
+}
+
+weir_err weir_loop_plan_collect(weir_loop *loop, const char *name, uint32_t cycles, int64_t wait_us,
+                                weir_error *error)
+{
+    loop->engine_next = (weir_mono){0};
+    return weir_engine_plan_collect(loop->engine, name, cycles, wait_us, loop_now(loop), error);
+}
+
+weir_err weir_loop_plans(const weir_loop *loop, weir_arena *arena, weir_plan_status **ret,
+                         size_t *ret_n)
+{
+    const size_t n = weir_engine_n_plans(loop->engine);
+    weir_plan_status *all = weir_arena_alloc(arena, n, sizeof *all);
+    weir_plan *plans = weir_arena_alloc(arena, n, sizeof *plans);
+    bool failed = !all || !plans;
+    for (size_t i = 0; !failed && i < n; i++) {
+        weir_engine_plan(loop->engine, i, &all[i]);
+        plans[i] = *all[i].plan;
+        plans[i].name = weir_arena_text(arena, plans[i].name);
+        plans[i].description =
+            weir_arena_text(arena, plans[i].description ? plans[i].description : "");
+        plans[i].cron_text = weir_arena_text(arena, plans[i].cron_text ? plans[i].cron_text : "");
+        plans[i].zone_name = weir_arena_text(arena, plans[i].zone_name ? plans[i].zone_name : "");
+        failed =
+            !plans[i].name || !plans[i].description || !plans[i].cron_text || !plans[i].zone_name;
+        plans[i].where = NULL;
+        plans[i].zone = NULL;
+        plans[i].n_patterns = plans[i].n_members = 0;
+        plans[i].patterns = NULL;
+        plans[i].members = NULL;
+        all[i].plan = &plans[i];
+    }
+    if (failed)
+        return WEIR_ENOMEM;
+    *ret = all;
+    *ret_n = n;
+    return WEIR_OK;
 }
 
 /* looking */
