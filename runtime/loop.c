@@ -74,7 +74,8 @@ static void engine_event(void *data, const weir_event *event)
     if (loop->config.on_event)
         loop->config.on_event(loop->config.data, event);
     const weir_log_level level =
-        event->kind == WEIR_EVENT_DEVICE_UP ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING;
+        event->kind == WEIR_EVENT_DEVICE_UP || event->kind == WEIR_EVENT_CONFIG ? WEIR_LOG_NOTICE
+                                                                                : WEIR_LOG_WARNING;
     loop_log(loop, level, weir_event_word(event->kind), event->subject, event->text);
 }
 

@@ -707,11 +707,50 @@ static bool stores_equal(const weir_store_config *a, const weir_store_config *b)
            a->wal_max == b->wal_max && retention_equal(a, b);
 }
 
+/* As written; which tags the patterns match is the devices' matter. */
+static bool plans_equal(const weir_plan *a, const weir_plan *b)
+{
+    bool equal = texts_equal(a->name, b->name) && texts_equal(a->description, b->description) &&
+                 a->id == b->id && a->enabled == b->enabled && a->merge == b->merge &&
+                 a->policy == b->policy && a->interval_us == b->interval_us &&
+                 a->default_interval_us == b->default_interval_us &&
+                 a->minimum_interval_us == b->minimum_interval_us && a->has_cron == b->has_cron &&
+                 weir_cron_equal(&a->cron, &b->cron) && texts_equal(a->zone_name, b->zone_name) &&
+                 a->lifetime_us == b->lifetime_us && a->start.us == b->start.us &&
+                 a->end.us == b->end.us && a->n_patterns == b->n_patterns;
+    for (size_t i = 0; equal && i < a->n_patterns; i++)
+        equal = texts_equal(a->patterns[i], b->patterns[i]);
+    return equal;
+}
+
+/* Plans have no identity but their names. */
+static void plans_compare(const weir_diff *diff, size_t *ret_added, size_t *ret_changed,
+                          size_t *ret_removed)
+{
+    const weir_catalog *a = diff->older, *b = diff->newer;
+    size_t n_found = 0;
+    *ret_added = *ret_changed = 0;
+    for (size_t i = 0; i < b->n_plans; i++) {
+        const weir_plan *old = a ? weir_catalog_find_plan(a, b->plans[i].name) : NULL;
+        n_found += old != NULL;
+        *ret_added += !old;
+        *ret_changed += old && !plans_equal(old, &b->plans[i]);
+    }
+    *ret_removed = a ? a->n_plans - n_found : 0;
+}
+
+static bool plans_are_same(const weir_diff *diff)
+{
+    size_t added, changed, removed;
+    plans_compare(diff, &added, &changed, &removed);
+    return !added && !changed && !removed;
+}
+
 bool weir_diff_is_empty(const weir_diff *diff)
 {
     const weir_catalog *a = diff->older, *b = diff->newer;
     return a && part_is_empty(&diff->connections) && part_is_empty(&diff->devices) &&
-           part_is_empty(&diff->sinks) && stores_equal(&a->store, &b->store) &&
+           part_is_empty(&diff->sinks) && plans_are_same(diff) && stores_equal(&a->store, &b->store) &&
            a->clock_rule == b->clock_rule && a->log_level == b->log_level &&
            a->log_format == b->log_format;
 }
@@ -719,9 +758,12 @@ bool weir_diff_is_empty(const weir_diff *diff)
 void weir_diff_count(const weir_diff *diff, weir_text *t)
 {
     const weir_diff_part *c = &diff->connections, *d = &diff->devices, *s = &diff->sinks;
-    weir_text_format(t, "%zu added, %zu changed, %zu removed", c->n_added + d->n_added + s->n_added,
-                     c->n_changed + d->n_changed + s->n_changed,
-                     c->n_removed + d->n_removed + s->n_removed);
+    size_t added, changed, removed; /* plans */
+    plans_compare(diff, &added, &changed, &removed);
+    weir_text_format(t, "%zu added, %zu changed, %zu removed",
+                     c->n_added + d->n_added + s->n_added + added,
+                     c->n_changed + d->n_changed + s->n_changed + changed,
+                     c->n_removed + d->n_removed + s->n_removed + removed);
 }
 
 static void say(weir_text *t, bool differs, const char *what)
