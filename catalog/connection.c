@@ -120,18 +120,17 @@ void weir_connections_build(weir_loader *l, weir_node list, const weir_connectio
         l->failed = true;
     for (size_t i = 0; connections && i < n_list; i++) {
         const weir_node mapping = weir_node_item(list, i);
-        void *old = NULL;
         if (!weir_loader_expect(l, mapping, WEIR_NODE_MAPPING, "entry of connections") ||
             !connection_build(l, mapping, &connections[n]))
             continue;
-        if (weir_map_set(&names, connections[n].name, (void *)(uintptr_t)connections[n].where.line,
-                         &old))
-            l->failed = true;
+        const weir_connection *old = weir_map_get(&names, connections[n].name);
         if (old)
             weir_loader_problem(l, weir_node_get(mapping, "name"),
-                                "the connection name '%s' is "
-                                "already used at line %u: names are unique",
-                                connections[n].name, (unsigned)(uintptr_t)old);
+                                "the connection name '%s' is already used at %s: names are unique",
+                                connections[n].name,
+                                weir_loader_place(l, connections[n].where, old->where));
+        else if (weir_map_set(&names, connections[n].name, &connections[n], NULL))
+            l->failed = true;
         else
             n++;
     }

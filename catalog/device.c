@@ -306,7 +306,8 @@ static void entry_keep_intervals(struct entry *e, const weir_point *points, size
     e->device.point_interval = weir_loader_keep(e->l, of_point, n * sizeof *of_point);
 }
 
-/* Every point its own interval or the device's; those with none are named in one message. */
+/* Every point its own interval or the device's; those with none are named in one message, unless
+ * there are plans, which may read them. */
 static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
 {
     const size_t before = e->l->problems->n;
@@ -321,6 +322,8 @@ static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
         if (points[i].interval_us == 0 && n_without++ == 0)
             first = points[i].name;
     }
+    if (e->l->has_plans)
+        return;
     if (n_without == 1)
         weir_loader_problem(e->l, e->mapping,
                             "point '%s' has no interval: give it or its device "
@@ -430,10 +433,11 @@ static bool entry_connection(struct entry *e)
 }
 
 /* "{unit_id}", "{unit_id:02}" and "{connection}"; anything else in braces is a mistake. */
-static bool name_expand(struct entry *e, unsigned unit_id, weir_text *t, bool *ret_has_unit)
+static bool name_expand(struct entry *e, const char *key, const char *name, unsigned unit_id,
+                        weir_text *t, bool *ret_has_unit)
 {
     const char *connection = e->connections[e->device.connection].name;
-    for (const char *p = e->in.name; *p; p++) {
+    for (const char *p = name; *p; p++) {
         unsigned width = 0;
         int n = 0;
         const char *end = *p == '{' ? strchr(p, '}') : NULL;
@@ -451,7 +455,7 @@ static bool name_expand(struct entry *e, unsigned unit_id, weir_text *t, bool *r
         const bool is_unit = end && key_end - p == 8 && !strncmp(p, "{unit_id", 8);
         const bool is_connection = end && !colon && end - p == 11 && !strncmp(p, "{connection", 11);
         if ((!is_unit && !is_connection) || (colon && (n == 0 || width > 20))) {
-            weir_loader_problem(e->l, entry_at(e, "name"),
+            weir_loader_problem(e->l, entry_at(e, key),
                                 "\"%.60s\": in braces there may be "
                                 "{unit_id}, {unit_id:02} or {connection}",
                                 p);
@@ -483,30 +487,31 @@ static bool list_add(weir_loader *l, weir_device_list *devices, const weir_devic
     return true;
 }
 
-static void entry_add_device(struct entry *e, const char *name, unsigned unit_id,
+static void entry_add_device(struct entry *e, const char *name, const char *was, unsigned unit_id,
                              weir_device_list *devices)
 {
     enum { TAGS_MAX = 10 * 1000 * 1000 };
     weir_loader *l = e->l;
     const weir_node at = entry_at(e, "name");
-    void *old = NULL;
     if (!weir_loader_check_name(l, at, "a device", name, "/"))
         return;
     weir_device device = e->device;
     device.name = weir_loader_text(l, name);
+    device.was = weir_loader_text(l, was);
+    device.key = weir_loader_key(l, device.where);
     device.unit_id = (uint8_t)unit_id;
     device.first_tag = devices->n_tags;
-    if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)device.where.line, &old)) {
-        l->failed = true;
-    } else if (old) {
-        weir_loader_problem(l, at,
-                            "the device name '%s' is already used at line %u: names are "
-                            "unique",
-                            name, (unsigned)(uintptr_t)old);
+    const size_t old = (size_t)(uintptr_t)weir_map_get(&devices->names, device.name);
+    if (old) {
+        weir_loader_problem(l, at, "the device name '%s' is already used at %s: names are unique",
+                            name,
+                            weir_loader_place(l, device.where, devices->items[old - 1].where));
     } else if (devices->n_tags + (uint64_t)device.n_tags > TAGS_MAX) {
         weir_loader_problem(l, e->mapping, "more than %d tags", TAGS_MAX);
     } else if (list_add(l, devices, &device)) {
         devices->n_tags += device.n_tags;
+        if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)devices->n, NULL))
+            l->failed = true;
     }
 }
 
@@ -515,8 +520,10 @@ static bool entry_add_unit(struct entry *e, unsigned unit_id, bool several,
                            weir_device_list *devices)
 {
     WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
-    bool has_unit = false;
-    if (!name_expand(e, unit_id, &name, &has_unit))
+    WEIR_TEXT_AUTO was = WEIR_TEXT_INIT;
+    bool has_unit = false, was_has_unit = false;
+    if (!name_expand(e, "name", e->in.name, unit_id, &name, &has_unit) ||
+        !name_expand(e, "was", e->in.was, unit_id, &was, &was_has_unit))
         return false;
     if (several && !has_unit) {
         weir_loader_problem(e->l, entry_at(e, "name"),
@@ -525,7 +532,14 @@ static bool entry_add_unit(struct entry *e, unsigned unit_id, bool several,
                             e->in.name);
         return false;
     }
-    entry_add_device(e, weir_text_get(&name), unit_id, devices);
+    if (several && *e->in.was && !was_has_unit) {
+        weir_loader_problem(e->l, entry_at(e, "was"),
+                            "several unit ids need {unit_id} in the former name too, such as "
+                            "\"%.100s-{unit_id:02}\"",
+                            e->in.was);
+        return false;
+    }
+    entry_add_device(e, weir_text_get(&name), weir_text_get(&was), unit_id, devices);
     return true;
 }
 
@@ -579,6 +593,7 @@ static void entry_read(struct entry *e)
         e->in = e->profile->device;
         e->in.name = e->in.connection = e->in.profile = NULL;
         e->in.description = "";
+        e->in.was = "";
         e->in.points = (weir_node){0};
     }
     weir_loader_read(l, e->mapping, weir_device_table, &e->in);
@@ -629,5 +644,5 @@ void weir_device_of_profile(weir_loader *l, const weir_profile *profile, weir_de
     e.interval_us = WEIR_S;
     entry_limits(&e);
     entry_points(&e, false);
-    entry_add_device(&e, profile->device.name, 1, devices);
+    entry_add_device(&e, profile->device.name, "", 1, devices);
 }

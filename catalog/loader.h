@@ -36,6 +36,8 @@ typedef struct weir_loader {
     const char *file; /* the configuration's name */
     weir_problems *problems;
     weir_profile *profiles;
+    weir_node point_defaults; /* what a device's new point begins with */
+    bool has_plans; /* points without an interval may be theirs: judged when these are known */
     bool failed;
 } weir_loader;
 
@@ -44,6 +46,14 @@ void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...) 
 void weir_loader_unsupported(weir_loader *l, weir_node at, const char *key);
 /* What is no mistake but most likely not meant; for whoever asks for warnings. */
 void weir_loader_warn(weir_loader *l, weir_node at, const char *format, ...) WEIR_PRINTF(3, 4);
+
+/* `other` as said in a message at `at`: "line 7" of the same file, else "weir.yaml:7:5" and the
+ * like; in scratch memory. */
+const char *weir_loader_place(weir_loader *l, weir_where at, weir_where other);
+
+/* What a provider knows a thing by: the row of a database, which stays when its name changes. ""
+ * for what stands in a file. */
+const char *weir_loader_key(weir_loader *l, weir_where where);
 
 /* The interned text, "" when memory is short. */
 const char *weir_loader_text(weir_loader *l, const char *text);

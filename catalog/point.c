@@ -507,6 +507,8 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     ret->name = in->name;
     ret->unit = in->unit;
     ret->description = in->description;
+    ret->was = in->was;
+    ret->key = weir_loader_key(l, where);
     ret->file = weir_loader_text(l, where.file);
     ret->line = where.line;
     ret->counter = in->counter;
@@ -551,13 +553,12 @@ static int span_compare(const void *x, const void *y)
 static void say_overlap(weir_loader *l, const struct span *a, const struct span *b)
 {
     const weir_node at_a = at_point(a->in), at_b = at_point(b->in);
-    const weir_where first = weir_node_where(at_a);
-    const bool same = at_a.document == at_b.document;
     weir_loader_problem(l, at_b,
-                        "points '%s' (%s %u-%u, %s%s%u) and '%s' (%u-%u) overlap in part: correct "
+                        "points '%s' (%s %u-%u, %s) and '%s' (%u-%u) overlap in part: correct "
                         "an address or type, or say allow_overlap: true",
                         a->point->name, weir_register_text(a->point->table), a->point->address,
-                        a->end - 1, same ? "line " : first.file, same ? "" : ":", first.line,
+                        a->end - 1,
+                        weir_loader_place(l, weir_node_where(at_b), weir_node_where(at_a)),
                         b->point->name, b->point->address, b->end - 1);
 }
 

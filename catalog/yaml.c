@@ -13,9 +13,13 @@
 
 #include "catalog/device.h"
 #include "catalog/files.h"
+#include "catalog/include.h"
+#include "catalog/join.h"
 #include "catalog/limits.h"
 #include "catalog/loader.h"
+#include "catalog/plan.h"
 #include "catalog/profile.h"
+#include "catalog/provider.h"
 #include "catalog/sink.h"
 
 /* ---- the catalog from what was built ---- */
@@ -75,11 +79,13 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     c->clock_rule = (weir_clock_rule)clock.trust;
     c->log_level = (weir_log_level)log.level;
     c->log_format = (weir_log_format)log.format;
+    l->has_plans = weir_node_count(top.plans) > 0;
     weir_connections_build(l, top.connections, &c->connections, &c->n_connections);
     if (top.devices.id && weir_loader_expect(l, top.devices, WEIR_NODE_LIST, "devices"))
         for (size_t i = 0; i < weir_node_count(top.devices); i++)
             weir_device_build(l, weir_node_item(top.devices, i), c->connections, c->n_connections,
                               devices);
+    weir_plans_build(l, top.plans, devices, c);
     weir_sinks_build(l, top.sinks, devices, c);
 }
 
@@ -128,6 +134,8 @@ static weir_err loader_init(weir_loader *l, const char *file, const weir_yaml_op
                        .whole = weir_arena_new()};
     l->scratch = l->whole;
     l->files = options && options->files ? options->files : &weir_yaml_disk;
+    if (options && options->providers)
+        l->files = weir_providers_watch(options->providers, l->files);
     l->texts.arena = l->arena;
     return l->arena && l->whole ? WEIR_OK : WEIR_ENOMEM;
 }
@@ -150,7 +158,9 @@ static weir_err loader_finish(weir_loader *l, weir_catalog *c, weir_device_list 
     weir_profiles_free(l);
     weir_intern_deinit(&l->texts);
     weir_arena_free(l->whole);
-    if (err)
+    if (err && c)
+        weir_catalog_free(c);
+    else if (err)
         weir_arena_free(l->arena);
     else
         *ret = c;
@@ -165,6 +175,77 @@ static weir_catalog *catalog_new(weir_loader *l)
     else
         l->failed = true;
     return c;
+}
+
+/* ---- one document of several ---- */
+
+/* What the defaults say is looked at where an entry takes it; here, what none takes. */
+static void defaults_check(weir_loader *l, const weir_defaults_in *in)
+{
+    const struct {
+        const char *name;
+        weir_node node;
+    } sections[] = {{"connections", in->connections},
+                    {"devices", in->devices},
+                    {"points", in->points},
+                    {"sinks", in->sinks}};
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        const weir_node node = sections[i].node;
+        if (!node.id || !weir_loader_expect(l, node, WEIR_NODE_MAPPING, sections[i].name))
+            continue;
+        const weir_node name = weir_node_get(node, "name");
+        if (name.id)
+            weir_loader_problem(l, name, "no default can be a name: names are unique");
+    }
+    weir_connection_in connection = {0};
+    weir_device_in device = {0};
+    weir_point_in point = {0};
+    weir_loader_read(l, in->connections, weir_connection_table, &connection);
+    weir_loader_read(l, in->devices, weir_device_table, &device);
+    weir_loader_read(l, in->points, weir_point_table, &point);
+}
+
+/* As if every entry had the keys itself. Points are the exception: one of a profile is not a new
+ * one, so weir_points_merge() sees to them. */
+static void document_apply_defaults(weir_loader *l, weir_document *document)
+{
+    const weir_node node = weir_node_get(weir_document_root(document), "defaults");
+    weir_defaults_in in = {0};
+    if (!node.id || !weir_loader_expect(l, node, WEIR_NODE_MAPPING, "defaults"))
+        return;
+    weir_loader_read(l, node, weir_defaults_table, &in);
+    defaults_check(l, &in);
+    if (!weir_document_default(document, "connections", in.connections) ||
+        !weir_document_default(document, "devices", in.devices) ||
+        !weir_document_default(document, "sinks", in.sinks))
+        l->failed = true;
+    l->point_defaults = in.points;
+}
+
+static void document_join(weir_loader *l, weir_document *document, const weir_roots *roots)
+{
+    if (roots->n > 1 &&
+        !weir_document_join(document, roots->items, roots->n, weir_top_table, l->problems))
+        l->failed = true;
+}
+
+/* The file, what it includes, and then the databases that these name. */
+static void document_complete(weir_loader *l, weir_document *document)
+{
+    weir_roots roots = {0};
+    if (weir_node_is(weir_document_root(document), WEIR_NODE_MAPPING)) {
+        weir_include_follow(document, l->files, &roots, l->problems);
+        document_join(l, document, &roots);
+        weir_roots_deinit(&roots);
+        if (l->options && l->options->databases) {
+            if (!weir_roots_add(&roots, weir_document_root(document)))
+                l->failed = true;
+            weir_providers_collect(l, document, &roots);
+            document_join(l, document, &roots);
+        }
+        document_apply_defaults(l, document);
+    }
+    weir_roots_deinit(&roots);
 }
 
 /* A profile has points at its top, a configuration never. */
@@ -186,6 +267,7 @@ static weir_err load_document(weir_loader *l, weir_document *document, bool simu
         if (profile)
             profile_build(l, profile, c, &devices);
     } else if (document && c) {
+        document_complete(l, document);
         const weir_node root = weir_document_root(document);
         if (weir_loader_expect(l, root, WEIR_NODE_MAPPING, "the file"))
             top_build(l, root, c, &devices);
@@ -212,15 +294,21 @@ static weir_err load_text(const char *text, size_t n, const char *file,
 static weir_err load_file(const char *path, const weir_yaml_options *options, bool simulation,
                           weir_catalog **ret, weir_problems *problems)
 {
-    const weir_yaml_files *files = options && options->files ? options->files : &weir_yaml_disk;
+    weir_providers *providers = options ? options->providers : NULL;
+    const weir_yaml_files *disk = options && options->files ? options->files : &weir_yaml_disk;
+    const weir_yaml_files *files = weir_providers_watch(providers, disk);
     weir_error error = WEIR_ERROR_INIT;
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_providers_begin(providers);
     weir_err err = files->read(files->data, path, &text, &error);
     if (err) {
         weir_problems_add(problems, err, (weir_where){path, 0, 0}, "%s", error.text);
         return err == WEIR_ENOMEM ? WEIR_ENOMEM : WEIR_ECONFIG;
     }
-    return load_text(weir_text_get(&text), text.length, path, options, simulation, ret, problems);
+    err = load_text(weir_text_get(&text), text.length, path, options, simulation, ret, problems);
+    if (err == WEIR_OK)
+        weir_providers_end(providers);
+    return err;
 }
 
 weir_err weir_yaml_load(const char *path, const weir_yaml_options *options, weir_catalog **ret,

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/diff.h"
 #include "model/source.h"
 #include "runtime/platform.h"
 #include "runtime/postbox.h"
@@ -17,7 +18,7 @@
 typedef struct weir_runtime weir_runtime;
 
 typedef struct weir_runtime_config {
-    weir_catalog *catalog; /* borrowed for the collector's life; tag uids are set at start */
+    weir_catalog *catalog; /* tag uids are set at start; the collector takes a reference */
     const weir_source_type *const *sources; /* NULL-terminated */
     bool once;     /* every point once, nothing stored, no lock: weir_runtime_wait */
     uint64_t seed; /* 0: from the system */
@@ -69,6 +70,35 @@ weir_snapshot *weir_runtime_snapshot(weir_runtime *collector) WEIR_MUST_CHECK;
 
 /* How far the store is. Any thread. Zero when once. */
 weir_worker_view weir_runtime_store(weir_runtime *collector);
+
+/* The catalog in force; a reference, released with weir_catalog_free. Any thread. */
+weir_catalog *weir_runtime_catalog(weir_runtime *collector) WEIR_MUST_CHECK;
+
+/*
+ * Exchanges the catalog: registers its tags, and then lets the loop go on with it (runtime/loop.h).
+ * All or nothing; what failed leaves the catalog in force as it is. The collector takes a reference
+ * and gives the revision. Waits, in the order of a second with 100 000 tags. Any thread but the
+ * collector's own. Sinks are not its business: weir_runtime_register_sinks.
+ *
+ * who   for the event: "SIGHUP", "weir reload".
+ * ret   may be NULL; gets what is different, with both catalogs, to be released by the caller. The
+ *       older catalog lives on until then.
+ *
+ * WEIR_EINVAL, WEIR_EUNSUPPORTED: the catalog cannot be run; WEIR_EINUSE: another change is under
+ * way, nothing is stored (once), or the store is at work; WEIR_ENOMEM, WEIR_EIO and others of the
+ * store.
+ */
+typedef struct weir_applied {
+    weir_diff *diff;
+    weir_catalog *older, *newer; /* references */
+} weir_applied;
+weir_err weir_runtime_apply(weir_runtime *collector, weir_catalog *catalog, const char *who,
+                            weir_applied *ret, weir_error *error) WEIR_MUST_CHECK;
+void weir_applied_deinit(weir_applied *applied);
+
+/* Makes the sinks of the catalog in force known to the store: cursors for those that are new, those
+ * that are gone are detached. After threads of removed sinks have ended. Waits. Any thread. */
+weir_err weir_runtime_register_sinks(weir_runtime *collector, weir_error *error) WEIR_MUST_CHECK;
 
 /*
  * Has the store thread make the edit between two commits, and waits for it, 30 s at most. Any

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "model/diff.h"
 #include "model/source.h"
 #include "runtime/inbox.h"
 #include "runtime/platform.h"
@@ -15,7 +16,7 @@
 typedef struct weir_loop weir_loop;
 
 typedef struct weir_loop_config {
-    const weir_catalog *catalog; /* borrowed, like all below, for the loop's life */
+    const weir_catalog *catalog; /* borrowed until another is applied; what follows, for ever */
     const weir_platform *platform;
     const weir_source_type *const *sources; /* NULL-terminated */
     weir_inbox *inbox;                      /* NULL: nothing is stored */
@@ -33,6 +34,21 @@ typedef struct weir_loop_config {
 /* WEIR_EUNSUPPORTED: no source serves a connection's scheme. */
 weir_err weir_loop_new(const weir_loop_config *config, weir_loop **ret,
                        weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * Another catalog, whose tags have their uids; diff: from the one in force. prepare gets all
+ * memory, opens nothing and may fail: WEIR_EUNSUPPORTED, WEIR_EINVAL (a point that no request can
+ * hold), WEIR_ENOMEM. apply cannot fail: connections that are the same stay open, devices that are
+ * the same miss nothing; diff and the older catalog are not used after it. Not when once.
+ */
+typedef struct weir_loop_change weir_loop_change;
+weir_err weir_loop_prepare(weir_loop *loop, const weir_diff *diff, weir_loop_change **ret,
+                           weir_error *error) WEIR_MUST_CHECK;
+void weir_loop_apply(weir_loop *loop, weir_loop_change *change);
+void weir_loop_discard(weir_loop_change *change); /* accepts NULL */
+
+/* An event of the loop's, stored at once and logged. */
+void weir_loop_tell(weir_loop *loop, weir_event_kind kind, const char *subject, const char *text);
 
 /* Closes all connections. Accepts NULL. */
 void weir_loop_free(weir_loop *loop);

@@ -101,7 +101,7 @@ static uint32_t random_samples(struct random *s, const weir_read *read, weir_qua
     const weir_device *device = &catalog->devices[read->device];
     uint32_t n = 0;
     for (uint32_t p = 0; p < device->n_points; p++) {
-        if (!weir_intervals_want(read->intervals, device, p))
+        if (!weir_read_wants(read, device, p))
             continue;
         const weir_tag *tags = &catalog->tags[device->first_tag + device->point_tag[p]];
         for (uint32_t element = 0; element < device->points[p].count; element++, n++) {
