@@ -120,10 +120,10 @@ weir_err weir_collector_load_text(weir_collector *collector, const char *text, s
     return collector_load(collector, &origin, error);
 }
 
-weir_err weir_collector_load_builder(weir_collector *collector, weir_builder *builder,
-                                     weir_error *error)
+weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *builder,
+                                   weir_error *error)
 {
-    const char *text = weir_builder_text(builder);
+    const char *text = weir_draft_text(builder);
     if (!text)
         return weir_fail(error, WEIR_ENOMEM, "the configuration that was built");
     return weir_collector_load_text(collector, text, strlen(text), "builder", error);

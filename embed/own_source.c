@@ -34,6 +34,9 @@ struct job {
     bool tried_open, opened; /* what came of it is told to the host */
     char why[256];
     char *texts; /* contents of strings and bytes */
+    /* Of the tag table: the catalog may be exchanged while the program reads. */
+    const char *device;
+    uint8_t unit_id;
     size_t n;
     weir_sample *samples;       /* [n] */
     const weir_tag_info **tags; /* [n] */
@@ -51,6 +54,7 @@ struct own_thread {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool ending;  /* the loop's part is gone, and with it the host */
+    bool ended;   /* nothing but joining is left */
     bool reading; /* the program's read is under way, and may be interrupted */
     struct jobs todo, done;
     weir_source_host host; /* poke alone, and until ending */
@@ -64,7 +68,7 @@ struct weir_own_source_type {
     weir_source_type type;
     weir_own_source own;
     weir_collector *collector;
-    struct own_thread *threads; /* on the thread that starts, then that joins */
+    struct own_thread *threads; /* whoever starts, then the loop, then whoever stops */
 };
 
 /* The loop's part. */
@@ -206,12 +210,10 @@ static void thread_read(struct own_thread *t, struct job *job)
         job_fail(job, weir_bad(WEIR_CAUSE_CONNECT, 0));
         return;
     }
-    const weir_catalog *catalog = t->host.catalog; /* lives until join */
-    const weir_device *device = &catalog->devices[job->read.device];
     const weir_own_read read = {.struct_size = sizeof read,
                                 .connection = t->connection,
-                                .device = device->name,
-                                .unit_id = device->unit_id,
+                                .device = job->device,
+                                .unit_id = job->unit_id,
                                 .due = job->read.due,
                                 .deadline = weir_mono_add(weir_system_mono(), t->timeout_us),
                                 .n = job->n,
@@ -260,6 +262,9 @@ static void *thread_main(void *data)
         thread_give(t, job);
     }
     thread_close(t);
+    (void)pthread_mutex_lock(&t->lock);
+    t->ended = true;
+    (void)pthread_mutex_unlock(&t->lock);
     return NULL;
 }
 
@@ -294,6 +299,24 @@ static weir_err thread_start(struct own_thread *t, weir_error *error)
     return WEIR_OK;
 }
 
+/* Connections that went with an exchanged catalog: their threads end in their own time. */
+static void threads_reap(weir_own_source_type *type)
+{
+    for (struct own_thread **at = &type->threads; *at;) {
+        struct own_thread *t = *at;
+        (void)pthread_mutex_lock(&t->lock);
+        const bool ended = t->ended;
+        (void)pthread_mutex_unlock(&t->lock);
+        if (!ended) {
+            at = &t->next;
+            continue;
+        }
+        *at = t->next;
+        (void)pthread_join(t->thread, NULL);
+        thread_free(t);
+    }
+}
+
 static weir_err own_init(void *state, const weir_source_host *host, weir_error *error)
 {
     struct own *o = state;
@@ -301,6 +324,7 @@ static weir_err own_init(void *state, const weir_source_host *host, weir_error *
     weir_own_source_type *type = (weir_own_source_type *)host->context;
     o->host = *host;
     o->type = type;
+    threads_reap(type);
     struct own_thread *t = weir_alloc_zero(1, sizeof *t);
     if (t)
         t->connection = weir_alloc_text(connection->name);
@@ -345,7 +369,7 @@ static size_t own_count(const struct own *o, const weir_read *read)
     const weir_device *device = &o->host.catalog->devices[read->device];
     size_t n = 0;
     for (uint32_t p = 0; p < device->n_points; p++)
-        if (weir_intervals_want(read->intervals, device, p))
+        if (weir_read_wants(read, device, p))
             n += device->points[p].count;
     return n;
 }
@@ -355,12 +379,15 @@ static void job_fill(const struct own *o, struct job *job)
     const weir_tag_table *table = weir_collector_table(o->type->collector);
     const weir_device *device = &o->host.catalog->devices[job->read.device];
     size_t n = 0;
+    job->device = "";
+    job->unit_id = device->unit_id;
     for (uint32_t p = 0; p < device->n_points; p++) {
-        if (!weir_intervals_want(job->read.intervals, device, p))
+        if (!weir_read_wants(&job->read, device, p))
             continue;
         const uint32_t first = device->first_tag + device->point_tag[p];
         for (uint32_t e = 0; e < device->points[p].count; e++, n++) {
             job->tags[n] = &table->infos[first + e];
+            job->device = table->infos[first + e].device;
             job->samples[n] = (weir_sample){.tag = o->host.catalog->tags[first + e].uid,
                                             .quality = weir_bad(WEIR_CAUSE_NA, 0),
                                             .ts = job->read.due};
@@ -446,7 +473,7 @@ static void own_answer_failed(struct own *o, const weir_read *read)
     for (uint32_t i = 0; i < device->n_tags; i++) {
         const weir_tag *tag = &catalog->tags[device->first_tag + i];
         const weir_sample sample = {.tag = tag->uid, .quality = quality, .ts = read->due};
-        if (weir_intervals_want(read->intervals, device, tag->point))
+        if (weir_read_wants(read, device, tag->point))
             o->host.on_batch(o->host.data, &(weir_batch){.connection = o->host.connection,
                                                          .device = read->device,
                                                          .catalog_revision = catalog->revision,

@@ -27,8 +27,8 @@ static void wait_for(sem_t *sem)
 /* One device with points "a" and "b" behind uri, read each 50 ms. */
 static weir_err load(weir_collector *c, const char *uri, const char *sink, weir_error *error)
 {
-    weir_builder *b = weir_builder_new();
-    weir_entry *top = weir_builder_top(b);
+    weir_draft *b = weir_draft_new();
+    weir_entry *top = weir_draft_top(b);
     weir_entry_set(top, "data_dir", "memory");
     weir_entry_set(weir_entry_map(top, "store"), "max_loss", "100ms");
     weir_entry *connection = weir_entry_add(top, "connections");
@@ -48,8 +48,8 @@ static weir_err load(weir_collector *c, const char *uri, const char *sink, weir_
         weir_entry_set(s, "name", "out");
         weir_entry_set(s, "type", sink);
     }
-    const weir_err err = weir_collector_load_builder(c, b, error);
-    weir_builder_free(b);
+    const weir_err err = weir_collector_load_draft(c, b, error);
+    weir_draft_free(b);
     return err;
 }
 

@@ -35,8 +35,8 @@ static weir_outcome load_read(void *state, const weir_own_read *read, weir_sampl
 static weir_err load_configuration(weir_collector *collector, weir_error *error)
 {
     static const char *const points[] = {"1min", "5min", "15min"};
-    weir_builder *b = weir_builder_new();
-    weir_entry *top = weir_builder_top(b);
+    weir_draft *b = weir_draft_new();
+    weir_entry *top = weir_draft_top(b);
     weir_entry_set(top, "data_dir", "memory");
     weir_entry_set(weir_entry_map(top, "store"), "max_loss", "200ms");
     weir_entry *connection = weir_entry_add(top, "connections");
@@ -48,8 +48,8 @@ static weir_err load_configuration(weir_collector *collector, weir_error *error)
     weir_entry_set(device, "interval", "500ms");
     for (size_t i = 0; i < 3; i++)
         weir_entry_set(weir_entry_add(device, "points"), "name", points[i]);
-    const weir_err err = weir_collector_load_builder(collector, b, error);
-    weir_builder_free(b);
+    const weir_err err = weir_collector_load_draft(collector, b, error);
+    weir_draft_free(b);
     return err;
 }
 

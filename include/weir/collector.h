@@ -2,7 +2,7 @@
 /* The collector: devices are read, samples kept and delivered, on threads of its own. */
 
 #pragma once
-#include "weir/builder.h"
+#include "weir/draft.h"
 #include "weir/error.h"
 #include "weir/log.h"
 #include "weir/row.h"
@@ -127,8 +127,8 @@ WEIR_API weir_err weir_collector_load_file(weir_collector *collector, const char
                                            weir_error *error) WEIR_MUST_CHECK;
 WEIR_API weir_err weir_collector_load_text(weir_collector *collector, const char *text, size_t n,
                                            const char *name, weir_error *error) WEIR_MUST_CHECK;
-WEIR_API weir_err weir_collector_load_builder(weir_collector *collector, weir_builder *builder,
-                                              weir_error *error) WEIR_MUST_CHECK;
+WEIR_API weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *builder,
+                                            weir_error *error) WEIR_MUST_CHECK;
 
 /*
  * Starts collecting. Returns when all threads run; devices that do not answer are no failure.

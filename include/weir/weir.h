@@ -2,7 +2,7 @@
 /* All of libweir: libweir-core, the collector, sources and sinks of one's own. */
 
 #pragma once
-#include "weir/builder.h"
+#include "weir/draft.h"
 #include "weir/collector.h"
 #include "weir/core.h"
 #include "weir/sink.h"

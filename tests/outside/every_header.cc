@@ -8,8 +8,8 @@
 
 static weir_err load(weir_collector *collector, weir_error *error)
 {
-    weir_builder *b = weir_builder_new();
-    weir_entry *top = weir_builder_top(b);
+    weir_draft *b = weir_draft_new();
+    weir_entry *top = weir_draft_top(b);
     weir_entry_set(top, "data_dir", "memory");
     weir_entry *line = weir_entry_add(top, "connections");
     weir_entry_set(line, "name", "r");
@@ -19,8 +19,8 @@ static weir_err load(weir_collector *collector, weir_error *error)
     weir_entry_set(device, "connection", "r");
     weir_entry_set(device, "interval", "1s");
     weir_entry_set(weir_entry_add(device, "points"), "name", "v");
-    const weir_err err = weir_collector_load_builder(collector, b, error);
-    weir_builder_free(b);
+    const weir_err err = weir_collector_load_draft(collector, b, error);
+    weir_draft_free(b);
     return err;
 }
 

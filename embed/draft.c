@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A configuration built by code: a tree that is written down as a file, and loaded as one. */
 
-#include "weir/builder.h"
+#include "weir/draft.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -28,21 +28,21 @@ struct pair {
 };
 
 struct weir_entry {
-    weir_builder *builder;
+    weir_draft *builder;
     struct pair *first, *last;
 };
 
-struct weir_builder {
+struct weir_draft {
     weir_arena *arena;
     weir_text text;
     bool failed;
     weir_entry top;
 };
 
-weir_builder *weir_builder_new(void)
+weir_draft *weir_draft_new(void)
 {
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
-    weir_builder *b = arena ? weir_arena_alloc(arena, 1, sizeof *b) : NULL;
+    weir_draft *b = arena ? weir_arena_alloc(arena, 1, sizeof *b) : NULL;
     if (!b)
         return NULL;
     b->arena = arena;
@@ -51,7 +51,7 @@ weir_builder *weir_builder_new(void)
     return b;
 }
 
-void weir_builder_free(weir_builder *builder)
+void weir_draft_free(weir_draft *builder)
 {
     if (!builder)
         return;
@@ -59,7 +59,7 @@ void weir_builder_free(weir_builder *builder)
     weir_arena_free(builder->arena);
 }
 
-weir_entry *weir_builder_top(weir_builder *builder)
+weir_entry *weir_draft_top(weir_draft *builder)
 {
     return builder ? &builder->top : NULL;
 }
@@ -231,7 +231,7 @@ static void write_entry(weir_text *t, const weir_entry *e)
     weir_text_add_char(t, '}');
 }
 
-const char *weir_builder_text(weir_builder *builder)
+const char *weir_draft_text(weir_draft *builder)
 {
     if (!builder)
         return NULL;

@@ -12,10 +12,10 @@ WEIR_C_BEGIN
 
 /*
  * A tree of mappings with the keys of weir.yaml(5): all of them, and no others. What is wrong with
- * it is said when it is loaded (weir_collector_load_builder), as for a file and all at once.
+ * it is said when it is loaded (weir_collector_load_draft), as for a file and all at once.
  *
- *     weir_builder *b = weir_builder_new();
- *     weir_entry *line = weir_entry_add(weir_builder_top(b), "connections");
+ *     weir_draft *b = weir_draft_new();
+ *     weir_entry *line = weir_entry_add(weir_draft_top(b), "connections");
  *     weir_entry_set(line, "name", "boiler-room");
  *     weir_entry_set(line, "uri", "tcp://192.168.1.113:502");
  *
@@ -23,14 +23,14 @@ WEIR_C_BEGIN
  * NULL and accept NULL, and loading says so: nothing needs to be checked before. One thread at a
  * time.
  */
-typedef struct weir_builder weir_builder;
+typedef struct weir_draft weir_draft;
 typedef struct weir_entry weir_entry;
 
-WEIR_API weir_builder *weir_builder_new(void);
-WEIR_API void weir_builder_free(weir_builder *builder); /* accepts NULL */
+WEIR_API weir_draft *weir_draft_new(void);
+WEIR_API void weir_draft_free(weir_draft *builder); /* accepts NULL */
 
 /* The mapping that a file's first level is: data_dir, connections, devices, sinks ... */
-WEIR_API weir_entry *weir_builder_top(weir_builder *builder);
+WEIR_API weir_entry *weir_draft_top(weir_draft *builder);
 
 /* A new mapping at the end of the list `key`, which it begins when there is none. */
 WEIR_API weir_entry *weir_entry_add(weir_entry *entry, const char *key);
@@ -50,6 +50,6 @@ WEIR_API void weir_entry_append(weir_entry *entry, const char *key, const char *
 
 /* The tree as a file, which is what lines and columns of messages count in. NULL: memory is short.
  * Lives until the next call for this builder. */
-WEIR_API const char *weir_builder_text(weir_builder *builder);
+WEIR_API const char *weir_draft_text(weir_draft *builder);
 
 WEIR_C_END
