@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is to be collected: from a file, a text or a builder to a catalog. */
+/* What is to be collected: from a file, a text or a draft to a catalog. */
 
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "catalog/yaml.h"
 #include "embed/collector_priv.h"
 #include "sinks/module.h"
+#include "store/file/zonefile.h"
 
 /* Where a configuration comes from. */
 struct origin {
@@ -25,8 +26,12 @@ static weir_err options_make(const weir_collector *c, weir_arena *arena, weir_ya
         sinks[i] = weir_own_sink_get(c->own_sinks[i]);
     for (size_t i = 0; i < c->n_own_sources; i++)
         sources[i] = weir_own_source_name(c->own_sources[i]);
-    *ret =
-        (weir_yaml_options){.sink_type = weir_sink_type_find, .own_sinks = sinks, .own = sources};
+    *ret = (weir_yaml_options){.sink_type = weir_sink_type_find,
+                               .own_sinks = sinks,
+                               .own = sources,
+                               .databases = true,
+                               .zone = weir_zone_open,
+                               .data_dir = c->data_dir};
     return weir_yaml_default_dirs(arena, ret);
 }
 
@@ -120,11 +125,10 @@ weir_err weir_collector_load_text(weir_collector *collector, const char *text, s
     return collector_load(collector, &origin, error);
 }
 
-weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *builder,
-                                   weir_error *error)
+weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *draft, weir_error *error)
 {
-    const char *text = weir_draft_text(builder);
+    const char *text = weir_draft_text(draft);
     if (!text)
         return weir_fail(error, WEIR_ENOMEM, "the configuration that was built");
-    return weir_collector_load_text(collector, text, strlen(text), "builder", error);
+    return weir_collector_load_text(collector, text, strlen(text), "draft", error);
 }

@@ -17,7 +17,7 @@ WEIR_C_BEGIN
  *
  *     weir_collector_new
  *     weir_collector_add_source, _add_sink, _listen     what the program brings
- *     weir_collector_load_file, or _text, or _builder   what is to be collected
+ *     weir_collector_load_file, or _text, or _draft     what is to be collected
  *     weir_collector_start
  *     weir_collector_pause, _resume                     as often as wanted
  *     weir_collector_stop                               may be loaded and started again
@@ -114,7 +114,7 @@ WEIR_API weir_err weir_collector_listen(weir_collector *collector, const weir_li
                                         weir_error *error) WEIR_MUST_CHECK;
 
 /*
- * What is to be collected: a file as weir.yaml(5) describes, its text, or a builder's tree. name:
+ * What is to be collected: a file as weir.yaml(5) describes, its text, or a draft's tree. name:
  * what messages call the text, and whose folder its profiles are looked for in. Replaces what was
  * loaded before; when it fails, that stays.
  *
@@ -127,7 +127,7 @@ WEIR_API weir_err weir_collector_load_file(weir_collector *collector, const char
                                            weir_error *error) WEIR_MUST_CHECK;
 WEIR_API weir_err weir_collector_load_text(weir_collector *collector, const char *text, size_t n,
                                            const char *name, weir_error *error) WEIR_MUST_CHECK;
-WEIR_API weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *builder,
+WEIR_API weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *draft,
                                             weir_error *error) WEIR_MUST_CHECK;
 
 /*
