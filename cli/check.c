@@ -294,7 +294,7 @@ static weir_err show_loads(struct check *c, uint32_t number, weir_error *error)
         (void)printf("  together about %.3g %% of the time\n", sum);
     /* One request at a time; more in flight need less, and simulated: has no bus. */
     bool one_by_one = connection->max_in_flight <= 1 &&
-                      connection->uri.scheme != WEIR_SCHEME_SIMULATED && connection->enabled;
+                      weir_scheme_is_modbus(connection->uri.scheme) && connection->enabled;
     if (one_by_one && sum > load_max) {
         c->overloaded++;
         weir_command_note(c->in,
