@@ -527,11 +527,12 @@ static bool opened_poll(struct opened *o, weir_mono now)
     return differs;
 }
 
-bool weir_providers_poll(weir_providers *p, weir_mono now)
+bool weir_providers_poll(weir_providers *p, bool files, weir_mono now)
 {
     bool changed = false;
     for (const struct watched *w = p->watched; w && !changed; w = w->next)
-        changed = watched_changed(w) && (!w->only_whether || !p->had_config_db);
+        changed = (files || w->only_whether) && watched_changed(w) &&
+                  (!w->only_whether || !p->had_config_db);
     for (struct opened *o = p->opened; o; o = o->next)
         changed = opened_poll(o, now) || changed;
     return changed;

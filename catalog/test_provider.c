@@ -390,7 +390,7 @@ static void a_query_without_end_is_given_up(void **state)
 static bool poll(struct place *p)
 {
     p->now.us += 60 * WEIR_S; /* past any pause after a failure */
-    return weir_providers_poll(p->providers, p->now);
+    return weir_providers_poll(p->providers, true, p->now);
 }
 
 static void rows_that_others_commit_are_news_and_only_the_catalogs(void **state)
@@ -475,9 +475,9 @@ static void a_schema_that_changes_is_told_and_the_pause_grows(void **state)
     sql("p.db", "ALTER TABLE Other RENAME TO RequestedData; INSERT INTO RequestedData VALUES "
                 "(8,1,'h',502,60,1,3,0,1,NULL)");
     p->now.us += WEIR_S / 2; /* the first pause is a second */
-    assert_false(weir_providers_poll(p->providers, p->now));
+    assert_false(weir_providers_poll(p->providers, true, p->now));
     p->now.us += WEIR_S / 2;
-    assert_true(weir_providers_poll(p->providers, p->now));
+    assert_true(weir_providers_poll(p->providers, true, p->now));
     assert_string_equal(weir_providers_trouble(p->providers), "");
 }
 

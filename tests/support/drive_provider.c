@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads a configuration and asks for news of it, for scenario tests: one word a line in, one JSON object out. */
+/* Loads a configuration and asks for news of it, for scenario tests: one word a line in, one JSON
+ * object out. */
 
 /*
  * load   {"tags": 12, "problems": ["weir.yaml:1:2: ..."]}
@@ -34,7 +35,7 @@ static void do_load(const char *path, weir_providers *providers)
 static void do_poll(weir_providers *providers, weir_mono pretended)
 {
     const weir_mono before = weir_system_mono();
-    const bool changed = weir_providers_poll(providers, pretended);
+    const bool changed = weir_providers_poll(providers, true, pretended);
     const double seconds = (double)(weir_system_mono().us - before.us) / WEIR_S;
     const char *trouble = weir_providers_trouble(providers);
     WEIR_TEXT_AUTO quoted = WEIR_TEXT_INIT;
