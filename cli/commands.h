@@ -7,6 +7,7 @@
 extern const weir_command weir_command_backup;
 extern const weir_command weir_command_check;
 extern const weir_command weir_command_demo;
+extern const weir_command weir_command_connection;
 extern const weir_command weir_command_device;
 extern const weir_command weir_command_historian;
 extern const weir_command weir_command_plan;
@@ -14,6 +15,7 @@ extern const weir_command weir_command_export;
 extern const weir_command weir_command_generate;
 extern const weir_command weir_command_migrate;
 extern const weir_command weir_command_read;
+extern const weir_command weir_command_reload;
 extern const weir_command weir_command_restore;
 extern const weir_command weir_command_run;
 extern const weir_command weir_command_simulate;

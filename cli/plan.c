@@ -14,6 +14,7 @@
 #include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/output.h"
+#include "cli/thing.h"
 #include "daemon/control.h"
 
 enum {
@@ -23,83 +24,14 @@ enum {
 
 struct plan_options {
     struct weir_edit_options place;
-    const char *tags, *cron, *zone;
-    int64_t interval, default_interval, minimum_interval, lifetime, id, cycles, wait;
-    int merge, policy, format;
-    bool lifetime_given;
+    int64_t cycles, wait;
+    int format;
+    struct weir_thing_values values;
 };
 
-static const char *const merges[] = {"union", "gcd", NULL};
-static const char *const policies[] = {"ignore", "limit", "error", NULL};
+enum { PLAN_OWN = 5 };
 
-static const weir_option plan_option_table[] = {
-    {.name = "tags",
-     .letter = 't',
-     .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct plan_options, tags),
-     .metavar = "PATTERN,...",
-     .text = "start: a new plan of these tags; ! in front of one leaves out what it matches."},
-    {.name = "interval",
-     .letter = 'i',
-     .type = WEIR_OPTION_DURATION,
-     .offset = offsetof(struct plan_options, interval),
-     .min = 10 * WEIR_MS,
-     .max = 366 * WEIR_DAY,
-     .metavar = "DURATION",
-     .text = "start, a new plan: how often. Without it and --cron each tag at its own interval."},
-    {.name = "cron",
-     .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct plan_options, cron),
-     .metavar = "EXPRESSION",
-     .text = "start, a new plan: when, as \"second minute hour day month weekday\"."},
-    {.name = "zone",
-     .type = WEIR_OPTION_STRING,
-     .offset = offsetof(struct plan_options, zone),
-     .metavar = "ZONE",
-     .fallback = "local",
-     .text = "start, a new plan: the clock that --cron goes by."},
-    {.name = "default-interval",
-     .type = WEIR_OPTION_DURATION,
-     .offset = offsetof(struct plan_options, default_interval),
-     .min = 10 * WEIR_MS,
-     .max = 366 * WEIR_DAY,
-     .metavar = "DURATION",
-     .text = "start, a new plan: of tags without an interval of their own."},
-    {.name = "minimum-interval",
-     .type = WEIR_OPTION_DURATION,
-     .offset = offsetof(struct plan_options, minimum_interval),
-     .min = WEIR_MS,
-     .max = 366 * WEIR_DAY,
-     .metavar = "DURATION",
-     .text = "start, a new plan: no tag more often than this; see --policy."},
-    {.name = "policy",
-     .type = WEIR_OPTION_ENUM,
-     .offset = offsetof(struct plan_options, policy),
-     .words = policies,
-     .fallback = "ignore",
-     .text = "start, a new plan: what becomes of an interval below --minimum-interval."},
-    {.name = "merge",
-     .type = WEIR_OPTION_ENUM,
-     .offset = offsetof(struct plan_options, merge),
-     .words = merges,
-     .fallback = "union",
-     .text = "start, a new plan: gcd reads tags that other such plans want too at the greatest "
-             "common divisor of their intervals."},
-    {.name = "lifetime",
-     .type = WEIR_OPTION_DURATION,
-     .offset = offsetof(struct plan_options, lifetime),
-     .set_offset = offsetof(struct plan_options, lifetime_given),
-     .min = WEIR_MS,
-     .max = 36500 * WEIR_DAY,
-     .metavar = "DURATION",
-     .text = "start, a new plan: how long it runs, 24h when left out."},
-    {.name = "id",
-     .type = WEIR_OPTION_INT,
-     .offset = offsetof(struct plan_options, id),
-     .min = 1,
-     .max = UINT32_MAX,
-     .metavar = "NUMBER",
-     .text = "start, a new plan: a number by which another program knows it."},
+static weir_option plan_option_table[WEIR_THING_OPTIONS + PLAN_OWN + 2] = {
     {.name = "cycles",
      .letter = 'n',
      .type = WEIR_OPTION_INT,
@@ -119,8 +51,23 @@ static const weir_option plan_option_table[] = {
      .fallback = "1s",
      .text = "collect: from the end of one cycle to the next."},
     WEIR_EDIT_OPTIONS(struct plan_options),
-    WEIR_FORMAT_OPTION(struct plan_options),
-    {0}};
+    WEIR_FORMAT_OPTION(struct plan_options)};
+
+void weir_command_plan_init(void)
+{
+    weir_thing_fill_options(WEIR_THING_PLAN, plan_option_table, PLAN_OWN,
+                            offsetof(struct plan_options, values));
+}
+
+/* What was given for a key of the configuration; NULL: nothing. */
+static const char *text_of(const struct plan_options *options, const char *key)
+{
+    const weir_option *rows = weir_thing_options(WEIR_THING_PLAN);
+    for (size_t i = 0; rows[i].name && i < WEIR_THING_OPTIONS; i++)
+        if (!strcmp(rows[i].name, key))
+            return options->values.texts[i];
+    return NULL;
+}
 
 /* Takes the parameters. *ret: the answer's result; json_decref it. */
 static weir_err ask(const weir_invocation *in, const char *method, json_t *params, json_t **ret,
@@ -136,6 +83,15 @@ static weir_err ask(const weir_invocation *in, const char *method, json_t *param
         return weir_ask(weir_text_get(&socket), request, PATIENCE_S, ret, error);
     json_decref(request);
     return err;
+}
+
+static int plan_thing(const weir_invocation *in)
+{
+    const struct plan_options *options = in->options;
+    return weir_thing_run(in, &(weir_thing_command){.thing = WEIR_THING_PLAN,
+                                                    .place = &options->place,
+                                                    .values = &options->values,
+                                                    .format = options->format});
 }
 
 /* --- list, show --------------------------------------------------------------------------- */
@@ -188,13 +144,14 @@ static bool print_plans(const json_t *plans, const char *name, weir_format forma
     return any;
 }
 
+/* Without a running weir: what is defined. */
 static int plan_list(const weir_invocation *in, const char *name)
 {
     const struct plan_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     json_t *result = NULL;
     if (ask(in, "plan.list", json_object(), &result, &error))
-        return weir_command_fail(in, &error);
+        return plan_thing(in);
     const bool any =
         print_plans(json_object_get(result, "plans"), name, (weir_format)options->format);
     json_decref(result);
@@ -218,40 +175,46 @@ static json_t *patterns_json(const char *text)
     return patterns;
 }
 
-static void number_add(json_t *params, const char *key, int64_t value)
+/* Each key in the form that the daemon wants; the configuration's rows say what is allowed. */
+static weir_err start_params(const struct plan_options *options, json_t *params, weir_error *error)
 {
-    if (value)
-        (void)json_object_set_new(params, key, json_integer(value));
-}
-
-static json_t *start_params(const struct plan_options *options, const char *name)
-{
-    json_t *params = json_pack("{ss}", "name", name);
-    if (!options->tags)
-        return params;
-    (void)json_object_set_new(params, "tags", patterns_json(options->tags));
-    (void)json_object_set_new(params, "zone", json_string(options->zone));
-    (void)json_object_set_new(params, "merge", json_string(merges[options->merge]));
-    (void)json_object_set_new(params, "policy", json_string(policies[options->policy]));
-    if (options->cron)
-        (void)json_object_set_new(params, "cron", json_string(options->cron));
-    number_add(params, "interval", options->interval);
-    number_add(params, "default_interval", options->default_interval);
-    number_add(params, "minimum_interval", options->minimum_interval);
-    number_add(params, "id", options->id);
-    if (options->lifetime_given)
-        number_add(params, "lifetime", options->lifetime);
-    return params;
+    static const char *const words[] = {"cron", "zone", "merge", "interval_policy"};
+    static const char *const durations[] = {"interval", "default_interval", "minimum_interval",
+                                            "lifetime"};
+    int64_t number;
+    const char *text = text_of(options, "tags");
+    if (text)
+        (void)json_object_set_new(params, "tags", patterns_json(text));
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if ((text = text_of(options, words[i])))
+            (void)json_object_set_new(params, words[i], json_string(text));
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
+        text = text_of(options, durations[i]);
+        if (text && !weir_parse_duration(text, &number))
+            return weir_fail(error, WEIR_EINVAL, "%s must be a duration such as 500ms, not '%s'",
+                             durations[i], text);
+        if (text)
+            (void)json_object_set_new(params, durations[i], json_integer(number));
+    }
+    text = text_of(options, "id");
+    if (text && !weir_parse_i64(text, &number))
+        return weir_fail(error, WEIR_EINVAL, "id must be a number, not '%s'", text);
+    if (text)
+        (void)json_object_set_new(params, "id", json_integer(number));
+    return WEIR_OK;
 }
 
 static int plan_start(const weir_invocation *in, const char *name)
 {
     const struct plan_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
-    json_t *result = NULL;
-    if (!options->tags && (options->interval || options->cron || options->default_interval))
-        return weir_command_usage(in, "--tags says which tags a new plan has");
-    if (ask(in, "plan.start", start_params(options, name), &result, &error))
+    json_t *result = NULL, *params = json_pack("{ss}", "name", name);
+    weir_err err = start_params(options, params, &error);
+    if (err || (json_object_size(params) > 1 && !json_object_get(params, "tags"))) {
+        json_decref(params);
+        return weir_command_usage(in, "%s", err ? error.text : "--tags says which tags it has");
+    }
+    if (ask(in, "plan.start", params, &result, &error))
         return weir_command_fail(in, &error);
     json_decref(result);
     weir_command_note(in, "plan %s runs", name);
@@ -339,13 +302,15 @@ static const weir_example plan_examples[] = {
     {"weir plan list", "every plan: its state, its next due time, how many tags"},
     {"weir plan start look --tags 'm07/*' --interval 200ms --lifetime 10min",
      "read one meter quickly for a while"},
+    {"weir plan add night --tags 'chiller/*' --cron '0 */5 22-23 * * *'",
+     "for good: the chillers each 5 minutes in the night too"},
     {"weir plan collect default --cycles 60 --wait 1s", "read everything now, 60 times"},
     {0}};
 
 const weir_command weir_command_plan = {
     .name = "plan",
-    .summary = "list, start, pause, stop and collect plans of the running weir",
-    .arguments = "list|show|start|pause|resume|stop|collect [NAME]",
+    .summary = "list, start, pause, stop and collect plans; add and change them",
+    .arguments = "list|show|start|pause|resume|stop|collect|add|set|remove [PLAN]",
     .args_min = 1,
     .args_max = 2,
     .options = plan_option_table,
@@ -364,6 +329,7 @@ const weir_command weir_command_plan = {
         "cycle is over. When the clock is moved, a cron expression that means every hour fires "
         "whenever the clock shows what it means, also twice; one that means some hours fires once "
         "for each time, what was left out when the clock is moved over it. Every change of a plan "
-        "is an event of kind config. A running weir is needed.",
+        "is an event of kind config. These need a running weir; list and show without one say what "
+        "is defined, and where.\n\n" WEIR_THING_TEXT,
     .run = plan_run,
 };

@@ -99,7 +99,7 @@ static weir_err plan_of(const json_t *params, const char **patterns, weir_plan *
     if (!err)
         err = word_of(params, "merge", merges, &merge, error);
     if (!err)
-        err = word_of(params, "policy", policies, &policy, error);
+        err = word_of(params, "interval_policy", policies, &policy, error);
     if (err)
         return err;
     plan->id = (uint32_t)id;

@@ -14,9 +14,10 @@
  *     over.
  * plan.start {"name"} starts one that is there; with "tags": [PATTERN ...] it makes one:
  * "interval", "default_interval", "minimum_interval", "lifetime" in microseconds, "cron", "zone",
- * "merge": "union"|"gcd", "policy": "ignore"|"limit"|"error", "id". Without "lifetime" that is 24
- * h. plan.pause, plan.resume, plan.stop {"name"} give {}. plan.collect {"name", "cycles", "wait":
- * us} begins to read all its tags at once, and gives {}. Errors as {"error", "code"}.
+ * "merge": "union"|"gcd", "interval_policy": "ignore"|"limit"|"error", "id". Without "lifetime"
+ * that is 24 h. plan.pause, plan.resume, plan.stop {"name"} give {}. plan.collect {"name",
+ * "cycles", "wait": us} begins to read all its tags at once, and gives {}. Errors as {"error",
+ * "code"}.
  *
  * False: the method is none of these. The control thread.
  */
