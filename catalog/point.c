@@ -456,7 +456,7 @@ static void build_simulate(struct build *b)
     const weir_node at_min = weir_node_get(node, "min"), at_max = weir_node_get(node, "max");
     const size_t before = b->l->problems->n;
     double low, high;
-    if (!b->good)
+    if (!b->good || (b->rules->placeless && !node.id))
         return;
     s = weir_waveform_default(b->p);
     simulate_store(&s, b->p);

@@ -15,6 +15,7 @@ extern const weir_command weir_command_export;
 extern const weir_command weir_command_generate;
 extern const weir_command weir_command_migrate;
 extern const weir_command weir_command_read;
+extern const weir_command weir_command_reload;
 extern const weir_command weir_command_restore;
 extern const weir_command weir_command_run;
 extern const weir_command weir_command_simulate;

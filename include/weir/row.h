@@ -18,7 +18,8 @@ typedef struct weir_label {
 
 /*
  * A tag as it was when its sample was taken. A tag that was renamed or got another unit has one of
- * these for each version; number tells them apart. Immutable, and lives as long as the sink does.
+ * these for each version; number tells them apart. Immutable, and lives as long as the sink does
+ * (weir_tag_info: as the collector).
  */
 typedef struct weir_sink_tag {
     weir_tag_uid uid;
@@ -34,6 +35,9 @@ typedef struct weir_sink_tag {
     const weir_label *labels; /* ascending by key */
     const char *labels_json;  /* "{}": none */
 } weir_sink_tag;
+
+/* The same, outside of sinks; there `number` is the tag's place in the catalog. */
+typedef weir_sink_tag weir_tag_info;
 
 /* A sample on its way to a sink, with all that is known of it. */
 typedef struct weir_sink_row {
