@@ -23,8 +23,8 @@
 #include "catalog/database.h"
 
 enum {
-    LOCK_US = 25 * 1000,       /* writers are promised 50 ms */
-    LOCK_MAX_US = 40 * 1000,   /* when a statement is interrupted */
+    LOCK_US = 15 * 1000,       /* writers are promised 50 ms, also on a machine with much to do */
+    LOCK_MAX_US = 30 * 1000,   /* when a statement is interrupted */
     STEPS_BETWEEN_LOOKS = 500, /* of the virtual machine: some 10 us */
     BUSY_MS = 1500,
     PAUSE_MS = 3,  /* for the writers; they sleep 1 or 2 ms between attempts at first */
