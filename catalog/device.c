@@ -487,6 +487,17 @@ static bool list_add(weir_loader *l, weir_device_list *devices, const weir_devic
     return true;
 }
 
+/* One row may be several devices. */
+static const char *entry_key(struct entry *e, unsigned unit_id)
+{
+    const weir_option_ranges *ids = &e->in.unit_id;
+    const char *key = weir_loader_key(e->l, e->device.where);
+    if (!*key || !ids->n || (ids->n == 1 && ids->items[0].first == ids->items[0].last))
+        return key;
+    const char *own = weir_arena_format(e->l->scratch, "%s, unit %u", key, unit_id);
+    return weir_loader_text(e->l, own ? own : "");
+}
+
 static void entry_add_device(struct entry *e, const char *name, const char *was, unsigned unit_id,
                              weir_device_list *devices)
 {
@@ -498,7 +509,7 @@ static void entry_add_device(struct entry *e, const char *name, const char *was,
     weir_device device = e->device;
     device.name = weir_loader_text(l, name);
     device.was = weir_loader_text(l, was);
-    device.key = weir_loader_key(l, device.where);
+    device.key = entry_key(e, unit_id);
     device.unit_id = (uint8_t)unit_id;
     device.first_tag = devices->n_tags;
     const size_t old = (size_t)(uintptr_t)weir_map_get(&devices->names, device.name);

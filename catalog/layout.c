@@ -152,6 +152,7 @@ struct table {
     const weir_option *options; /* NULL: not known here */
     char *name;                 /* "config.db, table device" */
     int id;
+    bool has_id_key; /* a plan's id is its row's */
 };
 
 static weir_row row_at(const struct table *t, size_t at)
@@ -172,6 +173,7 @@ static bool table_init(struct table *t, const weir_layout_in *in, size_t query,
     const char *name = in->queries[query].table;
     *t = (struct table){.in = in, .query = query, .options = options};
     t->id = weir_rows_column(&in->rows[query], "id");
+    t->has_id_key = options && weir_option_find(options, "id");
     t->name = weir_arena_format(arena, "%s, table %s", in->place, name ? name : "");
     return t->name != NULL;
 }
@@ -181,7 +183,7 @@ static void write_keys(const struct table *t, weir_builder *b, const weir_row *r
     WEIR_TEXT_AUTO place = WEIR_TEXT_INIT;
     for (int i = 0; i < (int)row->rows->n_columns; i++) {
         const char *key = row->rows->columns[i];
-        if (i == t->id || i == skip || !strncmp(key, "x_", 2))
+        if ((i == t->id && !t->has_id_key) || i == skip || !strncmp(key, "x_", 2))
             continue;
         const char *text = weir_row_text(row, i);
         if (!text)
@@ -220,6 +222,12 @@ static void write_table(const struct table *t, weir_builder *b, const char *key)
 
 enum { CONNECTION, DEVICE, POINT, PLAN };
 
+static bool has_cell(const weir_row *row, const char *column)
+{
+    const int i = weir_rows_column(row->rows, column);
+    return i >= 0 && row->rows->cells[row->at * row->rows->n_columns + (size_t)i];
+}
+
 static void write_device(const struct table *devices, const struct table *points, weir_builder *b,
                          size_t at, const weir_groups *groups)
 {
@@ -228,6 +236,9 @@ static void write_device(const struct table *devices, const struct table *points
     const char *name = column < 0 ? NULL : weir_row_text(&row, column);
     const int by = weir_rows_column(&points->in->rows[POINT], "device");
     uint32_t point = name ? weir_groups_first(groups, name) : WEIR_ROW_NONE;
+    /* One that waits for its points: they can only be added behind it. */
+    if (point == WEIR_ROW_NONE && !has_cell(&row, "profile"))
+        return;
     open_row(b, &row);
     write_keys(devices, b, &row, -1);
     if (point != WEIR_ROW_NONE) {

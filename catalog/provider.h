@@ -14,7 +14,7 @@
  *     yaml.providers = providers;
  *     weir_yaml_load(path, &yaml, &catalog, &problems);
  *     each second:
- *         if (weir_providers_poll(providers, now))
+ *         if (weir_providers_poll(providers, true, now))
  *             load again; with problems the old catalog goes on
  *         weir_providers_trouble(providers) has changed: tell it
  */

@@ -677,7 +677,6 @@ const weir_option weir_point_table[] = {
      .text = "What a simulator shows; see below."},
     LATER("scale_from", WEIR_OPTION_STRING, "The point that holds the power of ten."),
     LATER("decimals", WEIR_OPTION_INT, "Digits behind the point."),
-    LATER("was", WEIR_OPTION_STRING, "Its former name."),
     LATER("write_range", WEIR_OPTION_STRING, "The limits of what may be written."),
     LATER("verify", WEIR_OPTION_BOOL, "Read back what was written."),
     END,
