@@ -29,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "daemon/control_historian.h"
+#include "daemon/control_plan.h"
 #include "daemon/edit_json.h"
 #include "daemon/problems.h"
 #include "daemon/reload.h"
@@ -327,7 +328,8 @@ static json_t *unknown_method(void)
     weir_text_add(
         &text,
         "unknown method; this version has: status, reload, historian.read, historian.acknowledge, "
-        "historian.remove, ");
+        "historian.remove, plan.list, plan.start, plan.pause, plan.resume, plan.stop, "
+        "plan.collect, ");
     weir_edit_methods(&text);
     return json_text(weir_text_get(&text));
 }
@@ -336,7 +338,8 @@ static void control_do(weir_control *c, const char *method, const json_t *params
 {
     weir_edit edit;
     bool good = false;
-    if (weir_control_historian(c->historians, method, params, answer))
+    if (weir_control_historian(c->historians, method, params, answer) ||
+        weir_control_plan(c->collector, method, params, answer))
         return;
     if (!weir_edit_parse(method, params, &edit, &good))
         (void)json_object_set_new(answer, "error", unknown_method());
