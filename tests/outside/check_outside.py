@@ -9,6 +9,7 @@ with); every header alone by a C and a C++ compiler; the exported symbols agains
 programs read a real `weir simulate`.
 """
 
+import datetime
 import os
 import re
 import shlex
@@ -214,6 +215,33 @@ def check_pause(outside, plant):
                  "before close\nbefore stop\nafter stop\nafter close")
 
 
+def check_plan_control(outside, plant):
+    program = outside.compile(os.path.join(EXAMPLES, "plan_control.c"))
+    text = outside.run(program, plant.configuration(outside), "meter/p*")
+    expect(text, r"^plan fast is running, 1 tags\n[1-9]\d* samples for the plan while it runs$")
+    expect(text, r"^plan fast is paused, 1 tags\n0 samples for the plan while it is paused$")
+    expect(text, r"^[1-9]\d* samples for the plan while it runs again\nplan fast is stopped")
+
+
+def check_data_collector(outside):
+    """What was read when is in the file: with both contexts each 100 ms, alone as each wants."""
+    program = outside.compile(os.path.join(EXAMPLES, "data-collector", "data_collector.c"))
+    path = os.path.join(outside.folder, "values.csv")
+    text = outside.run(program, path)
+    expect(text, r"^A stopped: 0 samples in 1\.2 s$")
+    expect(text, r"^before pause of A\nafter pause of A$")
+    with open(path, encoding="utf-8") as file:
+        rows = [line.split(",") for line in file.read().splitlines()[1:]]
+    times = [round(datetime.datetime.fromisoformat(row[0].replace("Z", "+00:00")).timestamp() * 1000) for row in rows]
+    if any(time % 100 for time in times) or not all(15 <= float(row[2]) <= 18 for row in rows):
+        sys.exit(f"times or values are wrong: {rows}")
+    gaps = [after - before for before, after in zip(times, times[1:])]
+    steady = [gap for i, gap in enumerate(gaps[1:], 1) if gap == gaps[i - 1]]
+    phases = [gap for i, gap in enumerate(steady) if i == 0 or gap != steady[i - 1]]
+    if phases != [300, 100, 200, 100, 300]:
+        sys.exit(f"intervals were {phases}: {gaps}")
+
+
 def check_own_loop(outside, plant, package, static):
     program = outside.compile(os.path.join(EXAMPLES, "own_loop.c"), package, static)
     text = outside.run(program, "127.0.0.1", plant.port, "3")
@@ -252,6 +280,8 @@ def main():
                 check_own_loop(outside, plant, "weir-core", static)
             check_own_loop(outside, plant, "weir", False)
             check_pause(outside, plant)
+            check_plan_control(outside, plant)
+            check_data_collector(outside)
             check_python(outside, plant)
         finally:
             plant.end()
