@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(HERE)), "examples")
@@ -81,7 +82,7 @@ class Outside:
 
     def compile(self, source, package="weir", static=False, compiler="cc", standard="gnu11"):
         """The program's path. Static: our library from its archive; the system's stay shared."""
-        name = os.path.splitext(os.path.basename(source))[0] + ("-static" if static else "")
+        name = "-".join([os.path.splitext(os.path.basename(source))[0], package] + ["static"] * static)
         program = os.path.join(self.folder, name)
         link = self.flags(package, "--libs", *(["--static"] if static else []))
         if static:
@@ -160,7 +161,8 @@ class Plant:
         self.port = self.uri.rsplit(":", 1)[1]
 
     def configuration(self, outside, more="", data="memory"):
-        path = os.path.join(outside.folder, "weir.yaml")
+        file, path = tempfile.mkstemp(".yaml", dir=outside.folder)
+        os.close(file)
         with open(path, "w", encoding="utf-8") as file:
             file.write(COLLECT.replace("URI", self.uri).replace("DATA", data) + more)
         return path
@@ -173,6 +175,10 @@ class Plant:
 def expect(text, pattern, least=1):
     if len(re.findall(pattern, text, re.MULTILINE)) < least:
         sys.exit(f"not {least} times {pattern!r} in\n{text}")
+
+
+def check_cplusplus(outside):
+    outside.run(outside.compile(os.path.join(HERE, "every_header.cc"), compiler="c++", standard="c++11"))
 
 
 def check_smallest(outside, plant, static):
@@ -193,13 +199,12 @@ def check_own_source(outside, static):
 
 
 def check_own_sink(outside, plant, static):
-    lines = os.path.join(outside.folder, "lines.txt")
+    lines = os.path.join(outside.folder, f"lines-{static}.txt")
     sinks = f"sinks: [{{name: mine, type: lines, options: {{file: '{lines}'}}}}]\n"
     configuration = plant.configuration(outside, sinks, os.path.join(outside.folder, "data-" + str(static)))
     outside.run(outside.compile(os.path.join(EXAMPLES, "own_sink.c"), static=static), configuration, "2")
     with open(lines, encoding="utf-8") as file:
         text = file.read()
-    os.remove(lines)
     expect(text, r"^\d+ \S+Z meter/power 48\.5\d* good$", 3)
     seqs = [int(line.split()[0]) for line in text.splitlines()]
     if seqs != sorted(set(seqs)):
@@ -265,24 +270,19 @@ def check_python(outside, plant):
 
 def main():
     build, prefix, sanitizers = sys.argv[1:4]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(6) as pool:
         outside = Outside(build, prefix, sanitizers, folder)
-        check_headers(outside)
-        check_symbols(outside)
-        check_manual(outside)
-        outside.run(outside.compile(os.path.join(HERE, "every_header.cc"), compiler="c++", standard="c++11"))
         plant = Plant(outside)
+        # Most of them wait for a collector most of the time.
+        checks = [(check_headers,), (check_symbols,), (check_manual,), (check_cplusplus,), (check_pause, plant),
+                  (check_plan_control, plant), (check_data_collector,), (check_python, plant),
+                  (check_own_loop, plant, "weir", False)]
+        for static in (False, True):
+            checks += [(check_smallest, plant, static), (check_own_source, static), (check_own_sink, plant, static),
+                       (check_own_loop, plant, "weir-core", static)]
         try:
-            for static in (False, True):
-                check_smallest(outside, plant, static)
-                check_own_source(outside, static)
-                check_own_sink(outside, plant, static)
-                check_own_loop(outside, plant, "weir-core", static)
-            check_own_loop(outside, plant, "weir", False)
-            check_pause(outside, plant)
-            check_plan_control(outside, plant)
-            check_data_collector(outside)
-            check_python(outside, plant)
+            for done in [pool.submit(check, outside, *more) for check, *more in checks]:
+                done.result()
         finally:
             plant.end()
 
