@@ -254,7 +254,8 @@ static bool limits_equal(const weir_device *a, const weir_device *b)
            a->max_bits_per_request == b->max_bits_per_request &&
            a->max_hole_registers == b->max_hole_registers && a->max_hole_bits == b->max_hole_bits &&
            a->demote_after_failures == b->demote_after_failures &&
-           a->demote_period_us == b->demote_period_us && forbidden_equal(a, b);
+           a->demote_period_us == b->demote_period_us &&
+           a->minimum_interval_us == b->minimum_interval_us && forbidden_equal(a, b);
 }
 
 static bool labels_equal(const weir_device *a, const weir_device *b)
@@ -304,7 +305,8 @@ static bool connections_equal(const weir_connection *a, const weir_connection *b
            a->pause_between_requests_us == b->pause_between_requests_us &&
            a->pause_on_unit_switch_us == b->pause_on_unit_switch_us &&
            a->pause_after_write_us == b->pause_after_write_us &&
-           a->reconnect_max_us == b->reconnect_max_us;
+           a->reconnect_max_us == b->reconnect_max_us &&
+           a->minimum_interval_us == b->minimum_interval_us;
 }
 
 static weir_change connection_compare(const weir_connection *a, const weir_connection *b)
@@ -415,11 +417,14 @@ static bool options_equal(const weir_sink_config *a, const weir_sink_config *b)
 static bool sinks_equal(const weir_sink_config *a, const weir_sink_config *b)
 {
     if (a->type != b->type || a->enabled != b->enabled || a->n_tags != b->n_tags ||
-        a->n_labels != b->n_labels || a->plans != b->plans || a->quality != b->quality ||
+        a->n_labels != b->n_labels || a->n_plans != b->n_plans || a->quality != b->quality ||
         a->batch != b->batch || a->backlog_rate != b->backlog_rate)
         return false;
     for (size_t i = 0; i < a->n_tags; i++)
         if (strcmp(a->tags[i], b->tags[i]) != 0)
+            return false;
+    for (size_t i = 0; i < a->n_plans; i++) /* their bits are the store's, and follow */
+        if (strcmp(a->plan_names[i], b->plan_names[i]) != 0)
             return false;
     for (size_t i = 0; i < a->n_labels; i++)
         if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
@@ -754,7 +759,8 @@ bool weir_diff_is_empty(const weir_diff *diff)
     return a && part_is_empty(&diff->connections) && part_is_empty(&diff->devices) &&
            part_is_empty(&diff->plans) && part_is_empty(&diff->sinks) &&
            stores_equal(&a->store, &b->store) && a->clock_rule == b->clock_rule &&
-           a->log_level == b->log_level && a->log_format == b->log_format;
+           a->reload_interval_us == b->reload_interval_us && a->log_level == b->log_level &&
+           a->log_format == b->log_format;
 }
 
 void weir_diff_count(const weir_diff *diff, weir_text *t)
