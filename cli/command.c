@@ -17,7 +17,7 @@
 
 /* Commands of the interface that this version lacks: they are recognised, not misspelt. */
 static const char *const commands_unsupported[] = {
-    "scan", "write", "watch", "plan", "connection", "import", "explain", "init",
+    "scan", "write", "watch", "plan", "connection", "import", "explain",
 };
 
 static const weir_option no_options[] = {{0}};

@@ -5,6 +5,7 @@
 
 const weir_command *const weir_commands[] = {
     &weir_command_demo,
+    &weir_command_init,
     &weir_command_run,
     &weir_command_check,
     &weir_command_sql,

@@ -11,6 +11,7 @@ extern const weir_command weir_command_device;
 extern const weir_command weir_command_historian;
 extern const weir_command weir_command_export;
 extern const weir_command weir_command_generate;
+extern const weir_command weir_command_init;
 extern const weir_command weir_command_migrate;
 extern const weir_command weir_command_read;
 extern const weir_command weir_command_restore;
