@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* What a configuration came to, value by value, and where each one came from. */
+
+#include "catalog/effective.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+struct weir_effective {
+    weir_arena *arena;
+    weir_effective_value root;
+    bool failed;
+};
+
+static const char from_table[] = "default";
+
+weir_effective *weir_effective_new(void)
+{
+    weir_arena *arena = weir_arena_new();
+    weir_effective *e = arena ? weir_arena_alloc(arena, 1, sizeof *e) : NULL;
+    if (!e) {
+        weir_arena_free(arena);
+        return NULL;
+    }
+    e->arena = arena;
+    e->root.kind = WEIR_NODE_MAPPING;
+    return e;
+}
+
+void weir_effective_free(weir_effective *e)
+{
+    if (e)
+        weir_arena_free(e->arena);
+}
+
+weir_effective_value *weir_effective_root(weir_effective *e)
+{
+    return e ? &e->root : NULL;
+}
+
+bool weir_effective_failed(const weir_effective *e)
+{
+    return e->failed;
+}
+
+/* ---- the tree ---- */
+
+static const char *copy(weir_effective *e, const char *text)
+{
+    const char *kept = weir_arena_text(e->arena, text);
+    if (!kept)
+        e->failed = true;
+    return kept ? kept : "";
+}
+
+weir_effective_value *weir_effective_add(weir_effective *e, weir_effective_value *parent,
+                                         const char *key, weir_node_kind kind)
+{
+    if (!e || !parent)
+        return NULL;
+    weir_effective_value *value = weir_arena_alloc(e->arena, 1, sizeof *value);
+    if (!value) {
+        e->failed = true;
+        return NULL;
+    }
+    value->key = key ? copy(e, key) : NULL;
+    value->kind = kind;
+    if (parent->last)
+        parent->last->next = value;
+    else
+        parent->first = value;
+    parent->last = value;
+    return value;
+}
+
+static weir_effective_value *child_with_key(const weir_effective_value *mapping, const char *key)
+{
+    for (weir_effective_value *v = mapping->first; v; v = v->next)
+        if (v->key && !strcmp(v->key, key))
+            return v;
+    return NULL;
+}
+
+weir_effective_value *weir_effective_get(const weir_effective_value *value, const char *key)
+{
+    if (value->kind == WEIR_NODE_MAPPING)
+        return child_with_key(value, key);
+    for (weir_effective_value *v = value->first; v; v = v->next) {
+        const weir_effective_value *name =
+            v->kind == WEIR_NODE_MAPPING ? child_with_key(v, "name") : NULL;
+        if (name && name->text && !strcmp(name->text, key))
+            return v;
+    }
+    return NULL;
+}
+
+weir_effective_value *weir_effective_list(weir_effective *e, weir_effective_value *parent,
+                                          const char *key)
+{
+    if (!e || !parent)
+        return NULL;
+    weir_effective_value *list = child_with_key(parent, key);
+    return list ? list : weir_effective_add(e, parent, key, WEIR_NODE_LIST);
+}
+
+static void add_scalar(weir_effective *e, weir_effective_value *parent, const char *key,
+                       const char *text, bool quoted, const char *origin)
+{
+    weir_effective_value *value = weir_effective_add(e, parent, key, WEIR_NODE_SCALAR);
+    if (!value)
+        return;
+    value->text = copy(e, text);
+    value->quoted = quoted;
+    value->origin = origin;
+}
+
+/* ---- secrets ---- */
+
+/* "${NAME}" tells where it is, not what it is. */
+static bool names_variable(const char *text)
+{
+    const size_t n = strlen(text);
+    return n > 3 && text[0] == '$' && text[1] == '{' && text[n - 1] == '}';
+}
+
+/* Where a password begins and ends within a URL or libpq's words; false: there is none. */
+static bool password_find(const char *text, size_t *ret_first, size_t *ret_end)
+{
+    const char *scheme = strstr(text, "://");
+    const char *word = strstr(text, "password=");
+    if (scheme) {
+        const char *user = scheme + 3;
+        const char *host = user + strcspn(user, "/?#");
+        const char *at = memrchr(user, '@', (size_t)(host - user));
+        const char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+        if (colon) {
+            *ret_first = (size_t)(colon + 1 - text);
+            *ret_end = (size_t)(at - text);
+            return true;
+        }
+    }
+    if (!word)
+        return false;
+    *ret_first = (size_t)(word - text) + strlen("password=");
+    *ret_end = *ret_first + strcspn(text + *ret_first, " &");
+    return true;
+}
+
+static void add_masked(weir_effective *e, weir_effective_value *parent, const char *key,
+                       const char *text, bool quoted, const char *origin, bool secret)
+{
+    static const char mask[] = "***";
+    size_t first, end;
+    if (secret && !names_variable(text)) {
+        add_scalar(e, parent, key, mask, true, origin);
+    } else if (!secret && password_find(text, &first, &end)) {
+        const char *masked =
+            weir_arena_format(e->arena, "%.*s%s%s", (int)first, text, mask, text + end);
+        if (!masked)
+            e->failed = true;
+        add_scalar(e, parent, key, masked ? masked : mask, true, origin);
+    } else {
+        add_scalar(e, parent, key, text, quoted, origin);
+    }
+}
+
+/* ---- what was written ---- */
+
+/* A line is enough to find it; columns are for mistakes. */
+static const char *origin_of(weir_effective *e, weir_node node, const char *source)
+{
+    const weir_where where = weir_node_where(node);
+    const char *origin =
+        where.line ? weir_arena_format(e->arena, "%s%s:%u", source ? source : "", where.file,
+                                       where.line)
+                   : weir_arena_format(e->arena, "%s%s", source ? source : "", where.file);
+    if (!origin)
+        e->failed = true;
+    return origin ? origin : "";
+}
+
+static void add_node(weir_effective *e, weir_effective_value *parent, const char *key,
+                     weir_node node, const char *source, bool secret)
+{
+    const weir_node_kind kind = weir_node_kind_of(node);
+    if (kind == WEIR_NODE_SCALAR) {
+        add_masked(e, parent, key, weir_node_text(node), weir_node_quoted(node),
+                   origin_of(e, node, source), secret);
+        return;
+    }
+    weir_effective_value *value = weir_effective_add(e, parent, key, kind);
+    for (size_t i = 0; value && i < weir_node_count(node); i++)
+        if (kind == WEIR_NODE_MAPPING)
+            add_node(e, value, weir_node_text(weir_node_key(node, i)), weir_node_value(node, i),
+                     source, secret);
+        else
+            add_node(e, value, NULL, weir_node_item(node, i), source, secret);
+}
+
+static const weir_layer *layer_with(const weir_layer *layers, size_t n, const char *key,
+                                    weir_node *ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        const bool takes = !layers[i].takes || layers[i].takes(key);
+        const weir_node node = takes ? weir_node_get(layers[i].node, key) : (weir_node){0};
+        if (node.id) {
+            *ret = node;
+            return &layers[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_one_of(const char *const *words, const char *word)
+{
+    for (; words && *words; words++)
+        if (!strcmp(*words, word))
+            return true;
+    return false;
+}
+
+void weir_effective_fill(weir_effective *e, weir_effective_value *mapping, const weir_option *table,
+                         const weir_layer *layers, size_t n_layers, const char *const *whole)
+{
+    if (!e || !mapping)
+        return;
+    for (const weir_option *row = table; row->name; row++) {
+        const bool nested = row->type == WEIR_OPTION_TABLE || row->type == WEIR_OPTION_LIST;
+        weir_node node;
+        if (row->flags & WEIR_OPTION_UNSUPPORTED || (nested && !is_one_of(whole, row->name)))
+            continue;
+        const weir_layer *layer = layer_with(layers, n_layers, row->name, &node);
+        if (layer)
+            add_node(e, mapping, row->name, node, layer->source, row->flags & WEIR_OPTION_SECRET);
+        else if (row->fallback && *row->fallback)
+            add_scalar(e, mapping, row->name, row->fallback, false, from_table);
+    }
+}
+
+/* ---- what comes from elsewhere ---- */
+
+void weir_effective_set(weir_effective *e, weir_effective_value *mapping, const char *key,
+                        const char *text, const char *origin)
+{
+    if (!e || !mapping)
+        return;
+    weir_effective_value *value = child_with_key(mapping, key);
+    if (!value)
+        value = weir_effective_add(e, mapping, key, WEIR_NODE_SCALAR);
+    if (!value)
+        return;
+    *value = (weir_effective_value){.key = value->key,
+                                    .kind = WEIR_NODE_SCALAR,
+                                    .text = copy(e, text),
+                                    .origin = copy(e, origin),
+                                    .next = value->next};
+}
+
+void weir_effective_default(weir_effective *e, weir_effective_value *mapping, const char *key,
+                            const char *text)
+{
+    const weir_effective_value *value = e && mapping ? child_with_key(mapping, key) : NULL;
+    if (!value || value->origin == from_table)
+        weir_effective_set(e, mapping, key, text, from_table);
+}
