@@ -488,24 +488,23 @@ static void entry_add_device(struct entry *e, const char *name, unsigned unit_id
     enum { TAGS_MAX = 10 * 1000 * 1000 };
     weir_loader *l = e->l;
     const weir_node at = entry_at(e, "name");
-    void *old = NULL;
     if (!weir_loader_check_name(l, at, "a device", name, "/"))
         return;
     weir_device device = e->device;
     device.name = weir_loader_text(l, name);
     device.unit_id = (uint8_t)unit_id;
     device.first_tag = devices->n_tags;
-    if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)device.where.line, &old)) {
-        l->failed = true;
-    } else if (old) {
-        weir_loader_problem(l, at,
-                            "the device name '%s' is already used at line %u: names are "
-                            "unique",
-                            name, (unsigned)(uintptr_t)old);
+    const size_t old = (size_t)(uintptr_t)weir_map_get(&devices->names, device.name);
+    if (old) {
+        weir_loader_problem(l, at, "the device name '%s' is already used at %s: names are unique",
+                            name,
+                            weir_loader_place(l, device.where, devices->items[old - 1].where));
     } else if (devices->n_tags + (uint64_t)device.n_tags > TAGS_MAX) {
         weir_loader_problem(l, e->mapping, "more than %d tags", TAGS_MAX);
     } else if (list_add(l, devices, &device)) {
         devices->n_tags += device.n_tags;
+        if (weir_map_set(&devices->names, device.name, (void *)(uintptr_t)devices->n, NULL))
+            l->failed = true;
     }
 }
 
@@ -565,6 +564,69 @@ static void entry_units(struct entry *e, weir_device_list *devices)
                 return;
 }
 
+/* ---- what it came to ---- */
+
+/* Of a profile a device takes the limits; name and words are its own. */
+static bool profile_gives(const char *key)
+{
+    static const char *const own[] = {"name", "description", "points", "connection"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (!strcmp(key, own[i]))
+            return false;
+    return weir_option_find(weir_profile_table, key) != NULL;
+}
+
+/* What its points have from the device. */
+static bool device_gives(const char *key)
+{
+    return !strcmp(key, "interval") || !strcmp(key, "order");
+}
+
+enum { DEVICE_LAYERS_MAX = WEIR_LAYERS_MAX + 1 };
+
+/* The entry and its profiles, the one that wins first. */
+static size_t entry_layers(const struct entry *e, weir_layer layers[DEVICE_LAYERS_MAX])
+{
+    size_t n = 0;
+    layers[n++] = (weir_layer){.node = e->mapping};
+    for (const weir_profile *p = e->profile; p && n < DEVICE_LAYERS_MAX; p = p->parent)
+        layers[n++] = (weir_layer){
+            .node = weir_document_root(p->document), .source = "profile ", .takes = profile_gives};
+    return n;
+}
+
+static void point_tell(const struct entry *e, const weir_point_in *in, weir_effective_value *list)
+{
+    static const char *const whole[] = {"simulate", NULL};
+    weir_effective *effective = e->l->effective;
+    weir_layer layers[WEIR_LAYERS_MAX + DEVICE_LAYERS_MAX];
+    size_t n = 0;
+    for (unsigned i = in->n_layers; i > 0; i--)
+        layers[n++] = (weir_layer){
+            .node = in->layers[i - 1],
+            .source = in->layers[i - 1].document == e->mapping.document ? NULL : "profile "};
+    const size_t n_own = n;
+    n += entry_layers(e, layers + n);
+    for (size_t i = n_own; i < n; i++)
+        layers[i].takes = device_gives;
+    weir_effective_fill(effective, weir_effective_add(effective, list, NULL, WEIR_NODE_MAPPING),
+                        weir_point_table, layers, n, whole);
+}
+
+static void entry_tell(const struct entry *e)
+{
+    weir_effective *effective = e->l->effective;
+    weir_layer layers[DEVICE_LAYERS_MAX];
+    if (!effective)
+        return;
+    weir_effective_value *value = weir_effective_add(
+        effective, weir_effective_list(effective, e->l->top, "devices"), NULL, WEIR_NODE_MAPPING);
+    weir_effective_fill(effective, value, weir_device_table, layers, entry_layers(e, layers), NULL);
+    weir_effective_value *points = weir_effective_list(effective, value, "points");
+    for (size_t i = 0; points && i < e->n_ins; i++)
+        point_tell(e, &e->ins[i], points);
+}
+
 /* ---- the entry ---- */
 
 static void entry_read(struct entry *e)
@@ -590,6 +652,7 @@ static void entry_build(struct entry *e, weir_device_list *devices)
     const bool connected = e->in.connection && *e->in.connection && entry_connection(e);
     entry_limits(e);
     entry_points(e);
+    entry_tell(e);
     if (named && connected)
         entry_units(e, devices);
 }

@@ -10,7 +10,7 @@ typedef struct weir_device_list {
     size_t n, capacity;
     weir_device *items;
     uint32_t n_tags;
-    weir_map names; /* -> line, for names given twice */
+    weir_map names; /* -> index + 1, for names given twice */
 } weir_device_list;
 
 /* Fills ret, in the catalog's arena, with those that are right. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One YAML text as a tree of nodes that know their line and column. */
+/* A configuration as a tree of nodes that know where they were written. */
 
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/alloc.h"
 #include "catalog/problem.h"
 #include "model/catalog.h"
 
@@ -41,6 +42,7 @@ enum {
 weir_document *weir_document_parse(const char *name, const char *text, size_t n,
                                    weir_problems *problems);
 void weir_document_free(weir_document *document); /* accepts NULL */
+WEIR_DEFINE_CLEANUP(weir_document, weir_document_free)
 
 const char *weir_document_name(const weir_document *document);
 weir_node weir_document_root(const weir_document *document);

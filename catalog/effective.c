@@ -171,11 +171,14 @@ static void add_masked(weir_effective *e, weir_effective_value *parent, const ch
 static const char *origin_of(weir_effective *e, weir_node node, const char *source)
 {
     const weir_where where = weir_node_where(node);
+    WEIR_TEXT_AUTO place = WEIR_TEXT_INIT;
+    if (where.line && where.column)
+        weir_text_format(&place, "%s:%u", where.file, where.line);
+    else
+        weir_where_format(&where, &place);
     const char *origin =
-        where.line ? weir_arena_format(e->arena, "%s%s:%u", source ? source : "", where.file,
-                                       where.line)
-                   : weir_arena_format(e->arena, "%s%s", source ? source : "", where.file);
-    if (!origin)
+        weir_arena_format(e->arena, "%s%s", source ? source : "", weir_text_get(&place));
+    if (!origin || place.failed)
         e->failed = true;
     return origin ? origin : "";
 }

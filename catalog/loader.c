@@ -41,6 +41,19 @@ void weir_loader_unsupported(weir_loader *l, weir_node at, const char *key)
                       "'%s' is not supported by this version: remove it", key);
 }
 
+const char *weir_loader_place(weir_loader *l, weir_where at, weir_where other)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    if (other.column && at.file && !strcmp(at.file, other.file))
+        weir_text_format(&text, "line %u", other.line);
+    else
+        weir_where_format(&other, &text);
+    const char *copy = weir_arena_text(l->scratch, weir_text_get(&text));
+    if (!copy || text.failed)
+        l->failed = true;
+    return copy ? copy : "";
+}
+
 const char *weir_loader_text(weir_loader *l, const char *text)
 {
     const char *copy = weir_intern_text(&l->texts, text);

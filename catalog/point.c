@@ -547,13 +547,12 @@ static int span_compare(const void *x, const void *y)
 static void say_overlap(weir_loader *l, const struct span *a, const struct span *b)
 {
     const weir_node at_a = at_point(a->in), at_b = at_point(b->in);
-    const weir_where first = weir_node_where(at_a);
-    const bool same = at_a.document == at_b.document;
     weir_loader_problem(l, at_b,
-                        "points '%s' (%s %u-%u, %s%s%u) and '%s' (%u-%u) overlap in part: correct "
+                        "points '%s' (%s %u-%u, %s) and '%s' (%u-%u) overlap in part: correct "
                         "an address or type, or say allow_overlap: true",
                         a->point->name, weir_register_text(a->point->table), a->point->address,
-                        a->end - 1, same ? "line " : first.file, same ? "" : ":", first.line,
+                        a->end - 1,
+                        weir_loader_place(l, weir_node_where(at_b), weir_node_where(at_a)),
                         b->point->name, b->point->address, b->end - 1);
 }
 

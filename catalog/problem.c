@@ -45,13 +45,13 @@ static char *problem_text(const char *file, const char **ret_file, const char *f
 void weir_problems_add(weir_problems *problems, weir_err code, weir_where where, const char *format,
                        ...)
 {
-    if (problems->n >= WEIR_PROBLEMS_MAX)
+    if (problems->n >= WEIR_PROBLEMS_MAX) {
+        problems->n_more++;
         return;
+    }
     va_list va;
     va_start(va, format);
     weir_problem problem = {.code = code, .where = where};
-    if (problems->n == WEIR_PROBLEMS_MAX - 1)
-        format = "too many problems: the rest is not shown";
     problem.text = problem_text(where.file ? where.file : "", &problem.where.file, format, va);
     va_end(va);
     if (!problem.text || !problems_grow(problems)) {
@@ -104,9 +104,9 @@ static void add_printable(weir_text *t, const char *text)
 
 void weir_problem_format(const weir_problem *problem, weir_text *t)
 {
-    add_printable(t, problem->where.file);
-    if (problem->where.line)
-        weir_text_format(t, ":%u:%u", problem->where.line, problem->where.column);
+    WEIR_TEXT_AUTO place = WEIR_TEXT_INIT;
+    weir_where_format(&problem->where, &place);
+    add_printable(t, weir_text_get(&place));
     weir_text_add(t, ": ");
     add_printable(t, problem->text);
 }

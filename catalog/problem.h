@@ -20,6 +20,7 @@ typedef struct weir_problems {
     size_t n;
     size_t capacity;
     weir_problem *items;
+    size_t n_more; /* that came when there were WEIR_PROBLEMS_MAX */
     bool failed;
 } weir_problems;
 
@@ -28,7 +29,7 @@ typedef struct weir_problems {
         0                  \
     }
 
-/* Nobody reads more; what follows is counted in the last one's text. */
+/* Nobody reads more; what follows is only counted. */
 enum { WEIR_PROBLEMS_MAX = 1000 };
 
 void weir_problems_deinit(weir_problems *problems);

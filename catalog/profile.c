@@ -16,6 +16,14 @@ static void *index_pointer(size_t i)
     return (void *)(uintptr_t)(i + 1);
 }
 
+static void point_default(weir_loader *l, weir_point_in *in)
+{
+    if (!weir_node_is(l->point_defaults, WEIR_NODE_MAPPING))
+        return;
+    weir_loader_read(l, l->point_defaults, weir_point_table, in);
+    in->layers[in->n_layers++] = l->point_defaults;
+}
+
 static bool merge_one(weir_loader *l, weir_node mapping, weir_map *names, weir_point_in *points,
                       size_t *n)
 {
@@ -27,16 +35,18 @@ static bool merge_one(weir_loader *l, weir_node mapping, weir_map *names, weir_p
         /* Of the base's points the last mapping is in another document. */
         const weir_node last = points[i - 1].layers[points[i - 1].n_layers - 1];
         if (last.document == mapping.document) {
-            weir_loader_problem(l, weir_node_get(mapping, "name"),
-                                "point '%.100s' is there twice, first at line %u: "
-                                "rename or remove one",
-                                name, weir_node_where(last).line);
+            weir_loader_problem(
+                l, weir_node_get(mapping, "name"),
+                "point '%.100s' is there twice, first at %s: "
+                "rename or remove one",
+                name, weir_loader_place(l, weir_node_where(mapping), weir_node_where(last)));
             return false;
         }
     }
     if (!i || !*name) {
         i = ++*n;
         weir_point_in_init(&points[i - 1]);
+        point_default(l, &points[i - 1]);
         if (*name && weir_map_set(names, weir_loader_text(l, name), index_pointer(i - 1), NULL)) {
             l->failed = true;
             return false;
@@ -100,6 +110,7 @@ static bool profile_inherit(weir_loader *l, weir_profile *p, weir_node root)
     const weir_profile *parent = name ? weir_profile_get(l, name, node) : NULL;
     if (!parent)
         return false;
+    p->parent = parent;
     const weir_device_in own = p->device;
     p->device = parent->device;
     p->device.name = own.name;
@@ -131,11 +142,14 @@ static bool profile_read(weir_loader *l, weir_profile *p)
 static const weir_profile *profile_finish(weir_loader *l, weir_profile *p)
 {
     weir_arena *outer = l->scratch;
-    l->scratch = l->whole; /* it serves later devices too */
+    const weir_node defaults = l->point_defaults;
+    l->point_defaults = (weir_node){0}; /* they are the configuration's, not the profile's */
+    l->scratch = l->whole;              /* it serves later devices too */
     p->loading = true;
     p->broken = !p->document || !profile_read(l, p);
     p->loading = false;
     l->scratch = outer;
+    l->point_defaults = defaults;
     return p->broken ? NULL : p;
 }
 

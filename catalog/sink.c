@@ -81,6 +81,16 @@ static bool sink_read(weir_loader *l, weir_node mapping, struct sink_read *s)
     return true;
 }
 
+static void sink_tell(weir_loader *l, weir_node mapping, const struct sink_read *s)
+{
+    const weir_layer layer = {.node = mapping};
+    weir_effective_value *value = weir_effective_add(
+        l->effective, weir_effective_list(l->effective, l->top, "sinks"), NULL, WEIR_NODE_MAPPING);
+    weir_effective_fill(l->effective, value, weir_sink_table, &layer, 1, NULL);
+    if (s->type)
+        weir_effective_fill(l->effective, value, s->type->options, &layer, 1, NULL);
+}
+
 static const weir_sink_type *sink_find_type(weir_loader *l, weir_node mapping)
 {
     const weir_node at = weir_node_get(mapping, "type");
@@ -176,16 +186,17 @@ static void name_check(weir_loader *l, weir_node at, const char *name)
                             wrong);
 }
 
+/* names: -> the number of the node in the one document */
 static void name_check_unique(weir_loader *l, weir_node mapping, weir_map *names, const char *name)
 {
     void *old = NULL;
-    const weir_where where = weir_node_where(mapping);
-    if (weir_map_set(names, name, (void *)(uintptr_t)where.line, &old))
+    if (weir_map_set(names, name, (void *)(uintptr_t)mapping.id, &old))
         l->failed = true;
+    const weir_node first = {mapping.document, (unsigned)(uintptr_t)old};
     if (old)
         weir_loader_problem(l, weir_node_get(mapping, "name"),
-                            "the sink name '%s' is already used at line %u: names are unique", name,
-                            (unsigned)(uintptr_t)old);
+                            "the sink name '%s' is already used at %s: names are unique", name,
+                            weir_loader_place(l, weir_node_where(mapping), weir_node_where(first)));
 }
 
 /* ---- its filters ---- */
@@ -320,6 +331,7 @@ static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list
     struct sink_read s = {.type = sink_find_type(l, mapping)};
     if (!sink_read(l, mapping, &s))
         return;
+    sink_tell(l, mapping, &s);
     const weir_sink_in *in = s.in;
     const bool complete = sink_require(l, mapping, &s);
     if (in->name && *in->name) {

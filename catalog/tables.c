@@ -728,7 +728,44 @@ const weir_option weir_sink_table[] = {
     END,
 };
 
+const weir_option weir_defaults_table[] = {
+    {.name = "connections",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, connections),
+     .table = weir_connection_table,
+     .text = "Keys for every connection."},
+    {.name = "devices",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, devices),
+     .table = weir_device_table,
+     .text = "Keys for every device. They win over its profile's, as its own do."},
+    {.name = "points",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, points),
+     .table = weir_point_table,
+     .text = "Keys for every point that is listed at a device and is not one of its profile."},
+    {.name = "sinks",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_defaults_in, sinks),
+     .table = weir_sink_table,
+     .text = "Keys for every sink; such as all their types have."},
+    END,
+};
+
 const weir_option weir_top_table[] = {
+    {.name = "include",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_top_in, include),
+     .metavar = "FILE",
+     .text = "Further files, as seen from the folder of this one: a name or a list of names, with "
+             "* and ? in the last part for all that match. Each is written like this file. Their "
+             "lists come behind this one's; a single value may be given once in all of them. "
+             "Profiles are looked for beside the first file."},
+    {.name = "defaults",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_top_in, defaults),
+     .table = weir_defaults_table,
+     .text = "Keys for all connections, devices, points and sinks; see below."},
     {.name = "data_dir",
      .type = WEIR_OPTION_STRING,
      AT(weir_top_in, data_dir),
@@ -767,8 +804,6 @@ const weir_option weir_top_table[] = {
      .text = "Where samples are delivered; see below."},
     LATER("plans", WEIR_OPTION_LIST, "Sets of tags collected together."),
     LATER("scripts", WEIR_OPTION_LIST, "Calculated tags."),
-    LATER("defaults", WEIR_OPTION_TABLE, "Keys for all connections and devices."),
-    LATER("include", WEIR_OPTION_STRINGS, "Further files."),
     LATER("reload_interval", WEIR_OPTION_DURATION, "How often the file is looked at for changes."),
     LATER("listen", WEIR_OPTION_STRING, "The address of the HTTP server."),
     LATER("http", WEIR_OPTION_TABLE, "The HTTP server."),
@@ -783,6 +818,9 @@ static const weir_yaml_table pages[] = {
      "is not a number. Durations and sizes carry units (500ms, 1h30m, 500MB). Anchors, aliases and "
      "merge keys (<<) work. Keys named x-anything are left alone, at the top only: a place for "
      "anchors."},
+    {"Defaults", "defaults", weir_defaults_table,
+     "What every entry of a list has as if it were written there; what an entry says itself wins. "
+     "They hold for all files and databases of the configuration, wherever they stand."},
     {"Store", "store", weir_store_table, "How samples are kept."},
     {"Retention", "store.retention[]", weir_retention_table,
      "A rule: how long the samples of some tags are kept, or how much of them. It says keep, "

@@ -15,8 +15,13 @@
  */
 typedef struct weir_top_in {
     const char *data_dir;
-    weir_node store, log, clock, connections, devices, sinks;
+    weir_node store, log, clock, connections, devices, sinks, defaults;
+    weir_option_strings include;
 } weir_top_in;
+
+typedef struct weir_defaults_in {
+    weir_node connections, devices, points, sinks;
+} weir_defaults_in;
 
 typedef struct weir_store_in {
     int64_t max_loss, detached_after;
@@ -111,6 +116,7 @@ typedef struct weir_sink_in {
 } weir_sink_in;
 
 extern const weir_option weir_top_table[];
+extern const weir_option weir_defaults_table[];
 extern const weir_option weir_store_table[];
 extern const weir_option weir_retention_table[];
 extern const weir_option weir_log_table[];

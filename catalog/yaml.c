@@ -13,6 +13,8 @@
 
 #include "catalog/device.h"
 #include "catalog/files.h"
+#include "catalog/include.h"
+#include "catalog/join.h"
 #include "catalog/limits.h"
 #include "catalog/loader.h"
 #include "catalog/profile.h"
@@ -53,6 +55,16 @@ static void top_build_section(weir_loader *l, weir_node node, const weir_option 
     weir_option_defaults(table, base);
     if (node.id && weir_loader_expect(l, node, WEIR_NODE_MAPPING, name))
         weir_loader_read(l, node, table, base);
+    const weir_layer layer = {.node = node};
+    weir_effective_fill(l->effective,
+                        weir_effective_add(l->effective, l->top, name, WEIR_NODE_MAPPING), table,
+                        &layer, 1, NULL);
+}
+
+/* What they say is in the entries by now. */
+static bool top_takes(const char *key)
+{
+    return strcmp(key, "include") != 0;
 }
 
 static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_device_list *devices)
@@ -63,6 +75,8 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     weir_clock_in clock = {0};
     weir_option_defaults(weir_top_table, &top);
     weir_loader_read(l, root, weir_top_table, &top);
+    const weir_layer layer = {.node = root, .takes = top_takes};
+    weir_effective_fill(l->effective, l->top, weir_top_table, &layer, 1, NULL);
     if (top.data_dir && !*top.data_dir)
         weir_loader_problem(l, weir_node_get(root, "data_dir"),
                             "data_dir is empty: name a folder, or memory");
@@ -128,6 +142,8 @@ static weir_err loader_init(weir_loader *l, const char *file, const weir_yaml_op
                        .whole = weir_arena_new()};
     l->scratch = l->whole;
     l->files = options && options->files ? options->files : &weir_yaml_disk;
+    l->effective = options ? options->effective : NULL;
+    l->top = weir_effective_root(l->effective);
     l->texts.arena = l->arena;
     return l->arena && l->whole ? WEIR_OK : WEIR_ENOMEM;
 }
@@ -167,6 +183,64 @@ static weir_catalog *catalog_new(weir_loader *l)
     return c;
 }
 
+/* ---- one document of several ---- */
+
+/* What the defaults say is looked at where an entry takes it; here, what none takes. */
+static void defaults_check(weir_loader *l, const weir_defaults_in *in)
+{
+    const struct {
+        const char *name;
+        weir_node node;
+    } sections[] = {{"connections", in->connections},
+                    {"devices", in->devices},
+                    {"points", in->points},
+                    {"sinks", in->sinks}};
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        const weir_node node = sections[i].node;
+        if (!node.id || !weir_loader_expect(l, node, WEIR_NODE_MAPPING, sections[i].name))
+            continue;
+        const weir_node name = weir_node_get(node, "name");
+        if (name.id)
+            weir_loader_problem(l, name, "no default can be a name: names are unique");
+    }
+    weir_connection_in connection = {0};
+    weir_device_in device = {0};
+    weir_point_in point = {0};
+    weir_loader_read(l, in->connections, weir_connection_table, &connection);
+    weir_loader_read(l, in->devices, weir_device_table, &device);
+    weir_loader_read(l, in->points, weir_point_table, &point);
+}
+
+/* As if every entry had the keys itself. Points are the exception: one of a profile is not a new
+ * one, so weir_points_merge() sees to them. */
+static void document_apply_defaults(weir_loader *l, weir_document *document)
+{
+    const weir_node node = weir_node_get(weir_document_root(document), "defaults");
+    weir_defaults_in in = {0};
+    if (!node.id || !weir_loader_expect(l, node, WEIR_NODE_MAPPING, "defaults"))
+        return;
+    weir_loader_read(l, node, weir_defaults_table, &in);
+    defaults_check(l, &in);
+    if (!weir_document_default(document, "connections", in.connections) ||
+        !weir_document_default(document, "devices", in.devices) ||
+        !weir_document_default(document, "sinks", in.sinks))
+        l->failed = true;
+    l->point_defaults = in.points;
+}
+
+static void document_complete(weir_loader *l, weir_document *document)
+{
+    weir_roots roots = {0};
+    if (weir_node_is(weir_document_root(document), WEIR_NODE_MAPPING)) {
+        weir_include_follow(document, l->files, &roots, l->problems);
+        if (roots.n > 1 &&
+            !weir_document_join(document, roots.items, roots.n, weir_top_table, l->problems))
+            l->failed = true;
+        document_apply_defaults(l, document);
+    }
+    weir_roots_deinit(&roots);
+}
+
 /* A profile has points at its top, a configuration never. */
 static bool document_is_profile(const weir_document *document)
 {
@@ -186,6 +260,7 @@ static weir_err load_document(weir_loader *l, weir_document *document, bool simu
         if (profile)
             profile_build(l, profile, c, &devices);
     } else if (document && c) {
+        document_complete(l, document);
         const weir_node root = weir_document_root(document);
         if (weir_loader_expect(l, root, WEIR_NODE_MAPPING, "the file"))
             top_build(l, root, c, &devices);

@@ -35,6 +35,9 @@ typedef struct weir_yaml_options {
     /* Gets what is no mistake but most likely not meant, code WEIR_OK; sorted. NULL: nobody asks.
      */
     weir_problems *warnings;
+    /* Gets what the configuration came to; worth something only when there is no problem. NULL:
+     * nobody asks. */
+    struct weir_effective *effective;
 } weir_yaml_options;
 
 /* Fills profile_dirs for a program: $WEIR_PROFILE_PATH (colons between), then what lies beside

@@ -8,6 +8,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_init,
     &weir_command_run,
     &weir_command_check,
+    &weir_command_config,
     &weir_command_sql,
     &weir_command_export,
     &weir_command_generate,

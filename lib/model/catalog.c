@@ -8,6 +8,15 @@
 
 #include "base/number.h"
 
+void weir_where_format(const weir_where *where, weir_text *t)
+{
+    weir_text_add(t, where->file ? where->file : "");
+    if (where->line && where->column)
+        weir_text_format(t, ":%u:%u", where->line, where->column);
+    else if (where->line)
+        weir_text_format(t, " %u", where->line);
+}
+
 const char *weir_clock_rule_text(weir_clock_rule rule)
 {
     return rule == WEIR_CLOCK_NTP ? "ntp" : "plausible";

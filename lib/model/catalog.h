@@ -10,12 +10,19 @@
 #include "model/point.h"
 #include "model/sample.h"
 
-/* Where a thing was written, for messages. */
+/*
+ * Where a thing was written, for messages: "weir.yaml:7:5" of a file (columns count from 1);
+ * with column 0 "config.db, table device, row 7", where `file` is all before the number; with line
+ * 0 `file` alone.
+ */
 typedef struct weir_where {
     const char *file;
     unsigned line;
     unsigned column;
 } weir_where;
+
+/* "weir.yaml:7:5" and the others as above. */
+void weir_where_format(const weir_where *where, weir_text *t);
 
 typedef enum weir_scheme {
     WEIR_SCHEME_TCP,       /* tcp://host:502        Modbus TCP */
