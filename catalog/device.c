@@ -599,7 +599,7 @@ static void point_tell(const struct entry *e, const weir_point_in *in, weir_effe
 {
     static const char *const whole[] = {"simulate", NULL};
     weir_effective *effective = e->l->effective;
-    weir_layer layers[WEIR_LAYERS_MAX + DEVICE_LAYERS_MAX];
+    weir_layer layers[WEIR_LAYERS_MAX + DEVICE_LAYERS_MAX + 1];
     size_t n = 0;
     for (unsigned i = in->n_layers; i > 0; i--)
         layers[n++] = (weir_layer){
@@ -607,6 +607,7 @@ static void point_tell(const struct entry *e, const weir_point_in *in, weir_effe
             .source = in->layers[i - 1].document == e->mapping.document ? NULL : "profile "};
     const size_t n_own = n;
     n += entry_layers(e, layers + n);
+    layers[n++] = (weir_layer){.defaults = weir_device_table};
     for (size_t i = n_own; i < n; i++)
         layers[i].takes = device_gives;
     weir_effective_fill(effective, weir_effective_add(effective, list, NULL, WEIR_NODE_MAPPING),

@@ -201,18 +201,26 @@ static void add_node(weir_effective *e, weir_effective_value *parent, const char
             add_node(e, value, NULL, weir_node_item(node, i), source, secret);
 }
 
-static const weir_layer *layer_with(const weir_layer *layers, size_t n, const char *key,
-                                    weir_node *ret)
+/* Adds what the first layer that has the key says; false: none has it. */
+static bool add_from_layers(weir_effective *e, weir_effective_value *mapping,
+                            const weir_option *row, const weir_layer *layers, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const bool takes = !layers[i].takes || layers[i].takes(key);
-        const weir_node node = takes ? weir_node_get(layers[i].node, key) : (weir_node){0};
-        if (node.id) {
-            *ret = node;
-            return &layers[i];
-        }
+        const weir_layer *layer = &layers[i];
+        if (layer->takes && !layer->takes(row->name))
+            continue;
+        const weir_node node = weir_node_get(layer->node, row->name);
+        const weir_option *other =
+            layer->defaults ? weir_option_find(layer->defaults, row->name) : NULL;
+        if (node.id)
+            add_node(e, mapping, row->name, node, layer->source, row->flags & WEIR_OPTION_SECRET);
+        else if (other && other->fallback)
+            add_scalar(e, mapping, row->name, other->fallback, false, from_table);
+        else
+            continue;
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 static bool is_one_of(const char *const *words, const char *word)
@@ -230,13 +238,9 @@ void weir_effective_fill(weir_effective *e, weir_effective_value *mapping, const
         return;
     for (const weir_option *row = table; row->name; row++) {
         const bool nested = row->type == WEIR_OPTION_TABLE || row->type == WEIR_OPTION_LIST;
-        weir_node node;
         if (row->flags & WEIR_OPTION_UNSUPPORTED || (nested && !is_one_of(whole, row->name)))
             continue;
-        const weir_layer *layer = layer_with(layers, n_layers, row->name, &node);
-        if (layer)
-            add_node(e, mapping, row->name, node, layer->source, row->flags & WEIR_OPTION_SECRET);
-        else if (row->fallback && *row->fallback)
+        if (!add_from_layers(e, mapping, row, layers, n_layers) && row->fallback && *row->fallback)
             add_scalar(e, mapping, row->name, row->fallback, false, from_table);
     }
 }

@@ -26,9 +26,10 @@ typedef struct weir_effective_value {
     struct weir_effective_value *first, *last, *next; /* children, and the one behind this */
 } weir_effective_value;
 
-/* One mapping that keys are looked for in. */
+/* One mapping that keys are looked for in; or, instead, the defaults of a table. */
 typedef struct weir_layer {
     weir_node node;
+    const weir_option *defaults;
     const char *source;             /* "profile ": before the place; NULL: nothing */
     bool (*takes)(const char *key); /* which keys count; NULL: all */
 } weir_layer;
