@@ -9,6 +9,7 @@
 #include "catalog/yaml.h"
 #include "cli/commands.h"
 #include "cli/config_text.h"
+#include "cli/schema.h"
 #include "daemon/assemble.h"
 #include "daemon/problems.h"
 
@@ -135,6 +136,26 @@ static weir_err config_show(const weir_invocation *in, weir_error *error)
     return WEIR_OK;
 }
 
+/* ---- schema ---- */
+
+static weir_err config_schema(const weir_invocation *in, weir_error *error)
+{
+    const char *of = in->n_args > 1 ? in->args[1] : "config";
+    const bool profile = !strcmp(of, "profile");
+    if (!profile && strcmp(of, "config") != 0)
+        return weir_fail(error, WEIR_EINVAL,
+                         "there is a schema of config and one of profile, none "
+                         "of '%.100s'",
+                         of);
+    json_t *schema = weir_schema_make(profile);
+    const int failed = schema ? json_dumpf(schema, stdout, JSON_INDENT(1)) : -1;
+    json_decref(schema);
+    if (failed)
+        return weir_fail(error, WEIR_ENOMEM, "cannot write the schema");
+    (void)fputc('\n', stdout);
+    return WEIR_OK;
+}
+
 /* ---- the command ---- */
 
 static int config_run(const weir_invocation *in)
@@ -143,8 +164,10 @@ static int config_run(const weir_invocation *in)
     weir_err err = WEIR_OK;
     if (!strcmp(in->args[0], "show"))
         err = config_show(in, &error);
+    else if (!strcmp(in->args[0], "schema"))
+        err = config_schema(in, &error);
     else
-        return weir_command_usage(in, "'%s' is not show", in->args[0]);
+        return weir_command_usage(in, "'%s' is neither show nor schema", in->args[0]);
     return err == WEIR_EINVAL ? weir_command_usage(in, "%s", error.text)
            : err              ? weir_command_fail(in, &error)
                               : WEIR_EXIT_OK;
@@ -155,23 +178,31 @@ static const weir_example config_examples[] = {
     {"weir config show --origin devices/main-meter",
      "of one device, with where each value is from"},
     {"weir config show --format json", "the same for programs"},
+    {"weir config schema > weir.schema.json",
+     "a JSON schema, with which editors complete and check"},
     {0}};
 
 const weir_command weir_command_config = {
     .name = "config",
-    .summary = "show what a configuration comes to, and where each value is from",
-    .arguments = "show [PART]",
+    .summary = "show what a configuration comes to and where values are from; its schema",
+    .arguments = "show|schema [PART]",
     .args_min = 1,
     .args_max = 2,
     .options = config_option_table,
     .options_size = sizeof(struct config_options),
     .examples = config_examples,
-    .text = "show [PART]: the configuration as weir takes it: with what is included, with what "
-            "profiles and defaults give, as YAML that means the same. PART is a key or name, or "
-            "several with slashes between: store, connections/boiler-room, "
-            "devices/main-meter/points/power. Secrets are shown as ***, unless they are written as "
-            "\"${NAME}\".\n\n"
-            "With --origin each value is followed by the place it is from: FILE:LINE, profile "
-            "FILE:LINE, command line, or default.",
+    .text =
+        "show [PART]: the configuration as weir takes it: with what is included, with what "
+        "profiles and defaults give, as YAML that means the same. PART is a key or name, or "
+        "several with slashes between: store, connections/boiler-room, "
+        "devices/main-meter/points/power. Secrets are shown as ***, unless they are written as "
+        "\"${NAME}\".\n\n"
+        "With --origin each value is followed by the place it is from: FILE:LINE, profile "
+        "FILE:LINE, command line, or default.\n\n"
+        "schema [config|profile]: a JSON schema (draft 7) of weir.yaml, or of a profile, for "
+        "editors. It is installed as share/weir/weir.schema.json and weir-profile.schema.json. "
+        "With yaml-language-server (VS Code, Neovim, Emacs ...) the first line of the file names "
+        "it: # yaml-language-server: $schema=/usr/share/weir/weir.schema.json. `weir init` writes "
+        "that line. What several keys say together only weir check knows.",
     .run = config_run,
 };

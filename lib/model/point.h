@@ -23,6 +23,7 @@ typedef enum weir_register {
 /* coil co 0 0x | discrete di 1 1x | input ir 3 3x | holding hr 4 4x, any case. */
 bool weir_register_parse(const char *word, weir_register *ret);
 const char *weir_register_text(weir_register table); /* "holding" */
+const char *weir_register_word(size_t i);            /* all that parse takes; NULL: no more */
 static inline bool weir_register_is_bits(weir_register table)
 {
     return table == WEIR_REGISTER_COIL || table == WEIR_REGISTER_DISCRETE;

@@ -65,6 +65,7 @@ enum { WEIR_ORDER_COUNT = 8 };
 /* "uint32", "float32"; aliases of peers too (see type.c), any case. False when it is none. */
 bool weir_type_parse(const char *word, weir_type *ret);
 const char *weir_type_text(weir_type type);
+const char *weir_type_word(size_t i); /* all it takes, the texts of types first; NULL: no more */
 unsigned weir_type_width(weir_type type); /* bytes of one value, 0: from `length` */
 uint8_t weir_type_kind(weir_type type);   /* weir_kind of the unscaled value */
 
@@ -72,6 +73,7 @@ uint8_t weir_type_kind(weir_type type);   /* weir_kind of the unscaled value */
  * type.c), any case. "BA" is DCBA. */
 bool weir_order_parse(const char *word, weir_order *ret);
 const char *weir_order_text(weir_order order, unsigned width); /* "BA" for width 2, "CDAB" for 4 */
+const char *weir_order_word(size_t i); /* all that parse takes; NULL: no more */
 
 /*
  * Fills ret_from[0..width-1]: byte i of the value (0 = most significant) is wire byte ret_from[i].
