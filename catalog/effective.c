@@ -95,6 +95,25 @@ weir_effective_value *weir_effective_get(const weir_effective_value *value, cons
     return NULL;
 }
 
+weir_effective_value *weir_effective_find(weir_effective_value *root, const char *path, size_t n)
+{
+    weir_effective_value *value = root;
+    while (n && value) {
+        char word[512]; /* names have 255 bytes at most */
+        const char *slash = memchr(path, '/', n);
+        const size_t length = slash ? (size_t)(slash - path) : n;
+        if (length >= sizeof word)
+            return NULL;
+        memcpy(word, path, length);
+        word[length] = '\0';
+        if (length)
+            value = weir_effective_get(value, word);
+        path += length + (slash != NULL);
+        n -= length + (slash != NULL);
+    }
+    return value;
+}
+
 weir_effective_value *weir_effective_list(weir_effective *e, weir_effective_value *parent,
                                           const char *key)
 {

@@ -70,3 +70,6 @@ void weir_effective_set(weir_effective *e, weir_effective_value *mapping, const 
 
 /* The child of a mapping with that key, or of a list of mappings the one with that name. */
 weir_effective_value *weir_effective_get(const weir_effective_value *value, const char *key);
+
+/* The first n bytes of a path of such words, "devices/main-meter/points/"; NULL: there is none. */
+weir_effective_value *weir_effective_find(weir_effective_value *root, const char *path, size_t n);

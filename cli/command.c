@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/complete.h"
 #include "cli/help.h"
 #include "cli/manual.h"
 #include "cli/topic.h"
@@ -271,6 +272,8 @@ static int dispatch(int argc, char **argv)
         return command_help(argc - 2, argv + 2);
     if (!strcmp(word, "--man") && argc == 3)
         return weir_manual_print(argv[2], stdout);
+    if (!strcmp(word, "--complete") && argc >= 3)
+        return weir_complete(argv[2], argc - 3, argv + 3, stdout);
     if (!strcmp(word, "--version") || !strcmp(word, "-V"))
         word = "version";
     const weir_command *command = weir_command_find(word);

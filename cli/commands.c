@@ -23,6 +23,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_backup,
     &weir_command_restore,
     &weir_command_migrate,
+    &weir_command_completion,
     &weir_command_version,
     NULL,
 };

@@ -6,6 +6,7 @@
 
 extern const weir_command weir_command_backup;
 extern const weir_command weir_command_check;
+extern const weir_command weir_command_completion;
 extern const weir_command weir_command_config;
 extern const weir_command weir_command_demo;
 extern const weir_command weir_command_device;
