@@ -86,10 +86,10 @@ static void child_add(weir_builder *b, uint32_t id)
         b->document->root = id;
 }
 
-static uint32_t node_add(weir_builder *b, weir_node_kind kind, const char *text)
+static uint32_t node_add(weir_builder *b, weir_node_kind kind, const char *text, bool quoted)
 {
     const weir_document_node node = {
-        .as.text = text, .line = b->row, .column = b->place, .kind = kind & 15u, .quoted = 1};
+        .as.text = text, .line = b->row, .column = b->place, .kind = kind & 15u, .quoted = quoted};
     return weir_document_add(b->document, &node);
 }
 
@@ -98,7 +98,7 @@ void weir_builder_open(weir_builder *b, weir_node_kind kind)
     if (!b || b->failed)
         return;
     assert(b->n_frames < WEIR_DOCUMENT_DEPTH_MAX);
-    const uint32_t id = node_add(b, kind, "");
+    const uint32_t id = node_add(b, kind, "", false);
     b->frames[b->n_frames++] = (struct frame){id, b->n_children};
     b->failed = !id;
 }
@@ -125,14 +125,24 @@ uint32_t weir_builder_close(weir_builder *b)
     return frame.node;
 }
 
-void weir_builder_text(weir_builder *b, const char *text)
+static void scalar_add(weir_builder *b, const char *text, bool quoted)
 {
     if (!b || b->failed)
         return;
     const char *kept = weir_intern_text(&b->texts, text);
     b->failed = !kept;
     if (kept)
-        child_add(b, node_add(b, WEIR_NODE_SCALAR, kept));
+        child_add(b, node_add(b, WEIR_NODE_SCALAR, kept, quoted));
+}
+
+void weir_builder_text(weir_builder *b, const char *text)
+{
+    scalar_add(b, text, !*text || !strcmp(text, "~") || !strcmp(text, "null"));
+}
+
+void weir_builder_quoted(weir_builder *b, const char *text)
+{
+    scalar_add(b, text, true);
 }
 
 void weir_builder_repeat(weir_builder *b, uint32_t node)

@@ -33,8 +33,9 @@ void weir_builder_place(weir_builder *b, const char *text, uint32_t row);
 void weir_builder_open(weir_builder *b, weir_node_kind kind); /* a list or a mapping */
 /* The node that ends. */
 uint32_t weir_builder_close(weir_builder *b);
-/* A scalar, as if in quotes; copied, each text once. */
+/* A scalar, not in quotes, but never "nothing", whatever it is; copied, each text once. */
 void weir_builder_text(weir_builder *b, const char *text);
+void weir_builder_quoted(weir_builder *b, const char *text); /* one in quotes */
 /* A node that is complete, once more: as an alias would do. */
 void weir_builder_repeat(weir_builder *b, uint32_t node);
 

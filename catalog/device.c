@@ -77,12 +77,13 @@ static weir_point_in *entry_chosen(struct entry *e, size_t *ret_n)
     const weir_profile *profile = e->profile;
     const weir_option_strings *only = &e->in.only;
     const size_t n_all = profile ? profile->n_points : 0;
-    *ret_n = n_all;
+    *ret_n = 0;
     if (!only->n || !profile) {
         if (only->n && !weir_node_get(e->mapping, "profile").id)
             weir_loader_problem(e->l, entry_at(e, "only"),
                                 "'only' chooses among a profile's "
                                 "points: this device has no profile");
+        *ret_n = n_all;
         return profile ? profile->points : NULL;
     }
     bool *chosen = weir_loader_scratch(e->l, n_all, sizeof *chosen);
@@ -306,7 +307,8 @@ static void entry_keep_intervals(struct entry *e, const weir_point *points, size
     e->device.point_interval = weir_loader_keep(e->l, of_point, n * sizeof *of_point);
 }
 
-/* Every point its own interval or the device's; those with none are named in one message. */
+/* Every point its own interval or the device's; those with none are named in one message, unless
+ * there are plans, which may read them. */
 static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
 {
     const size_t before = e->l->problems->n;
@@ -321,6 +323,8 @@ static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
         if (points[i].interval_us == 0 && n_without++ == 0)
             first = points[i].name;
     }
+    if (e->l->has_plans)
+        return;
     if (n_without == 1)
         weir_loader_problem(e->l, e->mapping,
                             "point '%s' has no interval: give it or its device "
@@ -429,10 +433,11 @@ static bool entry_connection(struct entry *e)
 }
 
 /* "{unit_id}", "{unit_id:02}" and "{connection}"; anything else in braces is a mistake. */
-static bool name_expand(struct entry *e, unsigned unit_id, weir_text *t, bool *ret_has_unit)
+static bool name_expand(struct entry *e, const char *key, const char *name, unsigned unit_id,
+                        weir_text *t, bool *ret_has_unit)
 {
     const char *connection = e->connections[e->device.connection].name;
-    for (const char *p = e->in.name; *p; p++) {
+    for (const char *p = name; *p; p++) {
         unsigned width = 0;
         int n = 0;
         const char *end = *p == '{' ? strchr(p, '}') : NULL;
@@ -450,7 +455,7 @@ static bool name_expand(struct entry *e, unsigned unit_id, weir_text *t, bool *r
         const bool is_unit = end && key_end - p == 8 && !strncmp(p, "{unit_id", 8);
         const bool is_connection = end && !colon && end - p == 11 && !strncmp(p, "{connection", 11);
         if ((!is_unit && !is_connection) || (colon && (n == 0 || width > 20))) {
-            weir_loader_problem(e->l, entry_at(e, "name"),
+            weir_loader_problem(e->l, entry_at(e, key),
                                 "\"%.60s\": in braces there may be "
                                 "{unit_id}, {unit_id:02} or {connection}",
                                 p);
@@ -482,7 +487,18 @@ static bool list_add(weir_loader *l, weir_device_list *devices, const weir_devic
     return true;
 }
 
-static void entry_add_device(struct entry *e, const char *name, unsigned unit_id,
+/* One row may be several devices. */
+static const char *entry_key(struct entry *e, unsigned unit_id)
+{
+    const weir_option_ranges *ids = &e->in.unit_id;
+    const char *key = weir_loader_key(e->l, e->device.where);
+    if (!*key || !ids->n || (ids->n == 1 && ids->items[0].first == ids->items[0].last))
+        return key;
+    const char *own = weir_arena_format(e->l->scratch, "%s, unit %u", key, unit_id);
+    return weir_loader_text(e->l, own ? own : "");
+}
+
+static void entry_add_device(struct entry *e, const char *name, const char *was, unsigned unit_id,
                              weir_device_list *devices)
 {
     enum { TAGS_MAX = 10 * 1000 * 1000 };
@@ -492,6 +508,8 @@ static void entry_add_device(struct entry *e, const char *name, unsigned unit_id
         return;
     weir_device device = e->device;
     device.name = weir_loader_text(l, name);
+    device.was = weir_loader_text(l, was);
+    device.key = entry_key(e, unit_id);
     device.unit_id = (uint8_t)unit_id;
     device.first_tag = devices->n_tags;
     const size_t old = (size_t)(uintptr_t)weir_map_get(&devices->names, device.name);
@@ -513,8 +531,10 @@ static bool entry_add_unit(struct entry *e, unsigned unit_id, bool several,
                            weir_device_list *devices)
 {
     WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
-    bool has_unit = false;
-    if (!name_expand(e, unit_id, &name, &has_unit))
+    WEIR_TEXT_AUTO was = WEIR_TEXT_INIT;
+    bool has_unit = false, was_has_unit = false;
+    if (!name_expand(e, "name", e->in.name, unit_id, &name, &has_unit) ||
+        !name_expand(e, "was", e->in.was, unit_id, &was, &was_has_unit))
         return false;
     if (several && !has_unit) {
         weir_loader_problem(e->l, entry_at(e, "name"),
@@ -523,7 +543,14 @@ static bool entry_add_unit(struct entry *e, unsigned unit_id, bool several,
                             e->in.name);
         return false;
     }
-    entry_add_device(e, weir_text_get(&name), unit_id, devices);
+    if (several && *e->in.was && !was_has_unit) {
+        weir_loader_problem(e->l, entry_at(e, "was"),
+                            "several unit ids need {unit_id} in the former name too, such as "
+                            "\"%.100s-{unit_id:02}\"",
+                            e->in.was);
+        return false;
+    }
+    entry_add_device(e, weir_text_get(&name), weir_text_get(&was), unit_id, devices);
     return true;
 }
 
@@ -641,6 +668,7 @@ static void entry_read(struct entry *e)
         e->in = e->profile->device;
         e->in.name = e->in.connection = e->in.profile = NULL;
         e->in.description = "";
+        e->in.was = "";
         e->in.points = (weir_node){0};
     }
     weir_loader_read(l, e->mapping, weir_device_table, &e->in);
@@ -691,5 +719,5 @@ void weir_device_of_profile(weir_loader *l, const weir_profile *profile, weir_de
     e.interval_us = WEIR_S;
     entry_limits(&e);
     entry_points(&e);
-    entry_add_device(&e, profile->device.name, 1, devices);
+    entry_add_device(&e, profile->device.name, "", 1, devices);
 }

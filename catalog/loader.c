@@ -54,6 +54,16 @@ const char *weir_loader_place(weir_loader *l, weir_where at, weir_where other)
     return copy ? copy : "";
 }
 
+const char *weir_loader_key(weir_loader *l, weir_where where)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    if (!where.line || where.column)
+        return weir_loader_text(l, "");
+    weir_where_format(&where, &text);
+    l->failed = l->failed || text.failed;
+    return weir_loader_text(l, weir_text_get(&text));
+}
+
 const char *weir_loader_text(weir_loader *l, const char *text)
 {
     const char *copy = weir_intern_text(&l->texts, text);

@@ -40,7 +40,8 @@ typedef struct weir_loader {
     weir_profile *profiles;
     weir_effective *effective; /* NULL: nobody asks what it came to */
     weir_effective_value *top; /* of that */
-    weir_node point_defaults;  /* what a device's new point begins with */
+    weir_node point_defaults; /* what a device's new point begins with */
+    bool has_plans; /* points without an interval may be theirs: judged when these are known */
     bool failed;
 } weir_loader;
 
@@ -53,6 +54,10 @@ void weir_loader_warn(weir_loader *l, weir_node at, const char *format, ...) WEI
 /* `other` as said in a message at `at`: "line 7" of the same file, else "weir.yaml:7:5" and the
  * like; in scratch memory. */
 const char *weir_loader_place(weir_loader *l, weir_where at, weir_where other);
+
+/* What a provider knows a thing by: the row of a database, which stays when its name changes. ""
+ * for what stands in a file. */
+const char *weir_loader_key(weir_loader *l, weir_where where);
 
 /* The interned text, "" when memory is short. */
 const char *weir_loader_text(weir_loader *l, const char *text);

@@ -503,6 +503,8 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     ret->name = in->name;
     ret->unit = in->unit;
     ret->description = in->description;
+    ret->was = in->was;
+    ret->key = weir_loader_key(l, where);
     ret->file = weir_loader_text(l, where.file);
     ret->line = where.line;
     ret->counter = in->counter;

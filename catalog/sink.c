@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "catalog/plan.h"
 #include "model/sink.h"
 
 enum {
@@ -271,16 +272,14 @@ static void labels_check(weir_loader *l, weir_node mapping, const weir_option_ma
                              labels->items[i].value);
 }
 
-static uint64_t plans_read(weir_loader *l, weir_node mapping, const weir_option_strings *plans)
+static void plans_check(weir_loader *l, weir_node mapping, const weir_option_strings *plans,
+                        const weir_catalog *catalog)
 {
     list_check_filled(l, mapping, "plans");
     for (size_t i = 0; i < plans->n; i++)
-        if (strcmp(plans->items[i], "default") != 0)
-            weir_problems_add(l->problems, WEIR_EUNSUPPORTED,
-                              weir_node_where(item_at(mapping, "plans", i)),
-                              "there is no plan '%.100s': this version has only the plan default",
-                              plans->items[i]);
-    return plans->n ? WEIR_PLAN_DEFAULT : 0;
+        if (strcmp(plans->items[i], WEIR_PLAN_DEFAULT_NAME) != 0 &&
+            !weir_catalog_find_plan(catalog, plans->items[i]))
+            weir_plans_unknown(l, item_at(mapping, "plans", i), catalog, plans->items[i]);
 }
 
 static uint64_t rate_read(weir_loader *l, weir_node node)
@@ -325,7 +324,7 @@ static bool sink_require(weir_loader *l, weir_node mapping, const struct sink_re
 }
 
 static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list *devices,
-                       weir_map *names, weir_sink_config *ret)
+                       const weir_catalog *catalog, weir_map *names, weir_sink_config *ret)
 {
     const size_t n_before = l->problems->n;
     struct sink_read s = {.type = sink_find_type(l, mapping)};
@@ -340,6 +339,7 @@ static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list
     }
     tags_check(l, mapping, &in->tags, devices);
     labels_check(l, mapping, &in->labels, devices);
+    plans_check(l, mapping, &in->plans, catalog);
     *ret = (weir_sink_config){
         .name = in->name,
         .where = weir_node_where(mapping),
@@ -349,7 +349,7 @@ static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list
         .tags = in->tags.items,
         .n_labels = in->labels.n,
         .labels = labels_keep(l, &in->labels),
-        .plans = plans_read(l, mapping, &in->plans),
+        .n_plans = in->plans.n,
         .quality = (weir_sink_quality)in->quality,
         .batch = (uint32_t)in->batch,
         .backlog_rate = rate_read(l, in->backlog_rate),
@@ -357,6 +357,9 @@ static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list
     ret->where.file = weir_loader_text(l, ret->where.file);
     if (in->tags.n)
         ret->tags = weir_loader_keep(l, in->tags.items, in->tags.n * sizeof *in->tags.items);
+    if (in->plans.n)
+        ret->plan_names =
+            weir_loader_keep(l, in->plans.items, in->plans.n * sizeof *in->plans.items);
     if (!complete || l->problems->n != n_before)
         return;
     ret->options = options_keep(l, s.type, s.options);
@@ -380,7 +383,7 @@ void weir_sinks_build(weir_loader *l, weir_node list, const weir_device_list *de
         l->failed = true;
     for (size_t i = 0; sinks && i < n; i++)
         if (weir_loader_expect(l, weir_node_item(list, i), WEIR_NODE_MAPPING, "entry of sinks"))
-            sink_build(l, weir_node_item(list, i), devices, &names, &sinks[i]);
+            sink_build(l, weir_node_item(list, i), devices, catalog, &names, &sinks[i]);
     weir_map_deinit(&names);
     catalog->sinks = sinks;
     catalog->n_sinks = sinks ? n : 0;

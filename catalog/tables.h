@@ -15,9 +15,28 @@
  */
 typedef struct weir_top_in {
     const char *data_dir;
-    weir_node store, log, clock, connections, devices, sinks, defaults;
+    weir_node store, log, clock, connections, devices, plans, sinks, defaults, catalog;
     weir_option_strings include;
 } weir_top_in;
+
+/* Where a database's rows are, and what they mean. */
+typedef enum weir_database_layout {
+    WEIR_DATABASE_WEIR,
+    WEIR_DATABASE_REQUESTED,
+    WEIR_DATABASE_METERS,
+    WEIR_DATABASE_QUERIES,
+} weir_database_layout;
+
+/* An entry of `catalog`. */
+typedef struct weir_database_in {
+    const char *name, *url, *username, *password, *password_file, *notify;
+    const char *interval, *cron;
+    const char *connections, *devices, *points, *plans; /* queries */
+    int layout;                                         /* weir_database_layout */
+    int scheme;
+    int64_t timeout;
+    bool enabled;
+} weir_database_in;
 
 typedef struct weir_defaults_in {
     weir_node connections, devices, points, sinks;
@@ -61,7 +80,7 @@ typedef struct weir_connection_in {
 
 /* A device, and what a profile says for all its devices. */
 typedef struct weir_device_in {
-    const char *name, *connection, *profile, *description;
+    const char *name, *connection, *profile, *description, *was;
     const char *source, *inherits; /* of a profile */
     weir_option_ranges unit_id;
     weir_option_strings only;
@@ -89,7 +108,7 @@ typedef struct weir_simulate_in {
 enum { WEIR_LAYERS_MAX = 9 };
 
 typedef struct weir_point_in {
-    const char *name, *unit, *description;
+    const char *name, *unit, *description, *was;
     weir_node registers, address, type, order, scale, offset, na, enumeration, interval, simulate;
     weir_node deadband, max_unchanged_interval;
     int64_t function, length, bit, bit_width, count, group;
@@ -104,6 +123,21 @@ typedef struct weir_point_in {
     weir_node layers[WEIR_LAYERS_MAX];
 } weir_point_in;
 
+typedef struct weir_plan_in {
+    const char *name, *description, *zone;
+    weir_option_strings tags;
+    weir_node interval, default_interval, cron, start, end;
+    int64_t id, minimum_interval, lifetime;
+    int policy; /* weir_plan_policy */
+    int merge;  /* weir_plan_merge */
+    bool enabled;
+} weir_plan_in;
+
+/* cron as three variables. */
+typedef struct weir_cron_in {
+    const char *hour, *minute, *second;
+} weir_cron_in;
+
 /* What every sink has; the rest is its type's. */
 typedef struct weir_sink_in {
     const char *name, *type;
@@ -117,6 +151,7 @@ typedef struct weir_sink_in {
 
 extern const weir_option weir_top_table[];
 extern const weir_option weir_defaults_table[];
+extern const weir_option weir_database_table[];
 extern const weir_option weir_store_table[];
 extern const weir_option weir_retention_table[];
 extern const weir_option weir_log_table[];
@@ -126,4 +161,6 @@ extern const weir_option weir_device_table[];
 extern const weir_option weir_profile_table[];
 extern const weir_option weir_point_table[];
 extern const weir_option weir_simulate_table[];
+extern const weir_option weir_plan_table[];
+extern const weir_option weir_cron_table[];
 extern const weir_option weir_sink_table[];

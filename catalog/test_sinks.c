@@ -129,7 +129,8 @@ static void every_key_of_a_sink_arrives(void **state)
     assert_int_equal(office->n_labels, 1);
     assert_string_equal(office->labels[0].key, "building");
     assert_string_equal(office->labels[0].value, "A*");
-    assert_int_equal(office->plans, WEIR_PLAN_DEFAULT);
+    assert_int_equal(office->n_plans, 1);
+    assert_string_equal(office->plan_names[0], "default");
     assert_int_equal(office->quality, WEIR_SINK_QUALITY_USABLE);
     assert_int_equal(office->batch, 500);
     assert_int_equal(office->backlog_rate, 20000);

@@ -17,7 +17,9 @@
 #include "catalog/join.h"
 #include "catalog/limits.h"
 #include "catalog/loader.h"
+#include "catalog/plan.h"
 #include "catalog/profile.h"
+#include "catalog/provider.h"
 #include "catalog/sink.h"
 
 /* ---- the catalog from what was built ---- */
@@ -89,11 +91,13 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     c->clock_rule = (weir_clock_rule)clock.trust;
     c->log_level = (weir_log_level)log.level;
     c->log_format = (weir_log_format)log.format;
+    l->has_plans = weir_node_count(top.plans) > 0;
     weir_connections_build(l, top.connections, &c->connections, &c->n_connections);
     if (top.devices.id && weir_loader_expect(l, top.devices, WEIR_NODE_LIST, "devices"))
         for (size_t i = 0; i < weir_node_count(top.devices); i++)
             weir_device_build(l, weir_node_item(top.devices, i), c->connections, c->n_connections,
                               devices);
+    weir_plans_build(l, top.plans, devices, c);
     weir_sinks_build(l, top.sinks, devices, c);
 }
 
@@ -142,6 +146,8 @@ static weir_err loader_init(weir_loader *l, const char *file, const weir_yaml_op
                        .whole = weir_arena_new()};
     l->scratch = l->whole;
     l->files = options && options->files ? options->files : &weir_yaml_disk;
+    if (options && options->providers)
+        l->files = weir_providers_watch(options->providers, l->files);
     l->effective = options ? options->effective : NULL;
     l->top = weir_effective_root(l->effective);
     l->texts.arena = l->arena;
@@ -166,7 +172,9 @@ static weir_err loader_finish(weir_loader *l, weir_catalog *c, weir_device_list 
     weir_profiles_free(l);
     weir_intern_deinit(&l->texts);
     weir_arena_free(l->whole);
-    if (err)
+    if (err && c)
+        weir_catalog_free(c);
+    else if (err)
         weir_arena_free(l->arena);
     else
         *ret = c;
@@ -228,14 +236,27 @@ static void document_apply_defaults(weir_loader *l, weir_document *document)
     l->point_defaults = in.points;
 }
 
+static void document_join(weir_loader *l, weir_document *document, const weir_roots *roots)
+{
+    if (roots->n > 1 &&
+        !weir_document_join(document, roots->items, roots->n, weir_top_table, l->problems))
+        l->failed = true;
+}
+
+/* The file, what it includes, and then the databases that these name. */
 static void document_complete(weir_loader *l, weir_document *document)
 {
     weir_roots roots = {0};
     if (weir_node_is(weir_document_root(document), WEIR_NODE_MAPPING)) {
         weir_include_follow(document, l->files, &roots, l->problems);
-        if (roots.n > 1 &&
-            !weir_document_join(document, roots.items, roots.n, weir_top_table, l->problems))
-            l->failed = true;
+        document_join(l, document, &roots);
+        weir_roots_deinit(&roots);
+        if (l->options && l->options->databases) {
+            if (!weir_roots_add(&roots, weir_document_root(document)))
+                l->failed = true;
+            weir_providers_collect(l, document, &roots);
+            document_join(l, document, &roots);
+        }
         document_apply_defaults(l, document);
     }
     weir_roots_deinit(&roots);
@@ -287,15 +308,21 @@ static weir_err load_text(const char *text, size_t n, const char *file,
 static weir_err load_file(const char *path, const weir_yaml_options *options, bool simulation,
                           weir_catalog **ret, weir_problems *problems)
 {
-    const weir_yaml_files *files = options && options->files ? options->files : &weir_yaml_disk;
+    weir_providers *providers = options ? options->providers : NULL;
+    const weir_yaml_files *disk = options && options->files ? options->files : &weir_yaml_disk;
+    const weir_yaml_files *files = weir_providers_watch(providers, disk);
     weir_error error = WEIR_ERROR_INIT;
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_providers_begin(providers);
     weir_err err = files->read(files->data, path, &text, &error);
     if (err) {
         weir_problems_add(problems, err, (weir_where){path, 0, 0}, "%s", error.text);
         return err == WEIR_ENOMEM ? WEIR_ENOMEM : WEIR_ECONFIG;
     }
-    return load_text(weir_text_get(&text), text.length, path, options, simulation, ret, problems);
+    err = load_text(weir_text_get(&text), text.length, path, options, simulation, ret, problems);
+    if (err == WEIR_OK)
+        weir_providers_end(providers);
+    return err;
 }
 
 weir_err weir_yaml_load(const char *path, const weir_yaml_options *options, weir_catalog **ret,

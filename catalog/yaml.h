@@ -32,12 +32,22 @@ typedef struct weir_yaml_options {
     /* Finds a type of sinks: WEIR_ENOTFOUND or WEIR_EUNSUPPORTED with a text for people. NULL:
      * `sinks` is left alone, whatever it says. */
     weir_err (*sink_type)(const char *name, const struct weir_sink_type **ret, weir_error *error);
+    /* Finds a time zone, "local" too; *ret_owned is freed with the catalog, NULL: *ret needs it not.
+     * WEIR_ENOTFOUND with a text for people. NULL: there is UTC only, and local means that. */
+    weir_err (*zone)(const char *name, const weir_zone **ret, weir_zone **ret_owned,
+                     weir_error *error);
     /* Gets what is no mistake but most likely not meant, code WEIR_OK; sorted. NULL: nobody asks.
      */
     weir_problems *warnings;
     /* Gets what the configuration came to; worth something only when there is no problem. NULL:
      * nobody asks. */
     struct weir_effective *effective;
+    /* Whether the databases of `catalog` and config.db are read too; else `catalog` is left alone,
+     * whatever it says. */
+    bool databases;
+    struct weir_providers *providers; /* keeps them open; NULL: for this load only */
+    const char *data_dir;             /* in place of the file's: where config.db is; NULL: that */
+    struct sqlite3 *config_db; /* read in place of the file; NULL: the file, if it is there */
 } weir_yaml_options;
 
 /* Fills profile_dirs for a program: $WEIR_PROFILE_PATH (colons between), then what lies beside

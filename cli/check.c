@@ -353,6 +353,30 @@ static void show_sink(struct check *c, const weir_sink_config *config)
                  plural(c->catalog->n_tags));
 }
 
+/* --- plans --- */
+
+/* "every 5s", "by cron 0 5 * * * (Europe/Berlin)". */
+static void text_add_rhythm(weir_text *t, const weir_plan *plan)
+{
+    if (plan->has_cron) {
+        weir_text_format(t, "by cron %s (%s)", plan->cron_text, plan->zone_name);
+    } else if (plan->interval_us) {
+        weir_text_add(t, "every ");
+        weir_text_add_duration(t, plan->interval_us);
+    } else {
+        weir_text_add(t, "each at its own interval");
+    }
+}
+
+static void show_plan(const struct check *c, const weir_plan *plan)
+{
+    WEIR_TEXT_AUTO rhythm = WEIR_TEXT_INIT;
+    text_add_rhythm(&rhythm, plan);
+    (void)printf("%s  plan%s: %zu of %zu tag%s, %s\n", plan->name,
+                 plan->enabled ? "" : "  (waits for weir plan start)", plan->n_tags,
+                 c->catalog->n_tags, plural(c->catalog->n_tags), weir_text_get(&rhythm));
+}
+
 /* --- all --- */
 
 static bool open_output(struct check *c)
@@ -381,6 +405,8 @@ static weir_err check_all(struct check *c, weir_error *error)
     for (uint32_t i = 0; i < c->catalog->n_connections && !err; i++)
         err = c->options->requests ? each_grouping(c, i, show_requests, NULL, error)
                                    : show_loads(c, i, error);
+    for (size_t i = 0; i < c->catalog->n_plans && !err && !c->output; i++)
+        show_plan(c, &c->catalog->plans[i]);
     for (size_t i = 0; i < c->catalog->n_sinks && !err; i++)
         show_sink(c, &c->catalog->sinks[i]);
     weir_output_end(c->output);

@@ -14,6 +14,7 @@
 #include "cli/complete.h"
 #include "cli/help.h"
 #include "cli/manual.h"
+#include "cli/thing.h"
 #include "cli/topic.h"
 
 /* Commands of the interface that this version lacks: they are recognised, not misspelt. */
@@ -300,6 +301,7 @@ static bool stdout_has_reader_gone(void)
 /* Data that never arrived is a failure, except when the reader closed the pipe: `... | head`. */
 int weir_cli_main(int argc, char **argv)
 {
+    weir_thing_commands_init();
     int code = dispatch(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && !stdout_has_reader_gone()) {
         (void)fprintf(stderr, "weir: %s\n", stdout_fault());

@@ -17,6 +17,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_simulate,
     &weir_command_sink,
     &weir_command_store,
+    &weir_command_connection,
     &weir_command_device,
     &weir_command_tag,
     &weir_command_historian,

@@ -9,6 +9,7 @@ extern const weir_command weir_command_check;
 extern const weir_command weir_command_completion;
 extern const weir_command weir_command_config;
 extern const weir_command weir_command_demo;
+extern const weir_command weir_command_connection;
 extern const weir_command weir_command_device;
 extern const weir_command weir_command_historian;
 extern const weir_command weir_command_export;

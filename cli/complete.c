@@ -66,7 +66,8 @@ static const char *short_text(struct complete *c, const char *text)
 
 /* ---- names of the configuration ---- */
 
-/* The catalog without its sinks, whose secrets are not here perhaps; NULL: there is none. */
+/* The catalog without its sinks, whose secrets are not here perhaps, and without databases, which
+ * may be slow; NULL: there is none. */
 static weir_catalog *catalog_load(const struct complete *c)
 {
     const char *path = weir_assemble_config_path(c->config);
@@ -76,6 +77,7 @@ static weir_catalog *catalog_load(const struct complete *c)
     if (!path || weir_assemble_yaml(c->arena, &yaml))
         return NULL;
     yaml.sink_type = NULL;
+    yaml.databases = false;
     if (weir_yaml_load(path, &yaml, &catalog, &problems))
         catalog = NULL;
     weir_problems_deinit(&problems);
@@ -108,7 +110,21 @@ static void offer_tags(struct complete *c)
     }
 }
 
+static void offer_plans(struct complete *c)
+{
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = catalog_load(c);
+    for (size_t i = 0; catalog && i < catalog->n_plans; i++)
+        offer(c, catalog->plans[i].name, catalog->plans[i].description);
+}
+
 static void offer_connections(struct complete *c)
+{
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = catalog_load(c);
+    for (size_t i = 0; catalog && i < catalog->n_connections; i++)
+        offer(c, catalog->connections[i].name, catalog->connections[i].uri_text);
+}
+
+static void offer_uris(struct complete *c)
 {
     WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = catalog_load(c);
     for (size_t i = 0; catalog && i < catalog->n_connections; i++)
@@ -163,6 +179,7 @@ static void offer_part(struct complete *c)
         return;
     yaml.effective = e;
     yaml.sink_type = NULL;
+    yaml.databases = false;
     if (weir_yaml_load(path, &yaml, &catalog, &problems) == WEIR_OK)
         weir_catalog_free(catalog);
     weir_problems_deinit(&problems);
@@ -203,6 +220,8 @@ static void offer_names(struct complete *c)
 {
     if (!strcmp(c->command->name, "sink"))
         offer_sinks(c);
+    else if (!strcmp(c->command->name, "plan"))
+        offer_plans(c);
 }
 
 static void offer_device_names(struct complete *c)
@@ -223,10 +242,11 @@ static const struct {
     {"PART", offer_part},
     {"PATH", offer_files},
     {"PATTERN", offer_tags},
+    {"PLAN", offer_plans},
     {"PROFILE", offer_profiles},
     {"SINK", offer_sinks},
     {"TAG", offer_tags},
-    {"URI", offer_connections},
+    {"URI", offer_uris},
 };
 
 /* "list|test", "[FILE|PROFILE]", "NAME...": words in small letters are meant themselves. */
@@ -301,6 +321,10 @@ static void offer_value(struct complete *c, const weir_option *option)
         offer(c, *word, NULL);
     if (option->type == WEIR_OPTION_BOOL)
         offer_token(c, "true|false", strlen("true|false"));
+    else if (!strcmp(option->name, "connection"))
+        offer_connections(c);
+    else if (!strcmp(option->name, "profile"))
+        offer_profiles(c);
     else if (option->type != WEIR_OPTION_ENUM)
         offer_token(c, weir_option_metavar(option), strlen(weir_option_metavar(option)));
 }

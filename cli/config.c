@@ -64,6 +64,7 @@ static weir_err effective_load(const weir_invocation *in, weir_effective *e, wei
                          "Name one with -c FILE, or make one with `weir init`");
     weir_err err = weir_assemble_yaml(in->arena, &yaml);
     yaml.effective = e;
+    yaml.data_dir = options->data_dir;
     if (!err)
         err = weir_yaml_load(path, &yaml, &catalog, &problems);
     if (err)
@@ -198,7 +199,8 @@ const weir_command weir_command_config = {
         "devices/main-meter/points/power. Secrets are shown as ***, unless they are written as "
         "\"${NAME}\".\n\n"
         "With --origin each value is followed by the place it is from: FILE:LINE, profile "
-        "FILE:LINE, command line, or default.\n\n"
+        "FILE:LINE, a database's table and row, command line, or default. What databases and "
+        "config.db give is shown as if it stood in the file.\n\n"
         "schema [config|profile]: a JSON schema (draft 7) of weir.yaml, or of a profile, for "
         "editors. It is installed as share/weir/weir.schema.json and weir-profile.schema.json. "
         "With yaml-language-server (VS Code, Neovim, Emacs ...) the first line of the file names "

@@ -12,7 +12,8 @@ const char *weir_data_dir(weir_arena *arena, const char *config, const char *dat
                           weir_error *error)
 {
     /* A secret that only the daemon's environment has is not needed to find the data. */
-    const weir_assemble_options options = {.config = config, .without_sinks = true};
+    const weir_assemble_options options = {
+        .config = config, .without_sinks = true, .without_databases = true};
     WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = NULL;
     if (data_dir)
         return data_dir;

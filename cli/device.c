@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* weir device: telling that a meter was replaced. */
+/* weir device: what devices there are, changing them, and telling that a meter was replaced. */
 
 #include <string.h>
 
@@ -11,15 +11,18 @@
 #include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/moment.h"
+#include "cli/thing.h"
 #include "runtime/clock.h"
 #include "store/query/query.h"
 
 struct device_options {
     struct weir_edit_options place;
     const char *at, *final, *first;
+    int format;
+    struct weir_thing_values values;
 };
 
-static const weir_option device_option_table[] = {
+static weir_option device_option_table[WEIR_THING_OPTIONS + 8] = {
     {.name = "final",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct device_options, final),
@@ -37,7 +40,15 @@ static const weir_option device_option_table[] = {
      .metavar = "TIME",
      .text = "When it was replaced. Without it: now. " WEIR_MOMENT_HELP},
     WEIR_EDIT_OPTIONS(struct device_options),
-    {0}};
+    WEIR_FORMAT_OPTION(struct device_options)};
+
+enum { DEVICE_OWN = 6 };
+
+void weir_command_device_init(void)
+{
+    weir_thing_fill_options(WEIR_THING_DEVICE, device_option_table, DEVICE_OWN,
+                            offsetof(struct device_options, values));
+}
 
 static weir_err reading_parse(const char *option, const char *text, double *ret, weir_error *error)
 {
@@ -119,8 +130,16 @@ static int device_run(const weir_invocation *in)
     const struct device_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     uint64_t n = 0;
+    if (weir_thing_verb(in))
+        return weir_thing_run(in, &(weir_thing_command){.thing = WEIR_THING_DEVICE,
+                                                        .place = &options->place,
+                                                        .values = &options->values,
+                                                        .format = options->format});
     if (strcmp(in->args[0], "replace") != 0)
-        return weir_command_usage(in, "'%s' is not replace", in->args[0]);
+        return weir_command_usage(in, "'%s' is none of add, set, remove, list, show, replace",
+                                  in->args[0]);
+    if (in->n_args != 2)
+        return weir_command_usage(in, "replace needs the device or the tag");
     weir_edit edit = {.kind = WEIR_EDIT_REPLACE, .subject = in->args[1]};
     if (edit_parse(options, &edit, &error))
         return weir_command_usage(in, "%s", error.text);
@@ -134,6 +153,10 @@ static int device_run(const weir_invocation *in)
 }
 
 static const weir_example device_examples[] = {
+    {"weir device list", "all devices and where each is defined"},
+    {"weir device add m07 --connection hall --unit-id 7 --profile eastron-sdm630 --interval 5s",
+     "a meter more; a running weir reads it within a second"},
+    {"weir device set m07 --name feeder-a", "another name for the same meter and its history"},
     {"weir device replace m07 --final 48211.3 --first 0.0 --at 2026-01-31T12:00:00Z",
      "consumption goes on across the new meter's zero"},
     {"weir device replace m07/energy_import --final 48211.3", "one counter of several, just now"},
@@ -141,18 +164,18 @@ static const weir_example device_examples[] = {
 
 const weir_command weir_command_device = {
     .name = "device",
-    .summary = "tell that a meter was replaced",
-    .arguments = "replace DEVICE|TAG",
-    .args_min = 2,
+    .summary = "list, add and change devices; tell that a meter was replaced",
+    .arguments = "add|set|remove|list|show|replace [DEVICE|TAG]",
+    .args_min = 1,
     .args_max = 2,
     .options = device_option_table,
     .options_size = sizeof(struct device_options),
     .examples = device_examples,
-    .text =
-        "replace: the meter behind a counter is another one from this moment on. Names, numbers "
-        "and history stay; delta in buckets() counts up to the old meter's last reading and on "
-        "from the new one's first. Samples themselves are not changed. Saying it again for the "
-        "same moment corrects it. A device with several counters needs the tag's name, once for "
-        "each. A running weir does it; without one this command does.",
+    .text = WEIR_THING_TEXT
+    "\n\nreplace: the meter behind a counter is another one from this moment on. Names, numbers "
+    "and history stay; delta in buckets() counts up to the old meter's last reading and on "
+    "from the new one's first. Samples themselves are not changed. Saying it again for the "
+    "same moment corrects it. A device with several counters needs the tag's name, once for "
+    "each. A running weir does it; without one this command does.",
     .run = device_run,
 };

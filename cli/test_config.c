@@ -152,6 +152,7 @@ static void same_device(const weir_device *a, const weir_device *b)
 static void same_sink(const weir_sink_config *a, const weir_sink_config *b)
 {
     assert_string_equal(a->name, b->name);
+    assert_int_equal(a->plans, b->plans);
     assert_ptr_equal(a->type, b->type);
     assert_int_equal(a->enabled, b->enabled);
     assert_int_equal(a->quality, b->quality);
@@ -175,8 +176,31 @@ static void same_sink(const weir_sink_config *a, const weir_sink_config *b)
     }
 }
 
+static void same_plan(const weir_plan *a, const weir_plan *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_string_equal(a->description, b->description);
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->enabled, b->enabled);
+    assert_int_equal(a->merge, b->merge);
+    assert_int_equal(a->policy, b->policy);
+    assert_int_equal(a->interval_us, b->interval_us);
+    assert_int_equal(a->default_interval_us, b->default_interval_us);
+    assert_int_equal(a->minimum_interval_us, b->minimum_interval_us);
+    assert_int_equal(a->lifetime_us, b->lifetime_us);
+    assert_int_equal(a->start.us, b->start.us);
+    assert_int_equal(a->end.us, b->end.us);
+    assert_int_equal(a->has_cron, b->has_cron);
+    if (a->has_cron)
+        assert_string_equal(a->cron_text, b->cron_text);
+    assert_int_equal(a->n_tags, b->n_tags);
+}
+
 static void same_catalog(const weir_catalog *a, const weir_catalog *b)
 {
+    assert_int_equal(a->n_plans, b->n_plans);
+    for (size_t i = 0; i < a->n_plans; i++)
+        same_plan(&a->plans[i], &b->plans[i]);
     assert_int_equal(a->n_connections, b->n_connections);
     for (size_t i = 0; i < a->n_connections; i++)
         same_connection(&a->connections[i], &b->connections[i]);
@@ -298,9 +322,15 @@ static const char rich[] =
     "    interval: 1s\n"
     "    points: [{name: power, interval: 5s, deadband: 1}, {name: own, register: coil, address: "
     "1}]\n"
+    "plans:\n"
+    "  - {name: night, tags: [\"a/*\", \"!a/s\"], cron: \"0 */5 22-23 * * *\", zone: UTC, "
+    "lifetime: 24h}\n"
+    "  - {name: three, id: 7, tags: b/power, cron: {hour: 8-17, minute: '*/2'}, zone: UTC}\n"
+    "  - {name: fast, tags: \"b/*\", interval: 500ms, merge: gcd, zone: UTC, start: "
+    "2026-11-21T08:00:00}\n"
     "sinks:\n"
     "  - {name: file, type: csv, path: \"{date}.csv\", tags: \"a/*\", labels: {yes: n*}, quality: "
-    "good}\n"
+    "good, plans: night}\n"
     "  - {name: more, type: csv, path: a b, backlog_rate: 100/s, delimiter: ;}\n";
 
 static void what_is_easily_lost_reads_back(void **state)

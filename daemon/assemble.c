@@ -16,6 +16,7 @@
 #include "sinks/module.h"
 #include "sources/modbus/modbus.h"
 #include "sources/simulated/simulated.h"
+#include "store/file/zonefile.h"
 
 const weir_source_type *const weir_assemble_sources[] = {
     &weir_source_modbus,
@@ -36,19 +37,24 @@ const char *weir_assemble_config_path(const char *config)
 
 weir_err weir_assemble_yaml(weir_arena *arena, weir_yaml_options *ret)
 {
-    *ret = (weir_yaml_options){.sink_type = weir_sink_type_find};
+    *ret = (weir_yaml_options){
+        .sink_type = weir_sink_type_find, .databases = true, .zone = weir_zone_open};
     return weir_yaml_default_dirs(arena, ret);
 }
 
-static weir_err load(const char *path, bool without_sinks, weir_catalog **ret, weir_error *error)
+static weir_err load(const char *path, const weir_assemble_options *options, weir_catalog **ret,
+                     weir_error *error)
 {
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_yaml_options yaml = {0};
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
     if (!arena || weir_assemble_yaml(arena, &yaml))
         return weir_fail(error, WEIR_ENOMEM, "the configuration");
-    if (without_sinks)
+    if (options->without_sinks)
         yaml.sink_type = NULL;
+    yaml.databases = !options->without_databases;
+    yaml.providers = options->providers;
+    yaml.data_dir = options->data_dir;
     weir_err err = weir_yaml_load(path, &yaml, ret, &problems);
     if (err)
         err = weir_problems_fail(&problems, err, path, error);
@@ -65,7 +71,7 @@ weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog *
         return weir_fail(error, WEIR_ENOTFOUND,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
                          "Name one with -c FILE, or see 'weir demo'");
-    weir_err err = load(path, options->without_sinks, &catalog, error);
+    weir_err err = load(path, options, &catalog, error);
     if (err)
         return err;
     if (options->data_dir) {

@@ -14,6 +14,8 @@ typedef struct weir_assemble_options {
     const char *data_dir; /* NULL: the file's, else ./weir-data */
     bool verbose;
     bool without_sinks; /* what is no business of theirs: they are not even looked at */
+    bool without_databases; /* likewise: for who only looks for the data directory */
+    struct weir_providers *providers; /* keeps databases open, to ask them for news; may be NULL */
 } weir_assemble_options;
 
 /*

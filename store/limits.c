@@ -44,6 +44,13 @@ static const weir_store_config *config_of(const weir_store *store)
     return store->options.config;
 }
 
+void weir_store_set_config(weir_store *store, const weir_store_config *config)
+{
+    store->options.config = config;
+    store->options.detached_after_us = config->detached_after_us;
+    store->options.wal_max = config->wal_max ? config->wal_max : store->options.wal_max;
+}
+
 static weir_when_full when_full(const weir_store *store)
 {
     return config_of(store) ? config_of(store)->when_full : WEIR_FULL_DROP_OLDEST;

@@ -11,6 +11,8 @@
 #include "model/sample.h"
 #include "store/file/cursor.h"
 
+struct weir_diff; /* model/diff.h */
+
 typedef struct weir_store weir_store;
 
 typedef struct weir_store_options {
@@ -104,12 +106,28 @@ void weir_store_note(const weir_store *store);
 /* Bytes of data.db-wal that are in use. */
 uint64_t weir_store_wal_bytes(const weir_store *store);
 
-/* Gives every tag of the catalog its uid (known names keep theirs), records new versions of name,
- * unit, type, scale, description, labels, address and counter, and the devices; commits. The
- * catalog is borrowed until the next one is registered, for a recovery that has to make the tags
- * anew. */
+/* Gives every tag of the catalog its uid (known names keep theirs, renamed tags too), records new
+ * versions of name, unit, type, scale, description, labels, address and counter, and the devices;
+ * commits. Tags that the catalog has no longer keep their history and are not active. The catalog
+ * is borrowed until the next one is registered, for a recovery that has to make the tags anew. */
 weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall now,
                              weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * The same in two steps, so that between them whoever else needs the uids can make ready and still
+ * say no: begin gives the uids, in a transaction that stays open; end commits it; cancel takes all
+ * back but the uids in the catalog, which is then not to be used. No other call in between. After
+ * a failure nothing has changed. diff: from the registered catalog to this one, whose unchanged
+ * devices are then not looked at; NULL: none. Borrowed until the end.
+ */
+weir_err weir_store_register_begin(weir_store *store, weir_catalog *catalog,
+                                   const struct weir_diff *diff, weir_wall now,
+                                   weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_store_register_end(weir_store *store, weir_error *error) WEIR_MUST_CHECK;
+void weir_store_register_cancel(weir_store *store);
+
+/* Other limits from now on; borrowed as weir_store_options.config. */
+void weir_store_set_config(weir_store *store, const weir_store_config *config);
 
 /* Adds to the next commit, in memory; copies. WEIR_ENOMEM. */
 weir_err weir_store_append(weir_store *store, const weir_batch *batch,

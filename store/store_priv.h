@@ -67,6 +67,7 @@ struct weir_store {
     uint64_t attempt_seq; /* what the position would be if the last commit, which failed at its very
                              end, is on the disk; 0: none */
     weir_catalog *catalog; /* as last registered; borrowed */
+    struct weir_registration *registering; /* between begin and end; NULL: none */
     bool mended, created;  /* by the last opening: repaired, made new */
     bool gone;             /* the file has no name any more: nothing is acknowledged */
     char notice[400];      /* what the opening had to tell */

@@ -98,6 +98,18 @@ void weir_currents_update(weir_currents *c, const weir_batch *batch)
     }
 }
 
+void weir_currents_take_over(weir_currents *c, const weir_currents *older)
+{
+    for (size_t uid = 1; uid < c->n_uids && uid < older->n_uids; uid++) {
+        const uint32_t to = c->index_of[uid], from = older->index_of[uid];
+        if (to == WEIR_TAG_UNKNOWN || from == WEIR_TAG_UNKNOWN || !older->slots[from].sample.tag)
+            continue;
+        c->slots[to] = older->slots[from];
+        if (kind_is_text(c->slots[to].sample.value.kind))
+            value_keep_text(&c->slots[to].sample.value, c->texts[to]);
+    }
+}
+
 void weir_currents_shift(weir_currents *c, weir_wall from, weir_wall to, int64_t by_us)
 {
     for (size_t i = 0; i < c->n_slots; i++) {
@@ -116,4 +128,11 @@ const weir_current *weir_currents_get(const weir_currents *c, uint32_t tag)
     if (kind_is_text(slot->sample.value.kind))
         memcpy(c->shown->text, c->texts[tag], sizeof c->shown->text);
     return c->shown;
+}
+
+const weir_tag *weir_currents_tag(const weir_currents *c, const weir_catalog *catalog,
+                                  weir_tag_uid uid)
+{
+    const uint32_t index = uid < c->n_uids ? c->index_of[uid] : WEIR_TAG_UNKNOWN;
+    return index == WEIR_TAG_UNKNOWN ? NULL : &catalog->tags[index];
 }

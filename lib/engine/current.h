@@ -29,6 +29,13 @@ weir_err weir_currents_init(weir_currents *currents, const weir_catalog *catalog
                             weir_error *error) WEIR_MUST_CHECK;
 void weir_currents_deinit(weir_currents *currents);
 
+/* Takes over the values of the tags that older has too; a copy. */
+void weir_currents_take_over(weir_currents *currents, const weir_currents *older);
+
+/* NULL: there is no tag with this uid. */
+const weir_tag *weir_currents_tag(const weir_currents *currents, const weir_catalog *catalog,
+                                  weir_tag_uid uid);
+
 /* Samples of unknown tags are passed over. */
 void weir_currents_update(weir_currents *currents, const weir_batch *batch);
 

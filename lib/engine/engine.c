@@ -30,33 +30,26 @@
 
 /* --- life --- */
 
-static weir_err engine_allocate(weir_engine *e, weir_error *error)
+weir_err weir_engine_allocate(weir_engine *e, weir_error *error)
 {
-    size_t n_readings = 0;
     e->n_samples = 1;
-    for (size_t i = 0; i < e->catalog->n_devices; i++) {
-        const weir_device *device = &e->catalog->devices[i];
-        n_readings += device->n_intervals;
-        if (device->n_tags > e->n_samples)
-            e->n_samples = device->n_tags;
-    }
+    for (size_t i = 0; i < e->catalog->n_devices; i++)
+        if (e->catalog->devices[i].n_tags > e->n_samples)
+            e->n_samples = e->catalog->devices[i].n_tags;
     e->devices = weir_alloc_zero(e->catalog->n_devices + 1, sizeof *e->devices);
-    e->readings = weir_alloc_zero(n_readings + 1, sizeof *e->readings);
     e->samples = weir_alloc_zero(e->n_samples, sizeof *e->samples);
-    if (!e->devices || !e->readings || !e->samples)
+    e->apart = weir_alloc_zero(e->n_samples, sizeof *e->apart);
+    e->plans = weir_alloc_zero(e->n_samples, sizeof *e->plans);
+    if (!e->devices || !e->samples || !e->apart || !e->plans)
         return weir_fail(error, WEIR_ENOMEM, "an engine of %zu devices", e->catalog->n_devices);
     return WEIR_OK;
 }
 
 static void engine_init_devices(weir_engine *e, weir_wall wall)
 {
-    weir_engine_reading *readings = e->readings;
-    for (size_t i = 0; i < e->catalog->n_devices; i++) {
-        const weir_device *device = &e->catalog->devices[i];
-        e->devices[i].readings = readings;
-        readings += device->n_intervals;
-        weir_health_init(&e->devices[i].health, weir_device_is_enabled(e->catalog, device), wall);
-    }
+    for (size_t i = 0; i < e->catalog->n_devices; i++)
+        weir_health_init(&e->devices[i].health,
+                         weir_device_is_enabled(e->catalog, &e->catalog->devices[i]), wall);
 }
 
 weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_wall wall,
@@ -83,7 +76,7 @@ weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_w
     if (!err)
         err = weir_currents_init(&e->currents, e->catalog, error);
     if (!err)
-        err = engine_allocate(e, error);
+        err = weir_engine_allocate(e, error);
     if (err) {
         weir_engine_free(e);
         return err;
@@ -93,16 +86,35 @@ weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_w
     return WEIR_OK;
 }
 
+void weir_engine_readings_free(weir_engine_reading *r)
+{
+    while (r) {
+        weir_engine_reading *next = r->next;
+        weir_chosen_unref(r->chosen);
+        weir_free(r);
+        r = next;
+    }
+}
+
+void weir_engine_deallocate(weir_engine *e)
+{
+    for (size_t i = 0; e->devices && i < e->catalog->n_devices; i++)
+        weir_engine_readings_free(e->devices[i].readings);
+    weir_schedule_deinit(&e->schedule);
+    weir_currents_deinit(&e->currents);
+    weir_free(e->devices);
+    weir_free(e->samples);
+    weir_free(e->apart);
+    weir_free(e->plans);
+}
+
 void weir_engine_free(weir_engine *e)
 {
     if (!e)
         return;
-    weir_schedule_deinit(&e->schedule);
-    weir_currents_deinit(&e->currents);
+    weir_engine_deallocate(e);
+    weir_engine_readings_free(e->spare);
     weir_trust_deinit(&e->trust);
-    weir_free(e->devices);
-    weir_free(e->readings);
-    weir_free(e->samples);
     weir_free(e);
 }
 
@@ -116,25 +128,69 @@ void weir_engine_tell(weir_engine *e, weir_event_kind kind, const char *subject,
     e->host.event(e->host.data, &event);
 }
 
-void weir_engine_pass(weir_engine *e, const weir_batch *batch)
+static void engine_hand_on(weir_engine *e, const weir_batch *batch)
 {
     weir_currents_update(&e->currents, batch);
     e->host.batch(e->host.data, batch);
 }
 
+/* A batch says which plans were due, so those of one reply that different plans want go apart. */
+static void engine_pass_apart(weir_engine *e, const weir_batch *batch, const weir_chosen *chosen)
+{
+    weir_batch part = *batch;
+    part.samples = e->apart;
+    for (uint32_t i = 0; i < batch->n_samples; i++) {
+        const weir_tag *tag = weir_currents_tag(&e->currents, e->catalog, batch->samples[i].tag);
+        e->plans[i] =
+            tag && chosen->point_plans[tag->point] ? chosen->point_plans[tag->point] : batch->plans;
+    }
+    for (uint32_t done = 0, i = 0; done < batch->n_samples; i++) {
+        part.plans = e->plans[i];
+        part.n_samples = 0;
+        for (uint32_t k = i; part.plans && k < batch->n_samples; k++)
+            if (e->plans[k] == part.plans) {
+                e->apart[part.n_samples++] = batch->samples[k];
+                e->plans[k] = 0;
+            }
+        done += part.n_samples;
+        if (part.n_samples)
+            engine_hand_on(e, &part);
+    }
+}
+
+void weir_engine_pass(weir_engine *e, const weir_batch *batch, const weir_chosen *chosen)
+{
+    if (!chosen || !chosen->point_plans) {
+        engine_hand_on(e, batch);
+        return;
+    }
+    weir_batch part = *batch;
+    for (uint32_t done = 0; done < batch->n_samples; done += part.n_samples) {
+        part.n_samples = batch->n_samples - done;
+        if (part.n_samples > e->n_samples)
+            part.n_samples = e->n_samples;
+        part.samples = batch->samples + done;
+        engine_pass_apart(e, &part, chosen);
+    }
+}
+
 /* --- reads --- */
 
-static void engine_read(weir_engine *e, weir_read read)
+static weir_engine_reading *engine_reading_new(weir_engine *e)
 {
-    weir_engine_device *d = &e->devices[read.device];
-    read.id = ++e->next_read_id;
-    read.epoch = e->epoch;
-    read.plans = WEIR_PLAN_DEFAULT;
-    read.due_mono = weir_anchor_mono(&e->anchor, read.due);
-    d->busy |= read.intervals;
-    d->readings[__builtin_ctz(read.intervals)] = (weir_engine_reading){read, weir_engine_trusts(e)};
-    weir_health_read_started(&d->health, read.id);
-    e->host.read(e->host.data, &read);
+    weir_engine_reading *r = e->spare;
+    if (!r)
+        return weir_alloc_zero(1, sizeof *r);
+    e->spare = r->next;
+    return r;
+}
+
+void weir_engine_reading_free(weir_engine *e, weir_engine_reading *r)
+{
+    weir_chosen_unref(r->chosen);
+    r->chosen = NULL;
+    r->next = e->spare;
+    e->spare = r;
 }
 
 static void engine_count_overruns(weir_engine *e, uint32_t device, uint32_t n)
@@ -143,36 +199,75 @@ static void engine_count_overruns(weir_engine *e, uint32_t device, uint32_t n)
     e->overruns += n;
 }
 
-/* Bad samples for a slot of a device that is left alone: cause and detail of its last failure. */
-static void engine_skip(weir_engine *e, uint32_t index, uint32_t intervals, weir_wall slot,
+/* Takes the reference `chosen`. */
+static void engine_begin_read(weir_engine *e, weir_read read, weir_chosen *chosen)
+{
+    weir_engine_device *d = &e->devices[read.device];
+    weir_engine_reading *r = engine_reading_new(e);
+    if (!r) { /* no memory: as if nobody had been there to read */
+        weir_chosen_unref(chosen);
+        engine_count_overruns(e, read.device, (uint32_t)__builtin_popcount(read.intervals));
+        return;
+    }
+    read.id = ++e->next_read_id;
+    read.epoch = e->epoch;
+    read.selection = chosen ? &chosen->selection : NULL;
+    read.plans = chosen ? chosen->plans : WEIR_PLAN_DEFAULT;
+    read.due_mono = weir_anchor_mono(&e->anchor, read.due);
+    d->busy |= read.intervals;
+    *r = (weir_engine_reading){d->readings, read, chosen, weir_engine_trusts(e)};
+    d->readings = r;
+    weir_health_read_started(&d->health, read.id);
+    e->host.read(e->host.data, &read);
+}
+
+/* Bad samples for a slot of a device that is left alone: cause and detail of its last failure.
+ * intervals and chosen: as of the read it would have been. */
+static void engine_skip(weir_engine *e, const weir_read *read, const weir_chosen *chosen,
                         weir_mono now)
 {
-    const weir_device *device = &e->catalog->devices[index];
-    weir_device_status *status = &e->devices[index].health.status;
+    const weir_device *device = &e->catalog->devices[read->device];
+    weir_device_status *status = &e->devices[read->device].health.status;
     uint32_t n = 0;
     for (uint32_t p = 0; p < device->n_points; p++) {
-        const uint8_t interval = device->point_interval[p];
-        if (interval >= device->n_intervals || !(intervals & 1u << interval))
+        if (!weir_read_wants(read, device, p))
             continue;
         const weir_tag *tag = &e->catalog->tags[device->first_tag + device->point_tag[p]];
         for (uint32_t k = 0; k < device->points[p].count; k++)
             e->samples[n++] =
-                (weir_sample){.tag = tag[k].uid, .quality = status->error, .ts = slot};
+                (weir_sample){.tag = tag[k].uid, .quality = status->error, .ts = read->due};
     }
     assert(n <= e->n_samples);
-    status->skipped += (uint32_t)__builtin_popcount(intervals);
+    status->skipped += (uint32_t)__builtin_popcount(read->intervals);
     weir_engine_pass(e,
                      &(weir_batch){.connection = device->connection,
-                                   .device = index,
+                                   .device = read->device,
                                    .catalog_revision = e->catalog->revision,
                                    .epoch = e->epoch,
                                    .flags = weir_engine_trusts(e) ? 0 : WEIR_BATCH_CLOCK_UNTRUSTED,
                                    .n_samples = n,
-                                   .plans = WEIR_PLAN_DEFAULT,
-                                   .due = slot,
+                                   .plans = chosen ? chosen->plans : WEIR_PLAN_DEFAULT,
+                                   .due = read->due,
                                    .received = weir_anchor_wall(&e->anchor, now),
                                    .anchor_us = e->anchor.us,
-                                   .samples = e->samples});
+                                   .samples = e->samples},
+                     chosen);
+}
+
+void weir_engine_read(weir_engine *e, weir_read read, weir_mono now)
+{
+    weir_chosen *chosen;
+    if (weir_schedule_choose(&e->schedule, read.device, read.intervals, &chosen) != WEIR_OK) {
+        engine_count_overruns(e, read.device, (uint32_t)__builtin_popcount(read.intervals));
+        return;
+    }
+    if (weir_health_may_read(&e->devices[read.device].health, now)) {
+        engine_begin_read(e, read, chosen);
+        return;
+    }
+    read.selection = chosen ? &chosen->selection : NULL;
+    engine_skip(e, &read, chosen, now);
+    weir_chosen_unref(chosen);
 }
 
 static void engine_slot(weir_engine *e, const weir_due *due, weir_mono now)
@@ -183,37 +278,40 @@ static void engine_slot(weir_engine *e, const weir_due *due, weir_mono now)
     engine_count_overruns(e, due->device, due->missed + (uint32_t)__builtin_popcount(overrun));
     if (free == 0)
         return;
-    if (!weir_health_may_read(&d->health, now)) {
-        engine_skip(e, due->device, free, due->slot, now);
-        return;
-    }
-    const weir_device *device = &e->catalog->devices[due->device];
-    engine_read(e, (weir_read){.device = due->device,
-                               .intervals = free,
-                               .due = due->slot,
-                               .next_due_us = device->intervals[__builtin_ctz(free)]});
+    const weir_wall next = weir_schedule_earliest(&e->schedule, due->device, free);
+    weir_engine_read(e,
+                     (weir_read){.device = due->device,
+                                 .intervals = free,
+                                 .due = due->slot,
+                                 .next_due_us = next.us - due->slot.us},
+                     now);
 }
 
-/* Their slots may be far away. */
-static void engine_first_reads(weir_engine *e, weir_wall wall)
+void weir_engine_first_read(weir_engine *e, uint32_t device, weir_mono now, weir_wall wall)
 {
-    for (uint32_t i = 0; i < e->catalog->n_devices; i++) {
-        const weir_device *device = &e->catalog->devices[i];
-        if (!weir_device_is_enabled(e->catalog, device))
-            continue;
-        weir_read read = {
-            .device = i, .flags = WEIR_BATCH_FIRST_READ, .due = wall, .next_due_us = INT64_MAX};
-        for (uint32_t k = 0; k < device->n_intervals; k++) {
-            if (device->intervals[k] <= FIRST_READ_ABOVE_US)
-                continue;
-            const int64_t next_us = weir_schedule_slot(&e->schedule, i, k).us - wall.us;
-            if (next_us < read.next_due_us)
-                read.next_due_us = next_us;
-            read.intervals |= 1u << k;
-        }
-        if (read.intervals)
-            engine_read(e, read);
+    uint32_t beats = 0;
+    if (!weir_device_is_enabled(e->catalog, &e->catalog->devices[device]))
+        return;
+    for (uint32_t left = weir_schedule_beats(&e->schedule, device); left; left &= left - 1) {
+        const uint32_t beat = (uint32_t)__builtin_ctz(left);
+        if (weir_schedule_interval(&e->schedule, device, beat) > FIRST_READ_ABOVE_US)
+            beats |= 1u << beat;
     }
+    const weir_wall next = weir_schedule_earliest(&e->schedule, device, beats);
+    if (beats)
+        weir_engine_read(e,
+                         (weir_read){.device = device,
+                                     .intervals = beats,
+                                     .flags = WEIR_BATCH_FIRST_READ,
+                                     .due = wall,
+                                     .next_due_us = next.us - wall.us},
+                         now);
+}
+
+static void engine_first_reads(weir_engine *e, weir_mono now, weir_wall wall)
+{
+    for (uint32_t i = 0; i < e->catalog->n_devices; i++)
+        weir_engine_first_read(e, i, now, wall);
 }
 
 static void engine_start(weir_engine *e, weir_mono now, weir_wall wall)
@@ -222,7 +320,7 @@ static void engine_start(weir_engine *e, weir_mono now, weir_wall wall)
     weir_anchor_set(&e->anchor, now, wall);
     weir_engine_start_clock(e, now, wall);
     weir_schedule_restart(&e->schedule, wall);
-    engine_first_reads(e, wall);
+    engine_first_reads(e, now, wall);
 }
 
 weir_mono weir_engine_step(weir_engine *e, weir_mono now, weir_wall wall)

@@ -112,6 +112,27 @@ void weir_engine_read_done(weir_engine *engine, const weir_read *read, weir_read
 /* From a source: the connection's state, for the devices behind it. */
 void weir_engine_link(weir_engine *engine, uint32_t connection, bool up, weir_mono now);
 
+/*
+ * Another catalog, whose tags have their uids. prepare gets all memory and may fail as
+ * weir_engine_new does; apply exchanges and cannot; discard gives the prepared back. Between the
+ * first two the engine may go on. The new catalog is borrowed from apply on, the old one no more.
+ */
+typedef struct weir_engine_change weir_engine_change;
+weir_err weir_engine_prepare(const weir_engine *engine, const weir_catalog *catalog,
+                             weir_engine_change **ret, weir_error *error) WEIR_MUST_CHECK;
+void weir_engine_discard(weir_engine_change *change); /* accepts NULL */
+
+/*
+ * stays: by device of the old catalog its index in the new one when nothing of its reads is
+ * different, else WEIR_DEVICE_NONE. Such a device misses no slot, and what is under way goes on.
+ * was: by device of the new catalog its index in the old one, also when it is read otherwise now;
+ * such a one keeps its health and the slots of intervals it has further, and what was under way is
+ * read again, as its source knows nothing of it any more. WEIR_DEVICE_NONE: it is new; intervals
+ * above 10 s are read at once. Calls host.read and host.batch, which must know the new catalog.
+ */
+void weir_engine_apply(weir_engine *engine, weir_engine_change *change, const uint32_t *stays,
+                       const uint32_t *was, weir_mono now);
+
 /* Wall time of a monotonic moment by the anchor now in force. */
 weir_wall weir_engine_wall(const weir_engine *engine, weir_mono t);
 int64_t weir_engine_anchor(const weir_engine *engine);

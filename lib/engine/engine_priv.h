@@ -12,14 +12,16 @@
 
 /* A read under way. */
 typedef struct weir_engine_reading {
-    weir_read read; /* intervals 0: none */
-    bool trusted;   /* the clock, when it began */
+    struct weir_engine_reading *next; /* of the device; or spare */
+    weir_read read;      /* intervals: those that are still the device's, beats of plans may go */
+    weir_chosen *chosen; /* NULL: only the plan `default` is concerned */
+    bool trusted;        /* the clock, when it began */
 } weir_engine_reading;
 
 typedef struct weir_engine_device {
     weir_health health;
-    uint32_t busy;                 /* intervals that are being read */
-    weir_engine_reading *readings; /* [n_intervals]; each at the place of its lowest interval */
+    uint32_t busy; /* beats that are being read */
+    weir_engine_reading *readings;
 } weir_engine_device;
 
 struct weir_engine {
@@ -36,15 +38,31 @@ struct weir_engine {
     weir_schedule schedule;
     weir_currents currents;
     weir_engine_device *devices;
-    weir_engine_reading *readings; /* memory of devices[].readings */
-    weir_sample *samples;          /* room to make or mark samples of one device */
+    weir_engine_reading *spare;
+    weir_sample *samples; /* room to make or mark samples of one device */
+    weir_sample *apart;   /* as many: those of one set of plans */
+    uint64_t *plans;      /* as many: whose each of them is */
     uint32_t n_samples;
 };
 
-/* What goes out: an event; a batch, which the current values take too. */
+/* engine.c */
+
+/* Memory for the devices of a catalog: the one that the engine has. */
+weir_err weir_engine_allocate(weir_engine *e, weir_error *error) WEIR_MUST_CHECK;
+void weir_engine_deallocate(weir_engine *e);
+void weir_engine_readings_free(weir_engine_reading *first);
+/* Reads what the beats ask for, or says why it cannot be read. */
+void weir_engine_read(weir_engine *e, weir_read read, weir_mono now);
+/* Beats whose slots may be far away are read at once. */
+void weir_engine_first_read(weir_engine *e, uint32_t device, weir_mono now, weir_wall wall);
+
+/* What goes out: an event; a batch, which the current values take too. chosen: of its read, NULL:
+ * all samples are of batch->plans. */
 void weir_engine_tell(weir_engine *e, weir_event_kind kind, const char *subject,
                       const weir_text *text, weir_wall ts);
-void weir_engine_pass(weir_engine *e, const weir_batch *batch);
+void weir_engine_pass(weir_engine *e, const weir_batch *batch, const weir_chosen *chosen);
+
+void weir_engine_reading_free(weir_engine *e, weir_engine_reading *reading);
 
 static inline bool weir_engine_trusts(const weir_engine *e)
 {

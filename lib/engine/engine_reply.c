@@ -10,12 +10,9 @@
 static const weir_engine_reading *device_reading(const weir_engine_device *d,
                                                  const weir_batch *batch)
 {
-    for (uint32_t left = d->busy; left;) {
-        const weir_engine_reading *r = &d->readings[__builtin_ctz(left)];
-        if (r->read.intervals && r->read.due.us == batch->due.us && r->read.epoch == batch->epoch)
+    for (const weir_engine_reading *r = d->readings; r; r = r->next)
+        if (r->read.due.us == batch->due.us && r->read.epoch == batch->epoch)
             return r;
-        left &= left - 1;
-    }
     return NULL;
 }
 
@@ -40,8 +37,8 @@ static void engine_show_moved(weir_engine *e, const weir_batch *batch, int64_t m
 
 /* Marks copies: the source's samples are borrowed. What does not fit goes in several batches.
  * moved_us: how far the clock was moved since the slot, for the current values. */
-static void engine_pass_marked(weir_engine *e, const weir_batch *batch, weir_cause cause,
-                               int64_t moved_us)
+static void engine_pass_marked(weir_engine *e, const weir_batch *batch, const weir_chosen *chosen,
+                               weir_cause cause, int64_t moved_us)
 {
     weir_batch part = *batch;
     if (cause == WEIR_CAUSE_CLOCK)
@@ -54,7 +51,7 @@ static void engine_pass_marked(weir_engine *e, const weir_batch *batch, weir_cau
             e->samples[i] = batch->samples[done + i];
         samples_mark(e->samples, part.n_samples, cause);
         part.samples = e->samples;
-        weir_engine_pass(e, &part);
+        weir_engine_pass(e, &part, chosen);
         if (moved_us && !(batch->flags & WEIR_BATCH_SOURCE_TIME))
             engine_show_moved(e, &part, moved_us);
     }
@@ -84,25 +81,27 @@ void weir_engine_deliver(weir_engine *e, const weir_batch *batch, weir_mono now)
     const weir_engine_reading *r = device_reading(&e->devices[batch->device], batch);
     const bool trusted = r ? r->trusted : weir_engine_trusts(e);
     const weir_batch own = batch_in_epoch(batch, r);
+    const weir_chosen *chosen = r ? r->chosen : NULL;
     if (!trusted)
-        engine_pass_marked(e, &own, WEIR_CAUSE_CLOCK,
+        engine_pass_marked(e, &own, chosen, WEIR_CAUSE_CLOCK,
                            own.epoch == e->epoch ? 0 : e->anchor.us - own.anchor_us);
     else if (r && now.us > weir_mono_add(r->read.due_mono, r->read.next_due_us).us)
-        engine_pass_marked(e, &own, WEIR_CAUSE_LATE, 0);
+        engine_pass_marked(e, &own, chosen, WEIR_CAUSE_LATE, 0);
     else
-        weir_engine_pass(e, &own);
+        weir_engine_pass(e, &own, chosen);
 }
 
 /* False: not under way. */
-static bool device_end_reading(weir_engine_device *d, uint64_t id)
+static bool engine_end_reading(weir_engine *e, weir_engine_device *d, uint64_t id)
 {
-    for (uint32_t left = d->busy; left; left &= left - 1) {
-        weir_engine_reading *r = &d->readings[__builtin_ctz(left)];
-        if (r->read.intervals && r->read.id == id) {
-            d->busy &= ~r->read.intervals;
-            r->read.intervals = 0;
-            return true;
-        }
+    for (weir_engine_reading **at = &d->readings; *at; at = &(*at)->next) {
+        weir_engine_reading *r = *at;
+        if (r->read.id != id)
+            continue;
+        d->busy &= ~r->read.intervals;
+        *at = r->next;
+        weir_engine_reading_free(e, r);
+        return true;
     }
     return false;
 }
@@ -112,7 +111,7 @@ void weir_engine_read_done(weir_engine *e, const weir_read *read, weir_read_resu
 {
     assert(read->device < e->catalog->n_devices);
     weir_engine_device *d = &e->devices[read->device];
-    if (!device_end_reading(d, read->id))
+    if (!engine_end_reading(e, d, read->id))
         return;
     const weir_device *device = &e->catalog->devices[read->device];
     const weir_wall wall = weir_anchor_wall(&e->anchor, now);

@@ -41,7 +41,7 @@ struct weir_filter {
     struct device {
         uint32_t first, n;
     } * devices; /* by catalog index */
-    size_t n_slots;
+    size_t n_devices, n_slots;
     struct pending {
         struct slot *slot;
         const weir_sample *sample; /* of the batch that is being selected */
@@ -335,6 +335,7 @@ static bool filter_allocate(weir_filter *f, const weir_catalog *catalog)
     for (size_t i = 0; i < catalog->n_devices; i++)
         if (catalog->devices[i].n_tags > largest)
             largest = catalog->devices[i].n_tags;
+    f->n_devices = catalog->n_devices;
     f->slots = weir_alloc_zero(f->n_slots + 1, sizeof *f->slots);
     f->devices = weir_alloc_zero(catalog->n_devices + 1, sizeof *f->devices);
     f->pending = weir_alloc_zero((size_t)largest + 1, sizeof *f->pending);
@@ -353,6 +354,33 @@ weir_err weir_filter_new(const weir_catalog *catalog, weir_filter **ret, weir_er
         first += filter_add_device(f, catalog, i, first);
     *ret = f;
     return WEIR_OK;
+}
+
+static void slot_take_over(struct slot *to, struct slot *from)
+{
+    to->known = from->known;
+    to->quality = from->quality;
+    to->epoch = from->epoch;
+    to->capacity = from->capacity;
+    to->ts = from->ts;
+    to->value = from->value;
+    to->text = from->text;
+    from->text = NULL;
+    from->capacity = 0;
+    from->known = false;
+}
+
+void weir_filter_take_over(weir_filter *f, weir_filter *older, const uint32_t *was)
+{
+    assert(f->n_pending == 0 && older->n_pending == 0);
+    f->dropped = older->dropped;
+    for (size_t d = 0; d < f->n_devices; d++)
+        for (uint32_t i = 0; was[d] != UINT32_MAX && i < f->devices[d].n; i++) {
+            struct slot *to = &f->slots[f->devices[d].first + i];
+            struct slot *from = device_slot(older, &older->devices[was[d]], to->uid);
+            if (from)
+                slot_take_over(to, from);
+        }
 }
 
 void weir_filter_free(weir_filter *f)

@@ -30,6 +30,13 @@ weir_err weir_filter_new(const weir_catalog *catalog, weir_filter **ret,
 void weir_filter_free(weir_filter *filter); /* accepts NULL */
 
 /*
+ * Takes over from an older filter what was archived last of the tags that both have, also where
+ * they are filtered otherwise now; that one is only to be freed then. Moves, and so cannot fail.
+ * was: by device of this filter's catalog its index in the older one's, or UINT32_MAX.
+ */
+void weir_filter_take_over(weir_filter *filter, weir_filter *older, const uint32_t *was);
+
+/*
  * What of the batch is to be archived: the batch itself when nothing is left out, a shorter copy
  * (which borrows the batch's texts) until the next call, or NULL: nothing. Without memory for the
  * copy all of it. A batch that is returned must be settled before the next call, and lives so long.

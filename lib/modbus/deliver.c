@@ -147,7 +147,7 @@ void weir_master_deliver_nothing(job *j)
     size_t n = 0;
     for (uint32_t i = 0; i < d->n_tags; i++) {
         const weir_tag *tag = &j->master->catalog->tags[d->first_tag + i];
-        if (!weir_intervals_want(j->read.intervals, d, tag->point))
+        if (!weir_read_wants(&j->read, d, tag->point))
             continue;
         samples[n++] = sample_bad(j, tag->uid, weir_bad(WEIR_CAUSE_OVERFLOW, 0));
         if (n == sizeof samples / sizeof *samples) {

@@ -116,19 +116,19 @@ void weir_master_piece_add(job *j, block *b)
 
 /* The polls of a device. */
 
-/* The poll for these intervals as far as it still fits what was learnt; moved to the front. */
-static weir_poll *polls_find(master_device *d, uint32_t intervals)
+/* The poll for these points as far as it still fits what was learnt; moved to the front. */
+static weir_poll *polls_find(master_device *d, uint64_t key)
 {
     weir_poll **at = &d->polls;
     for (size_t n = 0; *at;) {
         weir_poll *poll = *at;
         bool stale = poll->version != d->learnt.version;
-        if (!stale && poll->intervals != intervals && n++ < POLLS_MAX) {
+        if (!stale && poll->key != key && n++ < POLLS_MAX) {
             at = &poll->next;
             continue;
         }
         *at = poll->next;
-        if (!stale && poll->intervals == intervals) {
+        if (!stale && poll->key == key) {
             poll->next = d->polls;
             d->polls = poll;
             return poll;
@@ -138,13 +138,13 @@ static weir_poll *polls_find(master_device *d, uint32_t intervals)
     return NULL;
 }
 
-static weir_poll *polls_get(weir_master *m, master_device *d, uint32_t intervals)
+static weir_poll *polls_get(weir_master *m, master_device *d, const weir_read *read)
 {
-    weir_poll *poll = polls_find(d, intervals);
+    weir_poll *poll = polls_find(d, weir_read_key(read));
     if (poll)
         return poll;
     weir_error error = WEIR_ERROR_INIT;
-    if (weir_poll_new(m->catalog, d->index, intervals, &d->learnt, &poll, &error)) {
+    if (weir_poll_new(m->catalog, read, &d->learnt, &poll, &error)) {
         weir_master_log(m, WEIR_LOG_ERROR, "poll", "%s: cannot be read: %s", d->device->name,
                         error.text);
         return NULL;
@@ -283,6 +283,8 @@ static void job_submit(job *j, block *b)
     if (j->n_on_link++ == 0)
         j->oldest = m->n_submitted;
     j->asked = true;
+    b->next = j->on_link;
+    j->on_link = b;
     weir_link_submit(m->link, &b->request, m->now);
 }
 
@@ -306,7 +308,7 @@ void weir_master_job_start(job *j)
     if (m->running)
         m->running->prev = j;
     m->running = j;
-    j->poll = polls_get(m, j->device, j->read.intervals);
+    j->poll = polls_get(m, j->device, &j->read);
     if (j->poll) {
         j->poll->refs++;
         job_pump(j);
@@ -387,11 +389,35 @@ static void block_reply(block *b, const weir_reply *reply)
     }
 }
 
+static void job_off_link(job *j, const block *b)
+{
+    block **at = &j->on_link;
+    while (*at != b)
+        at = &(*at)->next;
+    *at = b->next;
+    j->n_on_link--;
+}
+
+void weir_master_job_drop(job *j)
+{
+    weir_master *m = j->master;
+    while (j->on_link) {
+        block *b = j->on_link;
+        weir_link_cancel(m->link, &b->request, m->now);
+        job_off_link(j, b);
+        weir_master_split_ended(b, false);
+        weir_master_block_free(m, b);
+    }
+    job_unlink(j);
+    weir_master_job_free(j);
+}
+
 static void master_on_reply(weir_request *request, const weir_reply *reply)
 {
     block *b = (block *)request;
     job *j = b->job;
     weir_master *m = j->master;
+    job_off_link(j, b);
     if (!m->freeing) {
         j->device->last_ended = m->n_submitted;
         block_reply(b, reply);
@@ -399,7 +425,6 @@ static void master_on_reply(weir_request *request, const weir_reply *reply)
         weir_master_split_ended(b, false);
     }
     weir_master_block_free(m, b);
-    j->n_on_link--;
     if (!m->freeing)
         job_pump(j);
 }

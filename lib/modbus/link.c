@@ -230,6 +230,19 @@ void weir_link_submit(weir_link *link, weir_request *request, weir_mono now)
     weir_queue_push(&link->queue, request);
 }
 
+static void link_remove_busy(weir_link *link, const weir_request *request)
+{
+    weir_request *before = NULL;
+    for (weir_request *r = link->busy_first; r != request; r = r->next)
+        before = r;
+    if (before)
+        before->next = request->next;
+    else
+        link->busy_first = request->next;
+    if (link->busy_last == request)
+        link->busy_last = before;
+}
+
 /*
  * With several requests on the wire, silent units must not take all the places: each gets one at a
  * time until it answers, and together they leave one place to the others.
@@ -391,6 +404,22 @@ static void link_start_quarantine(weir_link *link, uint8_t unit, weir_mono now)
     link->quarantine = true;
     link->quarantine_unit = unit;
     link->quarantine_until = weir_mono_add(now, link->config.timeout_us);
+}
+
+void weir_link_cancel(weir_link *link, weir_request *request, weir_mono now)
+{
+    if (request->state == STATE_QUEUED) {
+        weir_queue_remove(&link->queue, request);
+    } else if (request->state == STATE_BUSY_WAIT) {
+        link_remove_busy(link, request);
+    } else if (request->state == STATE_ON_WIRE) {
+        weir_flight_rest(&link->flight, request);
+        link->quiet_at = now;
+        link->draining = false;
+        link_start_quarantine(link, request->unit, now);
+    }
+    request->state = STATE_NONE;
+    request->next = NULL;
 }
 
 /* No reply carries this id's request. Remembered if it could be the reply of one on the wire. */

@@ -115,6 +115,13 @@ void weir_link_free(weir_link *link);
 /* Queues a request; without a connection it ends NOT_CONNECTED at the next step. */
 void weir_link_submit(weir_link *link, weir_request *request, weir_mono now);
 
+/*
+ * Nobody wants the reply any more: the request is the caller's again, on_reply does not come. If it
+ * was on the wire its id rests, and the reply is dropped and counted as late; without ids nothing
+ * is sent before that or a timeout has passed. Not from inside on_reply.
+ */
+void weir_link_cancel(weir_link *link, weir_request *request, weir_mono now);
+
 /* The transport connected; ids, buffers and quarantine start afresh. */
 void weir_link_connected(weir_link *link, weir_mono now);
 

@@ -105,12 +105,10 @@ static weir_link *master_link_new(weir_master *m)
     return weir_link_new(&config, &host);
 }
 
-static bool master_add_device(weir_master *m, uint32_t index)
+bool weir_master_device_init(master_device *d, const weir_device *device, uint32_t index,
+                             job **jobs)
 {
-    const weir_device *device = &m->catalog->devices[index];
-    master_device *d = &m->devices[m->n_devices++];
-    *d = (master_device){.device = device, .index = index, .same_unit = m->unit[device->unit_id]};
-    m->unit[device->unit_id] = (uint32_t)m->n_devices;
+    *d = (master_device){.device = device, .index = index};
     weir_learnt_init(&d->learnt, device);
     /* One for each read that can be under way, and the first of all points: a read that is lost for
      * want of memory never ends. */
@@ -118,17 +116,25 @@ static bool master_add_device(weir_master *m, uint32_t index)
         job *j = weir_alloc(sizeof *j);
         if (!j)
             return false;
-        j->next = m->free_jobs;
-        m->free_jobs = j;
+        j->next = *jobs;
+        *jobs = j;
     }
     return true;
 }
 
-/* Whether every point can be asked for at all: found here, it is the configuration's error. */
-static weir_err master_check_device(weir_master *m, const master_device *d, weir_error *error)
+void weir_master_unit_add(uint32_t unit[256], master_device *devices, size_t position)
 {
+    uint32_t *first = &unit[devices[position].device->unit_id];
+    devices[position].same_unit = *first;
+    *first = (uint32_t)position + 1;
+}
+
+weir_err weir_master_device_check(const weir_catalog *catalog, const master_device *d,
+                                  weir_error *error)
+{
+    const weir_read all = {.device = d->index, .intervals = UINT32_MAX};
     weir_poll *poll;
-    weir_err err = weir_poll_new(m->catalog, d->index, UINT32_MAX, &d->learnt, &poll, error);
+    weir_err err = weir_poll_new(catalog, &all, &d->learnt, &poll, error);
     if (err) {
         (void)weir_fail_prefix(error, "device '%s': ", d->device->name);
         return err;
@@ -146,11 +152,14 @@ static weir_err master_add_devices(weir_master *m, weir_error *error)
     if (!m->devices)
         return weir_fail(error, WEIR_ENOMEM, "devices of connection '%s'", m->connection->name);
     for (uint32_t i = 0; i < m->catalog->n_devices; i++) {
-        if (m->catalog->devices[i].connection != m->host->connection)
+        const weir_device *device = &m->catalog->devices[i];
+        if (device->connection != m->host->connection)
             continue;
-        if (!master_add_device(m, i))
+        master_device *d = &m->devices[m->n_devices++];
+        if (!weir_master_device_init(d, device, i, &m->free_jobs))
             return weir_fail(error, WEIR_ENOMEM, "devices of connection '%s'", m->connection->name);
-        weir_err err = master_check_device(m, &m->devices[m->n_devices - 1], error);
+        weir_master_unit_add(m->unit, m->devices, m->n_devices - 1);
+        weir_err err = weir_master_device_check(m->catalog, d, error);
         if (err)
             return err;
     }
@@ -203,16 +212,19 @@ static void master_free_lists(weir_master *m)
     }
 }
 
+void weir_master_device_deinit(master_device *d)
+{
+    for (weir_poll *poll = d->polls, *next; poll; poll = next) {
+        next = poll->next;
+        weir_poll_unref(poll);
+    }
+    weir_learnt_deinit(&d->learnt);
+}
+
 static void master_free_devices(weir_master *m)
 {
-    for (size_t i = 0; i < m->n_devices; i++) {
-        master_device *d = &m->devices[i];
-        for (weir_poll *poll = d->polls, *next; poll; poll = next) {
-            next = poll->next;
-            weir_poll_unref(poll);
-        }
-        weir_learnt_deinit(&d->learnt);
-    }
+    for (size_t i = 0; i < m->n_devices; i++)
+        weir_master_device_deinit(&m->devices[i]);
     weir_free(m->devices);
 }
 

@@ -57,4 +57,16 @@ const char *weir_master_broken(const weir_master *master);
 /* No read under way: close_after_poll may close. */
 bool weir_master_idle(const weir_master *master);
 
+/*
+ * Another catalog (model/source.h): prepare has all that can fail, apply exchanges; host has the
+ * new catalog and connection by then. What is queued and on the wire of devices that stay goes on,
+ * and so does what was learnt of them. WEIR_EINVAL, WEIR_ENOMEM as of weir_master_new.
+ */
+typedef struct weir_master_change weir_master_change;
+weir_err weir_master_prepare(const weir_master *master, const weir_source_change *change,
+                             weir_master_change **ret, weir_error *error) WEIR_MUST_CHECK;
+void weir_master_apply(weir_master *master, const weir_source_change *change,
+                       weir_master_change *prepared, weir_mono now);
+void weir_master_discard(weir_master_change *prepared); /* accepts NULL */
+
 bool weir_master_counters(const weir_master *master, uint32_t device, weir_device_counters *ret);

@@ -37,7 +37,7 @@ typedef struct split {
 /* One request: items first .. first + n - 1 of its job's poll. */
 typedef struct block {
     weir_request request; /* first: the link gives this back */
-    struct block *next;   /* free list, or the job's pieces */
+    struct block *next;   /* free list, the job's pieces, or its requests on the link */
     struct job *job;
     split *split; /* it is a half of this; NULL: a whole group */
     weir_register table;
@@ -57,6 +57,7 @@ typedef struct job {
     weir_mono started;
     size_t group;                /* the next group to ask for */
     block *pieces, *pieces_last; /* halves and refused points to ask for, in this order */
+    block *on_link;
     uint32_t n_on_link;
     uint64_t oldest;                      /* number of its request longest on the link */
     bool asked, answered, worked, silent; /* a request made; any reply; a good one; none in time */
@@ -120,6 +121,8 @@ void weir_master_add_refused(job *j);
 /* NULL: memory is short. */
 job *weir_master_job_new(weir_master *m) WEIR_MUST_CHECK;
 void weir_master_job_free(job *j);
+/* A running one is over without a word: late replies are dropped. */
+void weir_master_job_drop(job *j);
 /* Asks for the first of it; may end it at once. */
 void weir_master_job_start(job *j);
 block *weir_master_block_new(job *j, const weir_group *group, uint32_t first, uint32_t n);
@@ -128,6 +131,17 @@ void weir_master_piece_add(job *j, block *b);
 split *weir_master_split_new(weir_master *m);
 void weir_master_split_free(weir_master *m, split *s);
 /* master.c */
+
+/* A device's place among those of its connection, with what a read of it needs in memory: a job for
+ * each that can be under way, put before *jobs. False: no memory. */
+bool weir_master_device_init(master_device *d, const weir_device *device, uint32_t index,
+                             job **jobs) WEIR_MUST_CHECK;
+void weir_master_device_deinit(master_device *d);
+void weir_master_unit_add(uint32_t unit[256], master_device *devices, size_t position);
+
+/* Whether every point can be asked for at all: found here, it is the configuration's error. */
+weir_err weir_master_device_check(const weir_catalog *catalog, const master_device *d,
+                                  weir_error *error) WEIR_MUST_CHECK;
 
 void weir_master_log(weir_master *m, weir_log_level level, const char *event, const char *format,
                      ...) WEIR_PRINTF(4, 5);

@@ -57,7 +57,7 @@ static bool maker_too_large(const maker *m, const weir_point *p)
            weir_point_element_size(p) > weir_learnt_max(m->learnt, p->table);
 }
 
-static weir_err maker_sort(maker *m, uint32_t intervals, weir_error *error)
+static weir_err maker_sort(maker *m, const weir_read *read, weir_error *error)
 {
     const weir_device *d = m->device;
     m->shared = weir_alloc_zero(d->n_points + 1, sizeof *m->shared);
@@ -65,7 +65,7 @@ static weir_err maker_sort(maker *m, uint32_t intervals, weir_error *error)
     if (!m->shared || !m->alone)
         return weir_fail(error, WEIR_ENOMEM, "poll of device '%s'", d->name);
     for (uint32_t i = 0; i < d->n_points; i++) {
-        if (!weir_intervals_want(intervals, d, i))
+        if (!weir_read_wants(read, d, i))
             continue;
         if (weir_learnt_find(m->learnt, i) || maker_too_large(m, &d->points[i]))
             m->alone[m->n_alone++] = i;
@@ -190,12 +190,12 @@ static weir_err poll_fill(weir_poll *poll, const maker *m, const weir_grouping *
     return WEIR_OK;
 }
 
-static weir_err poll_make(weir_poll *poll, maker *m, weir_error *error)
+static weir_err poll_make(weir_poll *poll, maker *m, const weir_read *read, weir_error *error)
 {
     weir_grouping shared, alone;
     weir_err err = maker_forbid(m, error);
     if (!err)
-        err = maker_sort(m, poll->intervals, error);
+        err = maker_sort(m, read, error);
     if (!err)
         err = maker_group_shared(m, poll->arena, &shared, error);
     if (!err)
@@ -203,19 +203,20 @@ static weir_err poll_make(weir_poll *poll, maker *m, weir_error *error)
     return err ? err : poll_fill(poll, m, &shared, &alone, error);
 }
 
-weir_err weir_poll_new(const weir_catalog *catalog, uint32_t device, uint32_t intervals,
+weir_err weir_poll_new(const weir_catalog *catalog, const weir_read *read,
                        const weir_learnt *learnt, weir_poll **ret, weir_error *error)
 {
-    const weir_device *d = &catalog->devices[device];
+    const weir_device *d = &catalog->devices[read->device];
     weir_poll *poll = weir_alloc_zero(1, sizeof *poll);
     if (!poll)
         return weir_fail(error, WEIR_ENOMEM, "poll of device '%s'", d->name);
-    *poll = (weir_poll){.intervals = intervals, .version = learnt->version, .refs = 1};
+    *poll = (weir_poll){
+        .key = weir_read_key(read), .points = d->points, .version = learnt->version, .refs = 1};
 
     maker m = {.catalog = catalog, .device = d, .learnt = learnt};
     m.limits = weir_grouping_limits_of(d, &catalog->connections[d->connection]);
     poll->arena = weir_arena_new();
-    weir_err err = poll->arena ? poll_make(poll, &m, error)
+    weir_err err = poll->arena ? poll_make(poll, &m, read, error)
                                : weir_fail(error, WEIR_ENOMEM, "poll of device '%s'", d->name);
     maker_deinit(&m);
     if (err) {
@@ -232,6 +233,13 @@ void weir_poll_unref(weir_poll *poll)
         return;
     weir_arena_free(poll->arena);
     weir_free(poll);
+}
+
+void weir_poll_move(weir_poll *poll, const weir_point *points)
+{
+    for (size_t i = 0; i < poll->n_items; i++)
+        poll->items[i].point = points + (poll->items[i].point - poll->points);
+    poll->points = points;
 }
 
 weir_poll_span weir_poll_span_of(const weir_poll_item *items, size_t n)

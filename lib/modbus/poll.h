@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A poll: the requests for one set of intervals of one device, made ready for decoding. */
+/* A poll: the requests for one set of points of one device, made ready for decoding. */
 
 #pragma once
 #include <stdbool.h>
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "modbus/grouping.h"
+#include "model/source.h"
 #include "modbus/learnt.h"
 
 /* One sample to be: an element of a point and where its bytes lie in the group's reply. */
@@ -22,10 +23,11 @@ typedef struct weir_poll_item {
  * them come the refused points, each alone: n_alone groups. weir_group.first and n are of items.
  */
 typedef struct weir_poll {
-    struct weir_poll *next; /* the owner's list */
-    uint32_t intervals;
-    uint32_t version; /* of what was learnt when it was made */
-    uint32_t refs;    /* reads under way, and one of the owner's list */
+    struct weir_poll *next;   /* the owner's list */
+    uint64_t key;             /* weir_read_key */
+    const weir_point *points; /* the device's, which items point into */
+    uint32_t version;         /* of what was learnt when it was made */
+    uint32_t refs;            /* reads under way, and one of the owner's list */
     size_t n_groups, n_alone;
     weir_group *groups;
     weir_poll_item *items; /* ordered by group, then address */
@@ -35,11 +37,14 @@ typedef struct weir_poll {
     weir_arena *arena;
 } weir_poll;
 
-/* intervals: bits of weir_read.intervals. WEIR_ENOMEM. WEIR_EINVAL: as weir_grouping_make. */
-weir_err weir_poll_new(const weir_catalog *catalog, uint32_t device, uint32_t intervals,
+/* For the points the read asks for. WEIR_ENOMEM. WEIR_EINVAL: as weir_grouping_make. */
+weir_err weir_poll_new(const weir_catalog *catalog, const weir_read *read,
                        const weir_learnt *learnt, weir_poll **ret,
                        weir_error *error) WEIR_MUST_CHECK;
 void weir_poll_unref(weir_poll *poll); /* accepts NULL */
+
+/* The device's points are elsewhere now, and the same. */
+void weir_poll_move(weir_poll *poll, const weir_point *points);
 
 /* The units (bytes, or bits) of a group's reply that n items from first on need. */
 typedef struct weir_poll_span {

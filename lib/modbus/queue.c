@@ -92,6 +92,25 @@ void weir_queue_take(weir_queue *queue, weir_request *request)
     queue->n--;
 }
 
+void weir_queue_remove(weir_queue *queue, weir_request *request)
+{
+    struct weir_queue_class *class = &queue->classes[request->class];
+    weir_request **last = &class->last[request->unit];
+    weir_request *before = *last;
+    while (before->next != request)
+        before = before->next;
+    if (before == request) {
+        *last = NULL;
+        weir_unit_set_remove(&class->waiting, request->unit);
+    } else {
+        before->next = request->next;
+        if (*last == request)
+            *last = before;
+    }
+    request->next = NULL;
+    queue->n--;
+}
+
 static bool every_unit(const void *data, uint8_t unit)
 {
     (void)data;

@@ -55,5 +55,8 @@ weir_request *weir_queue_first(const weir_queue *queue,
 /* Takes out what weir_queue_first returned; the turn passes to the next unit. */
 void weir_queue_take(weir_queue *queue, weir_request *request);
 
+/* Takes out a request that waits anywhere in the queue; nobody's turn passes. */
+void weir_queue_remove(weir_queue *queue, weir_request *request);
+
 /* Empties the queue into a chain linked by `next`, best first; NULL: it was empty. */
 weir_request *weir_queue_take_all(weir_queue *queue);

@@ -3,6 +3,7 @@
 
 #include "model/catalog.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,10 +23,40 @@ const char *weir_clock_rule_text(weir_clock_rule rule)
     return rule == WEIR_CLOCK_NTP ? "ntp" : "plausible";
 }
 
+weir_catalog *weir_catalog_ref(const weir_catalog *catalog)
+{
+    weir_catalog *shared = (weir_catalog *)(uintptr_t)catalog; /* only the count is written */
+    atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+    return shared;
+}
+
 void weir_catalog_free(weir_catalog *catalog)
 {
-    if (catalog)
-        weir_arena_free(catalog->arena);
+    if (!catalog || atomic_fetch_sub_explicit(&catalog->references, 1, memory_order_acq_rel) != 0)
+        return;
+    for (size_t i = 0; i < catalog->n_zones; i++)
+        weir_zone_free(catalog->zones[i]);
+    weir_arena_free(catalog->arena);
+}
+
+const weir_plan *weir_catalog_find_plan(const weir_catalog *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_plans; i++)
+        if (!strcmp(c->plans[i].name, name))
+            return &c->plans[i];
+    return NULL;
+}
+
+void weir_catalog_name_plans(weir_catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->n_sinks; i++) {
+        weir_sink_config *sink = &catalog->sinks[i];
+        sink->plans = 0;
+        for (size_t k = 0; k < sink->n_plans; k++) {
+            const weir_plan *plan = weir_catalog_find_plan(catalog, sink->plan_names[k]);
+            sink->plans |= plan ? UINT64_C(1) << plan->bit : WEIR_PLAN_DEFAULT;
+        }
+    }
 }
 
 void weir_tag_name(const weir_catalog *c, const weir_tag *tag, weir_text *t)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
+#include "model/plan.h"
 #include "model/point.h"
 #include "model/sample.h"
 
@@ -82,6 +83,8 @@ typedef struct weir_device {
     const char *name;
     const char *description;
     const char *profile; /* "" : none */
+    const char *was;     /* its former name; "" or NULL: none */
+    const char *key;     /* what its provider knows it by; "" or NULL: its name */
     weir_where where;
     uint32_t connection; /* index */
     uint8_t unit_id;     /* 0..255 */
@@ -165,7 +168,9 @@ typedef struct weir_sink_config {
     const char *const *tags;
     size_t n_labels; /* the tag must have all of them; the value is a pattern */
     const weir_label *labels;
-    uint64_t plans; /* one of these was due; 0: any */
+    size_t n_plans; /* one of these asked for it; none: any */
+    const char *const *plan_names;
+    uint64_t plans; /* the same as bits, by weir_catalog_name_plans */
     weir_sink_quality quality;
     uint32_t batch;        /* rows sent at a time at most; 0: the type's */
     uint64_t backlog_rate; /* samples a second that are not live; 0: as fast as it goes */
@@ -189,7 +194,8 @@ typedef enum weir_clock_rule {
 const char *weir_clock_rule_text(weir_clock_rule rule); /* as in the configuration */
 
 typedef struct weir_catalog {
-    weir_arena *arena; /* owns everything below, and the catalog itself */
+    weir_arena *arena;           /* owns everything below, and the catalog itself */
+    _Atomic uint32_t references; /* beside the first */
     uint32_t revision;
     size_t n_connections;
     const weir_connection *connections;
@@ -197,15 +203,22 @@ typedef struct weir_catalog {
     const weir_device *devices;
     size_t n_tags;
     weir_tag *tags; /* only the uid is ever written, once, before the catalog is shared */
+    size_t n_plans;
+    weir_plan *plans; /* without `default`; only the bit is ever written, as the tags' uid */
     size_t n_sinks;
-    const weir_sink_config *sinks;
+    weir_sink_config *sinks; /* only `plans` is ever written, likewise */
+    size_t n_zones;
+    weir_zone **zones; /* owned: those of the plans */
     weir_store_config store;
     weir_clock_rule clock_rule;
     weir_log_level log_level;
     weir_log_format log_format;
 } weir_catalog;
 
-/* Accepts NULL. */
+/* One more reference, which weir_catalog_free gives back. Any thread. */
+weir_catalog *weir_catalog_ref(const weir_catalog *catalog) WEIR_MUST_CHECK;
+
+/* Gives back a reference; with the last one all is released. Accepts NULL. Any thread. */
 void weir_catalog_free(weir_catalog *catalog);
 WEIR_DEFINE_CLEANUP(weir_catalog, weir_catalog_free)
 
@@ -218,6 +231,12 @@ static inline const weir_point *weir_tag_point(const weir_catalog *c, const weir
 {
     return &c->devices[tag->device].points[tag->point];
 }
+
+/* The plan with this name; NULL: there is none, or it is `default`. */
+const weir_plan *weir_catalog_find_plan(const weir_catalog *c, const char *name);
+
+/* The plans have their bits: the sinks' filters get them. */
+void weir_catalog_name_plans(weir_catalog *catalog);
 
 /* "main-meter/power", "main-meter/phase[2]". */
 void weir_tag_name(const weir_catalog *c, const weir_tag *tag, weir_text *t);

@@ -88,6 +88,8 @@ typedef struct weir_point {
     const char *name;
     const char *unit;        /* "" : none */
     const char *description; /* "" : none */
+    const char *was;         /* its former name; "" : none */
+    const char *key;         /* what its provider knows it by, of all its tags; "" : its name */
     const char *file;        /* where it was defined, for messages */
     unsigned line;
 
@@ -131,11 +133,12 @@ typedef struct weir_point {
 #define WEIR_INTERVAL_ON_DEMAND (-1)
 
 /* One plain holding register, read only, at address 0: what a point is until something is said. */
-#define WEIR_POINT_INIT                                                                         \
-    {                                                                                           \
-        .name = "", .unit = "", .description = "", .file = "", .table = WEIR_REGISTER_HOLDING,  \
-        .function = WEIR_REGISTER_HOLDING, .type = WEIR_TYPE_UINT16, .order = WEIR_ORDER_ABCD,  \
-        .bit = -1, .count = 1, .scaling = WEIR_SCALING_NONE, .sign = 1, .scale = 1, .offset = 0 \
+#define WEIR_POINT_INIT                                                              \
+    {                                                                                \
+        .name = "", .unit = "", .description = "", .was = "", .key = "", .file = "", \
+        .table = WEIR_REGISTER_HOLDING, .function = WEIR_REGISTER_HOLDING,           \
+        .type = WEIR_TYPE_UINT16, .order = WEIR_ORDER_ABCD, .bit = -1, .count = 1,   \
+        .scaling = WEIR_SCALING_NONE, .sign = 1, .scale = 1, .offset = 0             \
     }
 
 /* Registers (or bits, for coil and discrete) that one element / all count elements cover; 1 for a

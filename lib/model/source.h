@@ -12,13 +12,22 @@
 #include "model/option.h"
 #include "model/sample.h"
 
+/* Some points of a device. Never changes. */
+typedef struct weir_selection {
+    uint32_t id;            /* not 0; no other set of points of this device has it */
+    const uint64_t *points; /* one bit each, the lowest of the first is point 0 */
+} weir_selection;
+
 /* One poll of one device: what is due at one slot. Copied by whoever keeps it. */
 typedef struct weir_read {
     uint64_t id;        /* of the engine; given back in on_read_done */
     uint32_t device;    /* catalog index */
-    uint32_t intervals; /* set of the device's intervals that are due: one bit each */
+    uint32_t intervals; /* set of the device's intervals that are due: one bit each; those from
+                           n_intervals on are the engine's own */
     uint32_t epoch;
-    uint32_t flags; /* WEIR_BATCH_FIRST_READ */
+    uint32_t flags;                  /* WEIR_BATCH_FIRST_READ */
+    const weir_selection *selection; /* NULL: the points of the intervals. The engine's, valid
+                                        until on_read_done */
     uint64_t plans;
     weir_wall due; /* the samples' ts */
     weir_mono due_mono;
@@ -28,12 +37,20 @@ typedef struct weir_read {
 /* The bit of weir_read.intervals that asks for points with `interval: on_demand`. */
 #define WEIR_READ_ON_DEMAND (1u << 31)
 
-/* Whether a read of these intervals asks for this point of its device. */
-static inline bool weir_intervals_want(uint32_t intervals, const weir_device *device,
-                                       uint32_t point)
+/* Whether a read of its device asks for this point. */
+static inline bool weir_read_wants(const weir_read *read, const weir_device *device, uint32_t point)
 {
+    if (read->selection)
+        return read->selection->points[point / 64] >> point % 64 & 1;
     const uint8_t interval = device->point_interval[point];
-    return intervals & (interval < WEIR_INTERVALS_MAX ? 1u << interval : WEIR_READ_ON_DEMAND);
+    return read->intervals & (interval < WEIR_INTERVALS_MAX ? 1u << interval : WEIR_READ_ON_DEMAND);
+}
+
+/* Reads of a device with the same key ask for the same points, for as long as the catalog has the
+ * device as it is: what was worked out for one serves the other. */
+static inline uint64_t weir_read_key(const weir_read *read)
+{
+    return read->selection ? (uint64_t)read->selection->id << 32 : read->intervals;
 }
 
 /* How a read ended, for the device's health. */
@@ -95,6 +112,21 @@ typedef struct weir_source_host {
     void (*log)(void *data, weir_log_level level, const char *event, const char *text);
 } weir_source_host;
 
+#define WEIR_DEVICE_NONE UINT32_MAX
+
+/* Another catalog, in which the source's connection is as it was. All devices are there, whichever
+ * connection they are behind. */
+typedef struct weir_source_change {
+    const weir_catalog *catalog; /* the new one */
+    uint32_t connection;         /* index in it */
+    /* By index in the old catalog: the new one, of a device whose reads go on as they are;
+     * WEIR_DEVICE_NONE: what is under way of it is over, without a word to the engine. */
+    const uint32_t *stays;
+    /* By index in the new catalog: which one of the old it was, also when it is read otherwise now,
+     * for its counters; WEIR_DEVICE_NONE: it is new behind this connection. */
+    const uint32_t *was;
+} weir_source_change;
+
 enum { WEIR_SOURCE_ABI = 1 };
 
 /*
@@ -125,6 +157,17 @@ typedef struct weir_source_type {
 
     /* Called when the time asked for by wake_at has come. */
     void (*step)(void *state, weir_mono now);
+    /*
+     * The catalog is about to be exchanged. prepare finds out whether it can be used and gets all
+     * memory for it, changing nothing; then either apply, which cannot fail, or discard follows,
+     * with reads in between. From apply on the old catalog is not to be touched. Neither calls the
+     * host but wake_at, now and log. NULL, all three: the source is closed and made anew.
+     */
+    weir_err (*prepare)(void *state, const weir_source_change *change, void **ret_prepared,
+                        weir_error *error);
+    void (*apply)(void *state, const weir_source_change *change, void *prepared);
+    void (*discard)(void *state, void *prepared);
+
     /* The device's counters; false when it is not this source's. */
     bool (*counters)(const void *state, uint32_t device, weir_device_counters *ret);
 } weir_source_type;

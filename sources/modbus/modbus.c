@@ -316,6 +316,44 @@ static void modbus_step(void *state, weir_mono now)
     modbus_drive(m, now);
 }
 
+static weir_err modbus_prepare(void *state, const weir_source_change *change, void **ret_prepared,
+                               weir_error *error)
+{
+    const struct modbus *m = state;
+    weir_master_change *prepared = NULL;
+    weir_err err = weir_master_prepare(m->master, change, &prepared, error);
+    *ret_prepared = prepared;
+    return err;
+}
+
+static void modbus_discard(void *state, void *prepared)
+{
+    (void)state;
+    weir_master_discard(prepared);
+}
+
+/* The connection stays as it is, up or down. */
+static void modbus_apply(void *state, const weir_source_change *change, void *prepared)
+{
+    struct modbus *m = state;
+    const weir_mono now = modbus_now(m);
+    size_t n = 0;
+    m->host.catalog = m->inner.catalog = change->catalog;
+    m->host.connection = m->inner.connection = change->connection;
+    m->connection = &change->catalog->connections[change->connection];
+    for (size_t i = 0; i < m->n_waiting; i++) {
+        const uint32_t device = change->stays[m->waiting[i].device];
+        if (device == WEIR_DEVICE_NONE)
+            continue;
+        m->waiting[n] = m->waiting[i];
+        m->waiting[n++].device = device;
+    }
+    m->n_waiting = n;
+    weir_master_apply(m->master, change, prepared, now);
+    m->master_next = now; /* what was dropped leaves room on the wire */
+    modbus_arrange_wake(m);
+}
+
 static bool modbus_counters(const void *state, uint32_t device, weir_device_counters *ret)
 {
     const struct modbus *m = state;
@@ -332,5 +370,8 @@ const weir_source_type weir_source_modbus = {
     .deinit = modbus_deinit,
     .read = modbus_read,
     .step = modbus_step,
+    .prepare = modbus_prepare,
+    .apply = modbus_apply,
+    .discard = modbus_discard,
     .counters = modbus_counters,
 };

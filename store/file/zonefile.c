@@ -117,10 +117,30 @@ static weir_err file_parse(FILE *file, const char *name, weir_zone **ret, weir_e
     return err == WEIR_OK ? err : weir_fail_prefix(error, "time zone '%s': ", name);
 }
 
+/* tzset(3): ":Europe/Berlin" and a path are also allowed; a rule like CET-1CEST is not read here. */
+static weir_err zone_open_local(const weir_zone **ret, weir_zone **ret_owned, weir_error *error)
+{
+    const char *name = getenv("TZ");
+    if (name)
+        name += *name == ':';
+    if (name && *name != '/')
+        return weir_zone_open(*name ? name : "UTC", ret, ret_owned, error);
+    FILE *file = fopen(name ? name : "/etc/localtime", "rb");
+    if (!file)
+        return weir_zone_open("UTC", ret, ret_owned, error);
+    const weir_err err = file_parse(file, "local", ret_owned, error);
+    (void)fclose(file);
+    if (err == WEIR_OK)
+        *ret = *ret_owned;
+    return err;
+}
+
 weir_err weir_zone_open(const char *name, const weir_zone **ret, weir_zone **ret_owned,
                         weir_error *error)
 {
     char path[1024];
+    if (name && strcmp(name, "local") == 0)
+        return zone_open_local(ret, ret_owned, error);
     if (!name || !*name || strcmp(name, "UTC") == 0) {
         *ret = weir_zone_utc();
         *ret_owned = NULL;

@@ -6,7 +6,8 @@
 #include "base/zone.h"
 
 /*
- * NULL, "" and "UTC" are UTC, which needs no file. *ret_owned is to be freed; NULL for UTC.
+ * NULL, "" and "UTC" are UTC, which needs no file; "local" is the machine's: what TZ names, else
+ * /etc/localtime, and UTC where there is neither. *ret_owned is to be freed; NULL for UTC.
  *
  * WEIR_ENOTFOUND   no such zone; error names those that are written alike, or says that the
  *                  machine has no zones at all.

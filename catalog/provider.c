@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+/* All that a catalog is read from, kept open and asked whether it has changed. */
+
+/*
+ * A load reads the file and what it includes, then the databases they name and config.db. Databases
+ * stay open between loads, found again by what they were configured with. poll() compares what
+ * stat() says of the files, and asks each database whether it was written to; if so its rows are
+ * read and their digest is compared.
+ *
+ * What fails: a database that cannot be reached or read is a problem of that load, and so the old
+ * catalog goes on; poll() tries it again, with growing pauses, and says "changed" once it has
+ * answered with other rows. That config.db is gone is such a failure, once it was there.
+ */
+
+#include "catalog/provider.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "catalog/database.h"
+#include "catalog/join.h"
+#include "catalog/secret.h"
+
+enum {
+    PAUSE_FIRST_US = WEIR_S,
+    PAUSE_MAX_US = 30 * WEIR_S,
+    CONFIG_TIMEOUT_US = 5 * WEIR_S,
+};
+
+/* A file that was read, a folder that was listed, or one that was not there. */
+struct watched {
+    struct watched *next;
+    char *path;
+    bool is_there;
+    bool only_whether; /* it is there */
+    struct stat st;
+};
+
+struct opened {
+    struct opened *next;
+    weir_arena *arena;
+    const char *key; /* all it was configured with */
+    weir_database_config config;
+    const weir_database_type *type;
+    void *database;
+    uint64_t digest;
+    bool is_used, is_stale; /* stale: the last load did not get its rows */
+    weir_mono retry_at;
+    int64_t pause_us; /* 0: it answered last time */
+    char trouble[400];
+};
+
+struct weir_providers {
+    const weir_yaml_files *files;
+    weir_yaml_files watching;
+    struct watched *watched;
+    struct opened *opened;
+    bool had_config_db;
+};
+
+/* ---- files ---- */
+
+static void watched_free(weir_providers *p)
+{
+    while (p->watched) {
+        struct watched *next = p->watched->next;
+        weir_free(p->watched->path);
+        weir_free(p->watched);
+        p->watched = next;
+    }
+}
+
+static bool stat_of(const char *path, struct stat *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    return stat(path, ret) == 0;
+}
+
+/* One that cannot be noted for lack of memory is read, and not watched. */
+static void watch(weir_providers *p, const char *path, bool only_whether)
+{
+    struct watched *w = weir_alloc_zero(1, sizeof *w);
+    if (w)
+        w->path = weir_alloc_text(path);
+    if (!w || !w->path) {
+        weir_free(w);
+        return;
+    }
+    w->only_whether = only_whether;
+    w->is_there = stat_of(path, &w->st);
+    w->next = p->watched;
+    p->watched = w;
+}
+
+static bool watched_changed(const struct watched *w)
+{
+    struct stat st;
+    if (stat_of(w->path, &st) != w->is_there)
+        return true;
+    return w->is_there && !w->only_whether &&
+           (st.st_dev != w->st.st_dev || st.st_ino != w->st.st_ino || st.st_size != w->st.st_size ||
+            st.st_mtim.tv_sec != w->st.st_mtim.tv_sec ||
+            st.st_mtim.tv_nsec != w->st.st_mtim.tv_nsec);
+}
+
+/* Noted before it is read: what is written meanwhile is then seen by the next poll. */
+static weir_err watching_read(void *data, const char *path, weir_text *ret, weir_error *error)
+{
+    weir_providers *p = data;
+    watch(p, path, false);
+    return p->files->read(p->files->data, path, ret, error);
+}
+
+static void watching_list(void *data, const char *folder,
+                          void (*on_name)(void *arg, const char *name), void *arg)
+{
+    weir_providers *p = data;
+    watch(p, folder, false);
+    p->files->list(p->files->data, folder, on_name, arg);
+}
+
+static bool watching_others_read(void *data, const char *path)
+{
+    const weir_providers *p = data;
+    return p->files->others_read(p->files->data, path);
+}
+
+const weir_yaml_files *weir_providers_watch(weir_providers *p, const weir_yaml_files *files)
+{
+    if (!p)
+        return files;
+    p->files = files;
+    p->watching =
+        (weir_yaml_files){.data = p,
+                          .read = watching_read,
+                          .list = files->list ? watching_list : NULL,
+                          .others_read = files->others_read ? watching_others_read : NULL};
+    return &p->watching;
+}
+
+/* ---- life ---- */
+
+weir_providers *weir_providers_new(void)
+{
+    return weir_alloc_zero(1, sizeof(weir_providers));
+}
+
+static void opened_free(struct opened *o)
+{
+    if (o->type)
+        o->type->close(o->database);
+    weir_arena_free(o->arena);
+    weir_free(o);
+}
+
+void weir_providers_free(weir_providers *p)
+{
+    if (!p)
+        return;
+    watched_free(p);
+    while (p->opened) {
+        struct opened *next = p->opened->next;
+        opened_free(p->opened);
+        p->opened = next;
+    }
+    weir_free(p);
+}
+
+void weir_providers_begin(weir_providers *p)
+{
+    if (!p)
+        return;
+    watched_free(p);
+    for (struct opened *o = p->opened; o; o = o->next)
+        o->is_used = false;
+}
+
+void weir_providers_end(weir_providers *p)
+{
+    for (struct opened **at = p ? &p->opened : NULL; at && *at;) {
+        struct opened *o = *at;
+        if (o->is_used) {
+            at = &o->next;
+            continue;
+        }
+        *at = o->next;
+        opened_free(o);
+    }
+}
+
+/* ---- databases ---- */
+
+static weir_err opened_new(const weir_database_config *config, const char *key, struct opened **ret,
+                           weir_error *error)
+{
+    struct opened *o = weir_alloc_zero(1, sizeof *o);
+    weir_arena *arena = o ? weir_arena_new() : NULL;
+    if (!arena) {
+        weir_free(o);
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    }
+    o->arena = arena;
+    o->config = *config;
+    const char **texts[] = {&o->config.url, &o->config.username, &o->config.password,
+                            &o->config.notify, &o->key};
+    o->key = key;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = *texts[i] ? weir_arena_text(arena, *texts[i]) : NULL;
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++) {
+        weir_layout_query *query = &o->config.queries[i];
+        query->table = query->table ? weir_arena_text(arena, query->table) : NULL;
+        query->sql = query->table ? weir_arena_text(arena, query->sql) : NULL;
+    }
+    const weir_database_type *type = NULL;
+    weir_err err = weir_database_type_find(config->url, &type, error);
+    if (err == WEIR_OK)
+        err = type->open(&o->config, &o->database, error);
+    if (err) {
+        opened_free(o);
+        return err;
+    }
+    o->type = type;
+    *ret = o;
+    return WEIR_OK;
+}
+
+static void key_of(const weir_database_config *config, weir_text *ret)
+{
+    const char *const texts[] = {config->url, config->username, config->password, config->notify};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        weir_text_format(ret, "%s\n", texts[i] ? texts[i] : "");
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
+        weir_text_format(ret, "%s\n", config->queries[i].table ? config->queries[i].sql : "");
+    weir_text_format(ret, "%lld", (long long)config->timeout_us);
+}
+
+/* The one that is open already, or a new one. Without providers it is the caller's to free. */
+static weir_err opened_get(weir_providers *p, const weir_database_config *config,
+                           struct opened **ret, weir_error *error)
+{
+    WEIR_TEXT_AUTO key = WEIR_TEXT_INIT;
+    key_of(config, &key);
+    for (struct opened *o = p ? p->opened : NULL; o; o = o->next)
+        if (!strcmp(o->key, weir_text_get(&key))) {
+            *ret = o;
+            return WEIR_OK;
+        }
+    const weir_err err = opened_new(config, weir_text_get(&key), ret, error);
+    if (err == WEIR_OK && p) {
+        (*ret)->next = p->opened;
+        p->opened = *ret;
+    }
+    return err;
+}
+
+static void rows_deinit(weir_rows *rows)
+{
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
+        weir_rows_deinit(&rows[i]);
+}
+
+static uint64_t rows_digest(const weir_rows *rows)
+{
+    uint64_t digest = 0;
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
+        digest = weir_rows_digest(&rows[i], digest);
+    return digest;
+}
+
+/* ---- one database into the document ---- */
+
+struct collect {
+    weir_loader *l;
+    weir_document *document;
+    weir_roots *roots;
+};
+
+static void collect_rows(struct collect *c, const weir_layout *layout, const weir_layout_in *in)
+{
+    weir_document *rows = weir_layout_document(layout, in);
+    if (!rows) {
+        c->l->failed = true;
+        return;
+    }
+    const weir_node root = weir_document_adopt(c->document, rows, c->l->problems);
+    if (root.id && !weir_roots_add(c->roots, root))
+        c->l->failed = true;
+}
+
+/* at: where a failure is told, none: at the database. */
+static void collect_database(struct collect *c, const weir_database_config *config,
+                             const weir_layout *layout, weir_layout_in *in, weir_node at)
+{
+    weir_rows rows[WEIR_LAYOUT_QUERIES] = {0};
+    weir_providers *p = c->l->options->providers;
+    weir_error error = WEIR_ERROR_INIT;
+    struct opened *o = NULL;
+    weir_err err = opened_get(p, config, &o, &error);
+    if (err == WEIR_OK) {
+        err = o->type->read(o->database, rows, &error);
+        o->is_used = true;
+        o->is_stale = err != WEIR_OK;
+        o->digest = err ? 0 : rows_digest(rows);
+    }
+    in->rows = rows;
+    in->queries = config->queries;
+    if (err == WEIR_OK)
+        collect_rows(c, layout, in);
+    else if (at.id)
+        weir_problems_add(c->l->problems, err, weir_node_where(at), "%s", error.text);
+    else
+        weir_problems_add(c->l->problems, err, (weir_where){in->place, 0, 0}, "%s", error.text);
+    rows_deinit(rows);
+    if (!p && o)
+        opened_free(o);
+}
+
+/* ---- the entries of `catalog` ---- */
+
+static const weir_layout *const layouts[] = {[WEIR_DATABASE_WEIR] = &weir_layout_weir,
+                                             [WEIR_DATABASE_REQUESTED] =
+                                                 &weir_layout_requested_data,
+                                             [WEIR_DATABASE_METERS] = &weir_layout_energy_meters,
+                                             [WEIR_DATABASE_QUERIES] = &weir_layout_weir};
+
+static bool entry_password(struct collect *c, weir_node entry, weir_database_in *in)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_error error = WEIR_ERROR_INIT;
+    if (!in->password_file)
+        return true;
+    const weir_node at = weir_node_get(entry, "password_file");
+    if (in->password) {
+        weir_loader_problem(c->l, at, "'password' and 'password_file': keep one");
+        return false;
+    }
+    if (c->l->files->read(c->l->files->data, in->password_file, &text, &error)) {
+        weir_loader_problem(c->l, at, "password_file: %s", error.text);
+        return false;
+    }
+    in->password =
+        weir_arena_text_n(c->l->whole, weir_text_get(&text), strcspn(weir_text_get(&text), "\r\n"));
+    c->l->failed = c->l->failed || !in->password;
+    return in->password != NULL;
+}
+
+/* Whose queries they are. */
+static bool entry_queries(struct collect *c, weir_node entry, const weir_database_in *in,
+                          weir_database_config *config)
+{
+    static const char *const tables[] = {"connections", "devices", "points", "plans"};
+    const char *const own[] = {in->connections, in->devices, in->points, in->plans};
+    const bool is_queries = in->layout == WEIR_DATABASE_QUERIES;
+    const weir_layout *layout = layouts[in->layout];
+    bool good = true;
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++) {
+        const bool plans = i == 3 && in->layout == WEIR_DATABASE_WEIR;
+        config->queries[i] = is_queries || plans ? (weir_layout_query){0} : layout->queries[i];
+        if (own[i] && !is_queries && !plans) {
+            weir_loader_problem(c->l, weir_node_get(entry, tables[i]),
+                                "'%s' is a query: it needs layout: queries", tables[i]);
+            good = false;
+        } else if (own[i]) {
+            config->queries[i] = (weir_layout_query){tables[i], own[i]};
+        }
+    }
+    if (good && is_queries && !in->connections && !in->devices && !in->plans) {
+        weir_loader_problem(c->l, entry,
+                            "layout: queries needs at least one of connections, devices, plans: "
+                            "each a SELECT");
+        good = false;
+    }
+    if (good && is_queries && in->points && !in->devices) {
+        weir_loader_problem(c->l, weir_node_get(entry, "points"),
+                            "'points' are of devices of the same database: give 'devices' too");
+        good = false;
+    }
+    return good;
+}
+
+static bool entry_times(struct collect *c, weir_node entry, const weir_database_in *in)
+{
+    const bool meters = in->layout == WEIR_DATABASE_METERS;
+    if (meters && !in->interval == !in->cron) {
+        weir_loader_problem(c->l, entry,
+                            "layout: energy_meters says nothing of times: give it an interval or "
+                            "a cron expression%s",
+                            in->interval ? ", not both" : "");
+        return false;
+    }
+    if (!meters && (in->interval || in->cron)) {
+        weir_loader_problem(c->l, weir_node_get(entry, in->interval ? "interval" : "cron"),
+                            "the rows of this layout say it themselves");
+        return false;
+    }
+    return true;
+}
+
+static void entry_collect(struct collect *c, weir_node entry)
+{
+    static const char *const schemes[] = {"tcp", "rtu+tcp"};
+    weir_database_in in = {0};
+    WEIR_TEXT_AUTO place = WEIR_TEXT_INIT;
+    if (!weir_loader_expect(c->l, entry, WEIR_NODE_MAPPING, "entry of catalog"))
+        return;
+    const size_t n_before = c->l->problems->n;
+    weir_option_defaults(weir_database_table, &in);
+    weir_loader_read(c->l, entry, weir_database_table, &in);
+    weir_database_config config = {
+        .url = in.url, .username = in.username, .notify = in.notify, .timeout_us = in.timeout};
+    if (!weir_loader_require(c->l, entry, weir_database_table, "an entry of catalog", &in) ||
+        !entry_password(c, entry, &in) || !entry_queries(c, entry, &in, &config) ||
+        !entry_times(c, entry, &in) || c->l->problems->n != n_before || !in.enabled)
+        return;
+    config.password = in.password;
+    weir_database_place(in.url, &place);
+    weir_layout_in layout = {.place = weir_text_get(&place),
+                             .name = in.name,
+                             .scheme = schemes[in.scheme],
+                             .interval = in.interval,
+                             .cron = in.cron,
+                             .problems = c->l->problems};
+    collect_database(c, &config, layouts[in.layout], &layout, weir_node_get(entry, "url"));
+}
+
+/* ---- config.db ---- */
+
+const char *weir_config_db_path(weir_arena *arena, const char *data_dir)
+{
+    return strcmp(data_dir, "memory") ? weir_arena_format(arena, "%s/config.db", data_dir) : NULL;
+}
+
+static const char *data_dir_of(const struct collect *c)
+{
+    const weir_node node = weir_node_get(weir_document_root(c->document), "data_dir");
+    if (c->l->options->data_dir)
+        return c->l->options->data_dir;
+    return weir_node_is(node, WEIR_NODE_SCALAR) && *weir_node_text(node)
+               ? weir_node_text(node)
+               : weir_option_find(weir_top_table, "data_dir")->fallback;
+}
+
+/* As it is in a change that is not committed yet. */
+static void collect_open_config(struct collect *c, weir_layout_in *in)
+{
+    weir_rows rows[WEIR_LAYOUT_QUERIES] = {0};
+    weir_error error = WEIR_ERROR_INIT;
+    in->rows = rows;
+    in->queries = weir_layout_weir.queries;
+    const weir_err err =
+        weir_sqlite_read(c->l->options->config_db, in->place, in->queries, rows, &error);
+    if (err)
+        weir_problems_add(c->l->problems, err, (weir_where){in->place, 0, 0}, "%s", error.text);
+    else
+        collect_rows(c, &weir_layout_weir, in);
+    rows_deinit(rows);
+}
+
+static void collect_config(struct collect *c)
+{
+    weir_providers *p = c->l->options->providers;
+    const char *path = weir_config_db_path(c->l->whole, data_dir_of(c));
+    if (!path)
+        return;
+    weir_layout_in in = {.place = path, .problems = c->l->problems};
+    if (c->l->options->config_db) {
+        collect_open_config(c, &in);
+        return;
+    }
+    if (p)
+        watch(p, path, true);
+    if (access(path, F_OK) != 0 && !(p && p->had_config_db))
+        return;
+    WEIR_TEXT_AUTO url = WEIR_TEXT_INIT;
+    weir_text_format(&url, "sqlite:%s", path);
+    weir_database_config config = {.url = weir_text_get(&url), .timeout_us = CONFIG_TIMEOUT_US};
+    memcpy(config.queries, weir_layout_weir.queries, sizeof config.queries);
+    if (p)
+        p->had_config_db = true;
+    collect_database(c, &config, &weir_layout_weir, &in, (weir_node){0});
+}
+
+void weir_providers_collect(weir_loader *l, weir_document *document, weir_roots *roots)
+{
+    struct collect c = {l, document, roots};
+    const weir_node list = weir_node_get(weir_document_root(document), "catalog");
+    if (list.id && weir_loader_expect(l, list, WEIR_NODE_LIST, "catalog"))
+        for (size_t i = 0; i < weir_node_count(list); i++)
+            entry_collect(&c, weir_node_item(list, i));
+    collect_config(&c);
+}
+
+/* ---- news ---- */
+
+static void opened_failed(struct opened *o, const weir_error *error, weir_mono now)
+{
+    o->pause_us = o->pause_us ? 2 * o->pause_us : PAUSE_FIRST_US;
+    if (o->pause_us > PAUSE_MAX_US)
+        o->pause_us = PAUSE_MAX_US;
+    o->retry_at = weir_mono_add(now, o->pause_us);
+    (void)snprintf(o->trouble, sizeof o->trouble, "%s", error->text);
+}
+
+static bool opened_poll(struct opened *o, weir_mono now)
+{
+    weir_rows rows[WEIR_LAYOUT_QUERIES] = {0};
+    weir_error error = WEIR_ERROR_INIT;
+    bool changed = false, differs = false;
+    if (o->pause_us && !weir_mono_reached(now, o->retry_at))
+        return false;
+    weir_err err = o->type->changed(o->database, &changed, &error);
+    if (err == WEIR_OK && (changed || o->is_stale)) {
+        err = o->type->read(o->database, rows, &error);
+        differs = err == WEIR_OK && (o->is_stale || rows_digest(rows) != o->digest);
+        rows_deinit(rows);
+    }
+    if (err) {
+        opened_failed(o, &error, now);
+        return false;
+    }
+    o->pause_us = 0;
+    o->trouble[0] = '\0';
+    return differs;
+}
+
+bool weir_providers_poll(weir_providers *p, weir_mono now)
+{
+    bool changed = false;
+    for (const struct watched *w = p->watched; w && !changed; w = w->next)
+        changed = watched_changed(w) && (!w->only_whether || !p->had_config_db);
+    for (struct opened *o = p->opened; o; o = o->next)
+        changed = opened_poll(o, now) || changed;
+    return changed;
+}
+
+const char *weir_providers_trouble(const weir_providers *p)
+{
+    for (const struct opened *o = p->opened; o; o = o->next)
+        if (*o->trouble)
+            return o->trouble;
+    return "";
+}
