@@ -252,6 +252,7 @@ static const struct {
 /* "list|test", "[FILE|PROFILE]", "NAME...": words in small letters are meant themselves. */
 static void offer_token(struct complete *c, const char *token, size_t n)
 {
+    void (*last)(struct complete *) = NULL; /* TAG|PATTERN is the same twice */
     while (n) {
         size_t length = 0;
         while (length < n && (isalnum((unsigned char)token[length]) || token[length] == '-'))
@@ -260,8 +261,8 @@ static void offer_token(struct complete *c, const char *token, size_t n)
         if (word && length && islower((unsigned char)*word))
             offer(c, word, NULL);
         for (size_t i = 0; word && i < sizeof placeholders / sizeof *placeholders; i++)
-            if (!strcmp(placeholders[i].word, word))
-                placeholders[i].offer(c);
+            if (!strcmp(placeholders[i].word, word) && placeholders[i].offer != last)
+                (last = placeholders[i].offer)(c);
         length += length < n; /* the separator */
         token += length;
         n -= length;

@@ -94,6 +94,10 @@ GOOD = {
     "defaults": plant(top="defaults: {connections: {timeout: 1s}, devices: {interval: 5s}, points: {unit: W}}"),
     "required by default": "defaults: {devices: {connection: a}}\nconnections: [{name: a, uri: 'tcp://h'}]\n"
                            "devices: [{name: m, unit_id: 1, interval: 1s, points: [{name: p, register: coil, address: 1}]}]\n",
+    "a plan": plant(top="plans: [{name: n, tags: 'm/*', cron: '0 */5 22-23 * * *', zone: UTC, lifetime: 24h},\n"
+                        "  {name: o, id: 7, tags: ['m/*'], cron: {hour: 8-17, minute: 5}, zone: UTC, start: 2026-11-21T08:00:00}]"),
+    "a former name": plant(device=", was: n", point=", was: q"),
+    "a database": plant(top="catalog: [{url: 'sqlite:none.db', enabled: false}]"),
     "a sink": plant(top="sinks: [{name: s, type: csv, path: a.csv, tags: m/*, backlog_rate: 100/s, labels: {}}]"),
 }
 
@@ -125,6 +129,8 @@ BAD = {
     "key of another sink": plant(top="sinks: [{name: s, type: csv, path: a, bucket: b}]"),
     "sink without a type": plant(top="sinks: [{name: s, path: a}]"),
     "rate without a unit": plant(top="sinks: [{name: s, type: csv, path: a, backlog_rate: 100}]"),
+    "unknown key of a plan": plant(top="plans: [{name: n, tags: 'm/*', chron: '* * * * *'}]"),
+    "unknown key of cron": plant(top="plans: [{name: n, tags: 'm/*', cron: {hours: 5}}]"),
     "share above all": plant(top="store: {max_size: half}"),
 }
 
