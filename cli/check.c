@@ -99,7 +99,7 @@ static weir_err load_catalog(struct check *c, weir_error *error)
     if (!path)
         return weir_fail(error, WEIR_ECONFIG,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
-                         "Name one with -c FILE");
+                         "Name one with -c FILE, or make one with 'weir init'");
     weir_err err = weir_assemble_yaml(c->in->arena, &yaml);
     yaml.warnings = &warnings;
     if (!err)

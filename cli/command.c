@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/commands.h"
 #include "cli/complete.h"
 #include "cli/help.h"
 #include "cli/manual.h"
@@ -254,12 +255,12 @@ static int command_help(int argc, char **argv)
     if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
         return command_help(0, NULL);
     const weir_command *command = weir_command_find(argv[0]);
-    if (!command && weir_topic_print(argv[0], stdout))
-        return WEIR_EXIT_OK;
-    if (!command)
-        return command_unknown(argv[0]);
-    weir_help_command(command, true, stdout);
-    return WEIR_EXIT_OK;
+    if (command)
+        weir_help_command(command, true, stdout);
+    /* `config` is both: a command, and the keys of the file it is about. */
+    if (command == &weir_command_config)
+        (void)fputc('\n', stdout);
+    return weir_topic_print(argv[0], stdout) || command ? WEIR_EXIT_OK : command_unknown(argv[0]);
 }
 
 static int dispatch(int argc, char **argv)

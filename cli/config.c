@@ -61,7 +61,7 @@ static weir_err effective_load(const weir_invocation *in, weir_effective *e, wei
     if (!path)
         return weir_fail(error, WEIR_ECONFIG,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
-                         "Name one with -c FILE, or make one with `weir init`");
+                         "Name one with -c FILE, or make one with 'weir init'");
     weir_err err = weir_assemble_yaml(in->arena, &yaml);
     yaml.effective = e;
     yaml.data_dir = options->data_dir;
