@@ -10,6 +10,9 @@
 struct weir_effective {
     weir_arena *arena;
     weir_effective_value root;
+    /* The last origin: of what stands in one line there is one. */
+    const char *origin, *origin_file, *origin_source;
+    unsigned origin_line;
     bool failed;
 };
 
@@ -54,17 +57,16 @@ static const char *copy(weir_effective *e, const char *text)
     return kept ? kept : "";
 }
 
-weir_effective_value *weir_effective_add(weir_effective *e, weir_effective_value *parent,
-                                         const char *key, weir_node_kind kind)
+/* key: lives as long, or longer. */
+static weir_effective_value *add_value(weir_effective *e, weir_effective_value *parent,
+                                       const char *key, weir_node_kind kind)
 {
-    if (!e || !parent)
-        return NULL;
     weir_effective_value *value = weir_arena_alloc(e->arena, 1, sizeof *value);
     if (!value) {
         e->failed = true;
         return NULL;
     }
-    value->key = key ? copy(e, key) : NULL;
+    value->key = key;
     value->kind = kind;
     if (parent->last)
         parent->last->next = value;
@@ -72,6 +74,12 @@ weir_effective_value *weir_effective_add(weir_effective *e, weir_effective_value
         parent->first = value;
     parent->last = value;
     return value;
+}
+
+weir_effective_value *weir_effective_add(weir_effective *e, weir_effective_value *parent,
+                                         const char *key, weir_node_kind kind)
+{
+    return e && parent ? add_value(e, parent, key ? copy(e, key) : NULL, kind) : NULL;
 }
 
 static weir_effective_value *child_with_key(const weir_effective_value *mapping, const char *key)
@@ -123,13 +131,14 @@ weir_effective_value *weir_effective_list(weir_effective *e, weir_effective_valu
     return list ? list : weir_effective_add(e, parent, key, WEIR_NODE_LIST);
 }
 
+/* All texts live as long, or longer. */
 static void add_scalar(weir_effective *e, weir_effective_value *parent, const char *key,
                        const char *text, bool quoted, const char *origin)
 {
-    weir_effective_value *value = weir_effective_add(e, parent, key, WEIR_NODE_SCALAR);
+    weir_effective_value *value = add_value(e, parent, key, WEIR_NODE_SCALAR);
     if (!value)
         return;
-    value->text = copy(e, text);
+    value->text = text;
     value->quoted = quoted;
     value->origin = origin;
 }
@@ -180,7 +189,7 @@ static void add_masked(weir_effective *e, weir_effective_value *parent, const ch
             e->failed = true;
         add_scalar(e, parent, key, masked ? masked : mask, true, origin);
     } else {
-        add_scalar(e, parent, key, text, quoted, origin);
+        add_scalar(e, parent, key, copy(e, text), quoted, origin);
     }
 }
 
@@ -190,6 +199,9 @@ static void add_masked(weir_effective *e, weir_effective_value *parent, const ch
 static const char *origin_of(weir_effective *e, weir_node node, const char *source)
 {
     const weir_where where = weir_node_where(node);
+    if (e->origin && where.file == e->origin_file && where.line == e->origin_line &&
+        source == e->origin_source && where.column)
+        return e->origin;
     WEIR_TEXT_AUTO place = WEIR_TEXT_INIT;
     if (where.line && where.column)
         weir_text_format(&place, "%s:%u", where.file, where.line);
@@ -199,9 +211,14 @@ static const char *origin_of(weir_effective *e, weir_node node, const char *sour
         weir_arena_format(e->arena, "%s%s", source ? source : "", weir_text_get(&place));
     if (!origin || place.failed)
         e->failed = true;
+    e->origin = where.column ? origin : NULL;
+    e->origin_file = where.file;
+    e->origin_line = where.line;
+    e->origin_source = source;
     return origin ? origin : "";
 }
 
+/* key: lives as long, or longer. */
 static void add_node(weir_effective *e, weir_effective_value *parent, const char *key,
                      weir_node node, const char *source, bool secret)
 {
@@ -211,11 +228,11 @@ static void add_node(weir_effective *e, weir_effective_value *parent, const char
                    origin_of(e, node, source), secret);
         return;
     }
-    weir_effective_value *value = weir_effective_add(e, parent, key, kind);
+    weir_effective_value *value = add_value(e, parent, key, kind);
     for (size_t i = 0; value && i < weir_node_count(node); i++)
         if (kind == WEIR_NODE_MAPPING)
-            add_node(e, value, weir_node_text(weir_node_key(node, i)), weir_node_value(node, i),
-                     source, secret);
+            add_node(e, value, copy(e, weir_node_text(weir_node_key(node, i))),
+                     weir_node_value(node, i), source, secret);
         else
             add_node(e, value, NULL, weir_node_item(node, i), source, secret);
 }
