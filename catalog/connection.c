@@ -5,6 +5,26 @@
 
 #include "catalog/device.h"
 
+/* Whether the program has the source that own:NAME names. */
+static bool connection_check_own(weir_loader *l, weir_node at, const weir_uri *uri)
+{
+    const char *const *own = l->options ? l->options->own : NULL;
+    size_t n = 0;
+    if (uri->scheme != WEIR_SCHEME_OWN)
+        return true;
+    for (; own && own[n]; n++)
+        if (!strcmp(own[n], uri->host))
+            return true;
+    if (n)
+        weir_loader_problem(l, at, "uri: this program has no source '%.100s'%s", uri->host,
+                            weir_loader_meant(l, uri->host, own, n));
+    else
+        weir_problems_add(l->problems, WEIR_EUNSUPPORTED, weir_node_where(at),
+                          "uri: own: is for programs that use the library and bring sources of "
+                          "their own");
+    return false;
+}
+
 static bool connection_parse_uri(weir_loader *l, weir_node mapping, const weir_connection_in *in,
                                  weir_connection *c)
 {
@@ -12,7 +32,7 @@ static bool connection_parse_uri(weir_loader *l, weir_node mapping, const weir_c
     const weir_node at = weir_node_get(mapping, "uri");
     switch (weir_uri_parse(in->uri, l->arena, &c->uri, &error)) {
     case WEIR_OK:
-        return true;
+        return connection_check_own(l, at, &c->uri);
     case WEIR_ENOMEM:
         l->failed = true;
         return false;

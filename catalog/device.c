@@ -383,11 +383,12 @@ static bool entry_merge(struct entry *e, bool *ret_good)
     return e->n_ins > 0 && !profile_failed && !e->l->failed;
 }
 
-static void entry_points(struct entry *e)
+static void entry_points(struct entry *e, bool placeless)
 {
     weir_loader *l = e->l;
     weir_point_rules rules = {
         .registers_max = (unsigned)e->in.max_registers_per_request,
+        .placeless = placeless,
         .deadband = weir_deadband_read(l, e->in.deadband, e->in.max_unchanged_interval)};
     bool good = true;
     const bool ordered = entry_order(e, &rules.order);
@@ -571,7 +572,7 @@ static void entry_units(struct entry *e, weir_device_list *devices)
     if (!ids->n) {
         if (weir_node_get(e->mapping, key).id)
             return; /* wrong, and said so */
-        if (scheme != WEIR_SCHEME_SIMULATED)
+        if (weir_scheme_is_modbus(scheme))
             weir_loader_problem(e->l, e->mapping,
                                 "device '%s' needs 'unit_id': its Modbus "
                                 "address, 0 to 255",
@@ -680,7 +681,8 @@ static void entry_build(struct entry *e, weir_device_list *devices)
     const bool named = weir_loader_require(e->l, e->mapping, weir_device_table, "a device", &e->in);
     const bool connected = e->in.connection && *e->in.connection && entry_connection(e);
     entry_limits(e);
-    entry_points(e);
+    entry_points(e, connected &&
+                        weir_scheme_is_placeless(e->connections[e->device.connection].uri.scheme));
     entry_tell(e);
     if (named && connected)
         entry_units(e, devices);
@@ -718,6 +720,6 @@ void weir_device_of_profile(weir_loader *l, const weir_profile *profile, weir_de
     e.in.profile = profile->name;
     e.interval_us = WEIR_S;
     entry_limits(&e);
-    entry_points(&e);
+    entry_points(&e, false);
     entry_add_device(&e, profile->device.name, "", 1, devices);
 }

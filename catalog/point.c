@@ -94,7 +94,7 @@ static void build_address(struct build *b, bool table_given)
 {
     weir_address address;
     if (!b->in->address.id) {
-        if (b->p->table != WEIR_REGISTER_FUNCTION)
+        if (b->p->table != WEIR_REGISTER_FUNCTION && !b->rules->placeless)
             WRONG(b, "address",
                   "point '%s' needs 'address': the first register or bit, counted "
                   "from 0",
@@ -128,7 +128,7 @@ static void build_address(struct build *b, bool table_given)
 
 static void build_place(struct build *b)
 {
-    bool table_given = false;
+    bool table_given = b->rules->placeless;
     if (b->in->given.function) {
         build_function(b);
     } else if (b->in->registers.id) {
@@ -162,6 +162,10 @@ static void build_type(struct build *b)
     weir_point *p = b->p;
     const bool function = p->table == WEIR_REGISTER_FUNCTION;
     p->type = function ? WEIR_TYPE_RAW : WEIR_TYPE_BOOL;
+    if (!b->in->type.id && b->rules->placeless && !has(b, "register") && !function) {
+        p->type = WEIR_TYPE_FLOAT64;
+        return;
+    }
     if (!b->in->type.id) {
         if (!function && !weir_register_is_bits(p->table) && !has(b, "bit"))
             WRONG(b, "type", "point '%s' needs 'type', such as uint16 or float32", b->in->name);
@@ -452,7 +456,7 @@ static void build_simulate(struct build *b)
     const weir_node at_min = weir_node_get(node, "min"), at_max = weir_node_get(node, "max");
     const size_t before = b->l->problems->n;
     double low, high;
-    if (!b->good)
+    if (!b->good || (b->rules->placeless && !node.id))
         return;
     s = weir_waveform_default(b->p);
     simulate_store(&s, b->p);
@@ -508,7 +512,7 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     ret->file = weir_loader_text(l, where.file);
     ret->line = where.line;
     ret->counter = in->counter;
-    ret->allow_overlap = in->allow_overlap;
+    ret->allow_overlap = in->allow_overlap || rules->placeless;
     ret->group = (uint32_t)in->group;
     build_access(&b);
     build_place(&b);

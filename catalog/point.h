@@ -20,6 +20,7 @@ typedef struct weir_point_rules {
     unsigned registers_max; /* per request */
     const char *multiply;   /* exact text, NULL: none */
     weir_node multiply_at;  /* for messages */
+    bool placeless;         /* its name says enough: model/catalog.h */
     weir_deadband deadband;
 } weir_point_rules;
 

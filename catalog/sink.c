@@ -99,6 +99,9 @@ static const weir_sink_type *sink_find_type(weir_loader *l, weir_node mapping)
     weir_error error = WEIR_ERROR_INIT;
     if (!weir_node_is(at, WEIR_NODE_SCALAR) || weir_node_empty(at) || !*weir_node_text(at))
         return NULL; /* said when the keys are read */
+    for (const weir_sink_type *const *own = l->options->own_sinks; own && *own; own++)
+        if (!strcmp((*own)->name, weir_node_text(at)))
+            return *own;
     const weir_err err = l->options->sink_type(weir_node_text(at), &type, &error);
     if (err == WEIR_OK)
         return type;

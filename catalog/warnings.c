@@ -142,7 +142,7 @@ static void warn_of_units(const struct warn *w)
     }
     for (size_t i = 0; i < w->catalog->n_devices; i++) {
         const weir_device *d = &w->catalog->devices[i];
-        if (is_read(w, d) && connection_of(w, d)->uri.scheme != WEIR_SCHEME_SIMULATED)
+        if (is_read(w, d) && weir_scheme_is_modbus(connection_of(w, d)->uri.scheme))
             units[n++] = (struct unit){connection_of(w, d), d};
     }
     qsort(units, n, sizeof *units, unit_compare);

@@ -314,7 +314,7 @@ static weir_err show_loads(struct check *c, uint32_t number, weir_error *error)
         (void)printf("  together about %.3g %% of the time\n", sum);
     /* One request at a time; more in flight need less, and simulated: has no bus. */
     bool one_by_one = connection->max_in_flight <= 1 &&
-                      connection->uri.scheme != WEIR_SCHEME_SIMULATED && connection->enabled;
+                      weir_scheme_is_modbus(connection->uri.scheme) && connection->enabled;
     if (one_by_one && sum > load_max)
         warn(c, connection->where,
              "connection '%s' needs about %.0f %% of the time: readings will be late. Longer "

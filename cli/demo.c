@@ -69,7 +69,7 @@ struct demo {
     pid_t child;
     int child_output;
     weir_catalog *catalog;
-    weir_collector *collector;
+    weir_runtime *collector;
 };
 
 /* files */
@@ -219,13 +219,13 @@ static weir_err demo_start(struct demo *d, const struct demo_options *options, w
     err = weir_assemble_load(&assemble, &d->catalog, error);
     if (err)
         return err;
-    const weir_collector_config config = {
+    const weir_runtime_config config = {
         .catalog = d->catalog,
         .sources = weir_assemble_sources,
         .built = weir_assemble_built(),
         .log = log_quietly,
     };
-    err = weir_collector_start(&config, &d->collector, error);
+    err = weir_runtime_start(&config, &d->collector, error);
     if (!err)
         (void)fprintf(stderr, "weir demo: a simulated plant at %s, its data in %s; Ctrl-C ends\n",
                       weir_text_get(&uri), d->folder);
@@ -243,8 +243,8 @@ static weir_err demo_show(struct demo *d, const struct demo_options *options, we
         return weir_fail(error, WEIR_ENOMEM, "the table");
     while (weir_signal_wait(terminal ? redraw_us : change_us) == 0 &&
            weir_system_mono().us < ends) {
-        weir_snapshot *snapshot = weir_collector_snapshot(d->collector);
-        const weir_worker_view store = weir_collector_store(d->collector);
+        weir_snapshot *snapshot = weir_runtime_snapshot(d->collector);
+        const weir_worker_view store = weir_runtime_store(d->collector);
         const bool read_by_somebody = !snapshot || weir_demo_view_show(view, snapshot, &store);
         weir_snapshot_unref(snapshot);
         if (!read_by_somebody)
@@ -258,7 +258,7 @@ static void demo_end(struct demo *d, const struct demo_options *options)
 {
     const bool keep = options->keep || options->data_dir;
     const bool had_data = d->collector != NULL;
-    if (d->collector && !weir_collector_stop(d->collector))
+    if (d->collector && !weir_runtime_stop(d->collector))
         weir_command_note(d->in, "the last samples could not be committed");
     weir_catalog_free(d->catalog);
     if (d->child > 0) {

@@ -81,8 +81,8 @@ static void connection_try(struct live *l, size_t number)
     const weir_mono began = weir_system_mono();
     if (!c->enabled) {
         row.state = "disabled";
-    } else if (c->uri.scheme == WEIR_SCHEME_SIMULATED) {
-        row.cause = "simulated: there is nothing to connect to";
+    } else if (!weir_scheme_is_modbus(c->uri.scheme)) {
+        row.cause = "there is nothing to connect to";
     } else if (weir_blocking_open(&options, &blocking, &error) == WEIR_OK) {
         row.latency_us = weir_system_mono().us - began.us;
     } else {

@@ -62,14 +62,14 @@ static void number_tags(weir_catalog *catalog)
 
 weir_err weir_once_read(weir_catalog *catalog, weir_arena *arena, weir_once *ret, weir_error *error)
 {
-    weir_collector *collector = NULL;
+    weir_runtime *collector = NULL;
     struct reading reading = {.arena = arena};
     weir_once once = {
         .catalog = catalog,
         .readings = weir_arena_alloc(arena, catalog->n_tags + 1, sizeof *once.readings),
         .rtt_us = weir_arena_alloc(arena, catalog->n_devices + 1, sizeof *once.rtt_us),
     };
-    const weir_collector_config config = {
+    const weir_runtime_config config = {
         .catalog = catalog,
         .sources = weir_assemble_sources,
         .once = true,
@@ -83,10 +83,10 @@ weir_err weir_once_read(weir_catalog *catalog, weir_arena *arena, weir_once *ret
     if (!once.readings || !once.rtt_us || pthread_mutex_init(&reading.lock, NULL))
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
     number_tags(catalog);
-    weir_err err = weir_collector_start(&config, &collector, error);
+    weir_err err = weir_runtime_start(&config, &collector, error);
     if (err == WEIR_OK) {
-        once.complete = weir_collector_wait(collector, once_timeout_us);
-        (void)weir_collector_stop(collector);
+        once.complete = weir_runtime_wait(collector, once_timeout_us);
+        (void)weir_runtime_stop(collector);
         *ret = once;
     }
     (void)pthread_mutex_destroy(&reading.lock);

@@ -31,7 +31,7 @@ typedef struct weir_once_share {
 } weir_once_share;
 
 /* Reads; takes as long as the slowest device, at most a minute. Texts live in the arena. Numbers
- * the tags of the catalog. Errors of weir_collector_start. */
+ * the tags of the catalog. Errors of weir_runtime_start. */
 weir_err weir_once_read(weir_catalog *catalog, weir_arena *arena, weir_once *ret,
                         weir_error *error) WEIR_MUST_CHECK;
 

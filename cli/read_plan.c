@@ -125,7 +125,7 @@ static weir_err plan_uri(struct plan *p, weir_error *error)
     weir_err err = weir_uri_parse(weir_text_get(&whole), p->in->arena, &p->ret->uri, error);
     if (err)
         return err;
-    if (p->ret->uri.scheme == WEIR_SCHEME_SIMULATED)
+    if (!weir_scheme_is_modbus(p->ret->uri.scheme))
         return weir_fail(error, WEIR_EINVAL,
                          "simulated: is no device to connect to; start one "
                          "with 'weir simulate' and read tcp://127.0.0.1:PORT");

@@ -157,14 +157,16 @@ static void say_started(const weir_catalog *catalog, const weir_control *control
 /* What runs until a signal, begun in this order and ended in the other. */
 struct run_parts {
     weir_deliveries *deliveries;
-    weir_collector *collector;
+    weir_runtime *collector;
     weir_control *control;
 };
 
 static weir_err parts_start(struct run_parts *p, weir_catalog *catalog, weir_error *error)
 {
     weir_err err = weir_deliveries_new(catalog, 0, &p->deliveries, error);
-    const weir_collector_config config = {
+    if (!err)
+        weir_deliveries_listen(p->deliveries, &(weir_deliveries_listener){.log = log_line});
+    const weir_runtime_config config = {
         .catalog = catalog,
         .sources = weir_assemble_sources,
         .built = weir_assemble_built(),
@@ -173,7 +175,7 @@ static weir_err parts_start(struct run_parts *p, weir_catalog *catalog, weir_err
         .data = p->deliveries,
     };
     if (!err)
-        err = weir_collector_start(&config, &p->collector, error);
+        err = weir_runtime_start(&config, &p->collector, error);
     if (!err)
         err = weir_control_start(p->collector, catalog, p->deliveries, &p->control, error);
     if (!err)
@@ -187,7 +189,7 @@ static bool parts_stop(struct run_parts *p)
     weir_control_stop(p->control);
     if (p->deliveries)
         weir_deliveries_end(p->deliveries);
-    const bool committed = weir_collector_stop(p->collector);
+    const bool committed = weir_runtime_stop(p->collector);
     weir_deliveries_free(p->deliveries);
     return committed;
 }

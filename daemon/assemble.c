@@ -15,12 +15,14 @@
 #include "daemon/problems.h"
 #include "sinks/module.h"
 #include "sources/modbus/modbus.h"
+#include "sources/random/random.h"
 #include "sources/simulated/simulated.h"
 #include "store/file/zonefile.h"
 
 const weir_source_type *const weir_assemble_sources[] = {
     &weir_source_modbus,
     &weir_source_simulated,
+    &weir_source_random,
     NULL,
 };
 

@@ -53,7 +53,7 @@ struct client {
 };
 
 struct weir_control {
-    weir_collector *collector;
+    weir_runtime *collector;
     const weir_catalog *catalog;
     weir_deliveries *deliveries; /* NULL: none */
     struct sockaddr_un address;
@@ -129,7 +129,7 @@ static json_t *json_device(const weir_control *c, const weir_snapshot *s, size_t
 
 static void json_identity(const weir_control *c, json_t *o)
 {
-    const weir_identity *id = weir_collector_identity(c->collector);
+    const weir_identity *id = weir_runtime_identity(c->collector);
     (void)json_object_set_new(o, "uuid", id ? json_text(id->uuid) : json_null());
     (void)json_object_set_new(o, "instance", id ? json_text(id->instance) : json_null());
     (void)json_object_set_new(o, "name", id ? json_text(id->name) : json_null());
@@ -215,8 +215,8 @@ static json_t *json_sinks(const weir_control *c)
 
 static json_t *control_status(weir_control *c)
 {
-    const weir_worker_view store = weir_collector_store(c->collector);
-    weir_snapshot *s = weir_collector_snapshot(c->collector);
+    const weir_worker_view store = weir_runtime_store(c->collector);
+    weir_snapshot *s = weir_runtime_snapshot(c->collector);
     json_t *o = json_object();
     json_t *devices = json_array();
     (void)json_object_set_new(o, "version", json_text(WEIR_VERSION));
@@ -248,7 +248,7 @@ static void control_edit(weir_control *c, const weir_edit *edit, json_t *answer)
 {
     weir_error error = WEIR_ERROR_INIT;
     uint64_t n = 0;
-    const weir_err err = weir_collector_edit(c->collector, edit, &n, &error);
+    const weir_err err = weir_runtime_edit(c->collector, edit, &n, &error);
     if (err) {
         (void)json_object_set_new(answer, "error", json_text(error.text));
         (void)json_object_set_new(answer, "code", json_integer(err));
@@ -467,7 +467,7 @@ static weir_err control_start(weir_control *c, weir_error *error)
     return c->started ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "the control thread");
 }
 
-weir_err weir_control_start(weir_collector *collector, const weir_catalog *catalog,
+weir_err weir_control_start(weir_runtime *collector, const weir_catalog *catalog,
                             weir_deliveries *deliveries, weir_control **ret, weir_error *error)
 {
     weir_control *c = weir_alloc_zero(1, sizeof *c);
@@ -479,8 +479,8 @@ weir_err weir_control_start(weir_collector *collector, const weir_catalog *catal
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         c->clients[i].fd = -1;
     c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;
-    weir_err err = weir_historians_new(weir_collector_store_dir(collector), NULL,
-                                       weir_collector_postbox(collector), &c->historians, error);
+    weir_err err = weir_historians_new(weir_runtime_store_dir(collector), NULL,
+                                       weir_runtime_postbox(collector), &c->historians, error);
     if (!err)
         err = control_start(c, error);
     if (err) {

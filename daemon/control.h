@@ -26,8 +26,9 @@ weir_err weir_control_path(const char *data_dir, int pid, weir_text *ret,
                            weir_error *error) WEIR_MUST_CHECK;
 
 /* Listens and serves on a thread of its own. The data directory's lock must be held: a socket left
- * behind by a killed process is replaced. Borrows all; deliveries may be NULL: there are no sinks. */
-weir_err weir_control_start(weir_collector *collector, const weir_catalog *catalog,
+ * behind by a killed process is replaced. Borrows all; deliveries may be NULL: there are no sinks.
+ */
+weir_err weir_control_start(weir_runtime *collector, const weir_catalog *catalog,
                             weir_deliveries *deliveries, weir_control **ret,
                             weir_error *error) WEIR_MUST_CHECK;
 void weir_control_stop(weir_control *control); /* accepts NULL; removes the socket */

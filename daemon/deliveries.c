@@ -20,7 +20,6 @@
 
 #include "base/alloc.h"
 #include "base/random.h"
-#include "daemon/log.h"
 #include "runtime/clock.h"
 #include "sinks/delivery/delivery.h"
 
@@ -43,7 +42,8 @@ struct sink {
 };
 
 struct weir_deliveries {
-    weir_collector *collector;
+    weir_runtime *collector;
+    weir_deliveries_listener listener;
     uint64_t seed;
     atomic_bool ending;
     pthread_mutex_t lock;
@@ -75,7 +75,7 @@ static bool host_is_ending(void *data)
 
 static weir_postbox *box_of(const struct sink *s)
 {
-    return weir_collector_postbox(s->all->collector);
+    return weir_runtime_postbox(s->all->collector);
 }
 
 static bool host_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
@@ -104,6 +104,14 @@ static bool host_on_gap(void *data, const weir_consumer_gap *gap)
     return weir_postbox_gap(box_of(s), &named, NULL) == WEIR_OK;
 }
 
+static void sink_log(const struct sink *s, weir_log_level level, const char *event,
+                     const char *text)
+{
+    const weir_deliveries_listener *l = &s->all->listener;
+    if (l->log)
+        l->log(l->data, level, event, s->config->name, text);
+}
+
 static void sink_tell(const struct sink *s, const char *state, const char *why, const char *remedy)
 {
     const bool is_well = strcmp(state, "online") == 0 || strcmp(state, "connecting") == 0;
@@ -112,8 +120,10 @@ static void sink_tell(const struct sink *s, const char *state, const char *why, 
                    *remedy ? ". Next: " : "", remedy);
     const weir_event event = {weir_system_wall(), WEIR_EVENT_ALARM, s->config->name, text};
     const weir_err err = weir_postbox_event(box_of(s), &event, true, NULL);
-    weir_log_line(is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
-                  s->config->name, text);
+    sink_log(s, is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
+             text);
+    if (s->all->listener.on_event)
+        s->all->listener.on_event(s->all->listener.data, &event);
 }
 
 static void host_on_state(void *data, const char *state, const char *why, const char *remedy)
@@ -123,8 +133,7 @@ static void host_on_state(void *data, const char *state, const char *why, const 
 
 static void host_log(void *data, weir_log_level level, const char *event, const char *text)
 {
-    const struct sink *s = data;
-    weir_log_line(level, event, s->config->name, text);
+    sink_log(data, level, event, text);
 }
 
 /* --- how they stand ----------------------------------------------------------------------- */
@@ -188,7 +197,7 @@ static void records_post(weir_deliveries *all)
             memcpy(s->posted, s->view.state, sizeof s->posted);
         }
         /* Under the lock, as the texts are those of the views; without memory: in a minute. */
-        const weir_err err = records ? weir_postbox_sinks(weir_collector_postbox(all->collector),
+        const weir_err err = records ? weir_postbox_sinks(weir_runtime_postbox(all->collector),
                                                           records, all->n, NULL)
                                      : WEIR_ENOMEM;
         if (err)
@@ -204,7 +213,7 @@ static weir_err sink_open(struct sink *s, weir_error *error)
 {
     weir_err err = WEIR_OK;
     if (!s->take)
-        err = weir_take_open(weir_collector_store_dir(s->all->collector), NULL, s->config->name,
+        err = weir_take_open(weir_runtime_store_dir(s->all->collector), NULL, s->config->name,
                              &s->take, error);
     if (err == WEIR_OK)
         err = weir_delivery_new(s->config, s->take, &s->host, &s->delivery, error);
@@ -315,7 +324,12 @@ static weir_err sink_start(struct sink *s, weir_error *error)
     return WEIR_OK;
 }
 
-weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_collector *collector,
+void weir_deliveries_listen(weir_deliveries *deliveries, const weir_deliveries_listener *listener)
+{
+    deliveries->listener = *listener;
+}
+
+weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_runtime *collector,
                                weir_error *error)
 {
     weir_err err = WEIR_OK;

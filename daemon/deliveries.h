@@ -21,8 +21,19 @@ typedef struct weir_deliveries weir_deliveries;
 weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_deliveries **ret,
                              weir_error *error) WEIR_MUST_CHECK;
 
+/* Who is told of what happens to a sink: on the sink's thread, must not block. Both may be NULL. */
+typedef struct weir_deliveries_listener {
+    void *data;
+    void (*log)(void *data, weir_log_level level, const char *event, const char *subject,
+                const char *text);
+    void (*on_event)(void *data, const weir_event *event);
+} weir_deliveries_listener;
+
+/* Before weir_deliveries_start. Copies. */
+void weir_deliveries_listen(weir_deliveries *deliveries, const weir_deliveries_listener *listener);
+
 /* Starts the threads. The collector must live until weir_deliveries_end. */
-weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_collector *collector,
+weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_runtime *collector,
                                weir_error *error) WEIR_MUST_CHECK;
 
 /* Something was committed or ordered. Any thread, at any time from weir_deliveries_new on. */

@@ -30,7 +30,7 @@ static const char status_request[] = "{\"method\":\"status\"}\n";
 struct daemon {
     char dir[64];
     weir_catalog *catalog;
-    weir_collector *collector;
+    weir_runtime *collector;
     weir_control *control;
 };
 
@@ -51,8 +51,8 @@ static void daemon_start(struct daemon *d)
         weir_yaml_load_text(yaml.text, yaml.length, "t.yaml", NULL, &d->catalog, &problems),
         WEIR_OK);
     weir_problems_deinit(&problems);
-    const weir_collector_config config = {.catalog = d->catalog, .sources = weir_assemble_sources};
-    if (weir_collector_start(&config, &d->collector, &error) ||
+    const weir_runtime_config config = {.catalog = d->catalog, .sources = weir_assemble_sources};
+    if (weir_runtime_start(&config, &d->collector, &error) ||
         weir_control_start(d->collector, d->catalog, NULL, &d->control, &error))
         fail_msg("%s", error.text);
 }
@@ -61,7 +61,7 @@ static void daemon_stop(struct daemon *d)
 {
     static const char *const files[] = {"data.db", "data.db-wal", "data.db-shm", "weir.lock"};
     weir_control_stop(d->control);
-    assert_true(weir_collector_stop(d->collector));
+    assert_true(weir_runtime_stop(d->collector));
     weir_catalog_free(d->catalog);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[128];

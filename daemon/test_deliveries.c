@@ -91,7 +91,7 @@ enum { N_SINKS = 4 };
 struct daemon {
     char dir[64];
     weir_catalog *catalog;
-    weir_collector *collector;
+    weir_runtime *collector;
     weir_deliveries *deliveries;
     struct told told[N_SINKS];
     struct told_options options[N_SINKS];
@@ -141,13 +141,13 @@ static void daemon_start(struct daemon *d)
     weir_error error = WEIR_ERROR_INIT;
     if (weir_deliveries_new(d->catalog, 1, &d->deliveries, &error))
         fail_msg("%s", error.text);
-    const weir_collector_config config = {.catalog = d->catalog,
-                                          .sources = weir_assemble_sources,
-                                          /* The clock is trusted, whatever it shows. */
-                                          .built = {weir_system_wall().us - WEIR_DAY},
-                                          .on_committed = on_committed,
-                                          .data = d};
-    if (weir_collector_start(&config, &d->collector, &error) ||
+    const weir_runtime_config config = {.catalog = d->catalog,
+                                        .sources = weir_assemble_sources,
+                                        /* The clock is trusted, whatever it shows. */
+                                        .built = {weir_system_wall().us - WEIR_DAY},
+                                        .on_committed = on_committed,
+                                        .data = d};
+    if (weir_runtime_start(&config, &d->collector, &error) ||
         weir_deliveries_start(d->deliveries, d->collector, &error))
         fail_msg("%s", error.text);
 }
@@ -157,7 +157,7 @@ static int64_t daemon_stop(struct daemon *d)
     const int64_t began = weir_system_mono().us;
     weir_deliveries_end(d->deliveries);
     const int64_t took = weir_system_mono().us - began;
-    assert_true(weir_collector_stop(d->collector));
+    assert_true(weir_runtime_stop(d->collector));
     weir_deliveries_free(d->deliveries);
     return took;
 }

@@ -37,17 +37,42 @@ static const int64_t states_interval_us = 5 * WEIR_S;   /* and after a change of
 static const int64_t snapshot_wait_us = WEIR_S;
 static const int64_t edit_wait_us = 30 * WEIR_S; /* for its beginning: a slow disk's commit */
 
-/* Belongs to the thread that waits for it. */
-struct edit_job {
+/* What the store thread is to do for somebody who waits; belongs to that thread. */
+struct store_job {
+    void (*run)(struct weir_runtime *c, struct store_job *job);
     const weir_edit *edit;
+    struct exchange *exchange;
     bool begun, done;
     uint64_t n;
     weir_err err;
     weir_error error;
 };
 
-struct weir_collector {
-    weir_collector_config config;
+/* How far an exchange of the catalog is. */
+enum step {
+    STEP_REGISTER, /* the store thread gives the uids */
+    STEP_PREPARE,  /* the loop gets all it needs, or says why not */
+    STEP_COMMIT,   /* the store thread ends its transaction */
+    STEP_APPLY,    /* the loop exchanges */
+    STEP_CANCEL,   /* the loop gives back what it had got */
+    STEP_DONE,
+};
+
+struct exchange {
+    weir_catalog *catalog;
+    const weir_diff *diff;
+    const char *text; /* of the event */
+    enum step step;   /* under the lock */
+    weir_loop_change *change;
+    uint8_t *states;
+    weir_err err; /* of the loop */
+    weir_error error;
+};
+
+struct weir_runtime {
+    weir_runtime_config config; /* but the catalog */
+    weir_catalog *catalog;      /* in force; a reference. Changed by the loop, under the lock */
+    char *data_dir;
     weir_platform platform;
     weir_store *store; /* NULL when once */
     weir_inbox inbox;
@@ -74,10 +99,14 @@ struct weir_collector {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* of what follows; CLOCK_MONOTONIC */
     bool store_woken, store_ending, store_ok;
-    struct edit_job *edit;   /* waits for the store thread, or is under way */
+    struct store_job *job;     /* waits for the store thread, or is under way */
+    struct exchange *exchange; /* under way */
+    bool applying;
     bool done;               /* once: all reads ended */
     uint32_t wanted, given;  /* snapshots: tickets asked for and answered */
     weir_snapshot *snapshot; /* the last one given; a reference */
+    bool pause_wanted;
+    uint32_t pauses_wanted, pauses_done; /* tickets likewise */
 };
 
 static weir_mono platform_now(void *data)
@@ -95,9 +124,9 @@ static weir_wall platform_wall(void *data)
 /* What a process without privileges may still write. */
 static uint64_t platform_free_bytes(void *data, uint64_t *ret_total)
 {
-    const weir_collector *c = data;
+    const weir_runtime *c = data;
     struct statvfs disk;
-    if (statvfs(c->config.catalog->store.data_dir, &disk) != 0)
+    if (statvfs(c->data_dir, &disk) != 0)
         return UINT64_MAX;
     *ret_total = (uint64_t)disk.f_blocks * disk.f_frsize;
     return (uint64_t)disk.f_bavail * disk.f_frsize;
@@ -112,9 +141,16 @@ static bool platform_synchronized(void *data)
 static void collector_log(void *data, weir_log_level level, const char *event, const char *subject,
                           const char *text)
 {
-    const weir_collector *c = data;
+    const weir_runtime *c = data;
     if (c->config.log)
         c->config.log(c->config.data, level, event, subject, text);
+}
+
+/* Any thread. */
+static void platform_poke(void *data)
+{
+    weir_runtime *c = data;
+    (void)uv_async_send(&c->async);
 }
 
 static struct timespec timespec_of(weir_mono t)
@@ -126,7 +162,7 @@ static struct timespec timespec_of(weir_mono t)
 
 static void inbox_wake(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     (void)pthread_mutex_lock(&c->lock);
     c->store_woken = true;
     (void)pthread_cond_broadcast(&c->changed);
@@ -134,7 +170,7 @@ static void inbox_wake(void *data)
 }
 
 /* Sleeps until t, a wake or the end. Returns false at the end. */
-static bool store_sleep(weir_collector *c, weir_mono t)
+static bool store_sleep(weir_runtime *c, weir_mono t)
 {
     const struct timespec until = timespec_of(t);
     int status = 0;
@@ -147,26 +183,85 @@ static bool store_sleep(weir_collector *c, weir_mono t)
     return go_on;
 }
 
-/* Between two steps of the worker, the store is ours. True: something was edited. */
-static bool store_edit(weir_collector *c)
+static weir_err collector_register_sinks(weir_runtime *c, const weir_catalog *catalog,
+                                         weir_wall now, weir_error *error)
+{
+    const char **names = weir_alloc_zero(catalog->n_sinks + 1, sizeof *names);
+    if (!names)
+        return weir_fail(error, WEIR_ENOMEM, "the collector");
+    for (size_t i = 0; i < catalog->n_sinks; i++)
+        names[i] = catalog->sinks[i].name;
+    weir_err err = weir_store_register_sinks(c->store, names, catalog->n_sinks, now, error);
+    weir_free(names);
+    return err;
+}
+
+static void run_edit(weir_runtime *c, struct store_job *job)
+{
+    job->err = weir_store_edit(c->store, job->edit, weir_system_wall(), &job->n, &job->error);
+}
+
+static void run_sinks(weir_runtime *c, struct store_job *job)
+{
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(c);
+    job->err = collector_register_sinks(c, catalog, weir_system_wall(), &job->error);
+}
+
+/* The other thread's turn; returns when the exchange is at one of the steps that are ours. */
+static enum step exchange_pass(weir_runtime *c, struct exchange *x, enum step to)
 {
     (void)pthread_mutex_lock(&c->lock);
-    struct edit_job *job = c->edit;
+    x->step = to;
+    c->exchange = x;
+    (void)uv_async_send(&c->async);
+    while (x->step == to)
+        (void)pthread_cond_wait(&c->changed, &c->lock);
+    const enum step step = x->step;
+    (void)pthread_mutex_unlock(&c->lock);
+    return step;
+}
+
+static void run_exchange(weir_runtime *c, struct store_job *job)
+{
+    struct exchange *x = job->exchange;
+    job->err =
+        weir_store_register_begin(c->store, x->catalog, x->diff, weir_system_wall(), &job->error);
+    if (job->err)
+        return;
+    if (exchange_pass(c, x, STEP_PREPARE) == STEP_DONE) { /* not prepared */
+        weir_store_register_cancel(c->store);
+        job->err = x->err;
+        job->error = x->error;
+        return;
+    }
+    job->err = weir_store_register_end(c->store, &job->error);
+    if (!job->err) {
+        weir_store_set_config(c->store, &x->catalog->store);
+        weir_worker_set_max_loss(c->worker, x->catalog->store.max_loss_us);
+    }
+    (void)exchange_pass(c, x, job->err ? STEP_CANCEL : STEP_APPLY);
+}
+
+/* Between two steps of the worker, the store is ours. True: something was changed. */
+static bool store_run_job(weir_runtime *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    struct store_job *job = c->job;
     if (job)
         job->begun = true;
     (void)pthread_mutex_unlock(&c->lock);
     if (!job)
         return false;
-    job->err = weir_store_edit(c->store, job->edit, weir_system_wall(), &job->n, &job->error);
+    job->run(c, job);
     (void)pthread_mutex_lock(&c->lock);
     job->done = true;
-    c->edit = NULL;
+    c->job = NULL;
     (void)pthread_cond_broadcast(&c->changed);
     (void)pthread_mutex_unlock(&c->lock);
     return true;
 }
 
-static void store_tell(weir_collector *c, bool edited)
+static void store_tell(weir_runtime *c, bool edited)
 {
     const uint64_t seq = weir_worker_get_view(c->worker).position.committed_seq;
     if (c->config.on_committed && (edited || seq != c->told_seq))
@@ -176,9 +271,9 @@ static void store_tell(weir_collector *c, bool edited)
 
 static void *store_main(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     do {
-        const bool edited = store_edit(c);
+        const bool edited = store_run_job(c);
         weir_mono next = weir_worker_step(c->worker);
         store_tell(c, edited);
         if (!store_sleep(c, next))
@@ -190,7 +285,7 @@ static void *store_main(void *data)
 
 /* the loop thread */
 
-static void collector_say_done(weir_collector *c)
+static void collector_say_done(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     c->done = true;
@@ -202,7 +297,7 @@ static void collector_say_done(weir_collector *c)
  */
 static void on_prepare(uv_prepare_t *prepare)
 {
-    weir_collector *c = prepare->data;
+    weir_runtime *c = prepare->data;
     const weir_mono next = weir_loop_next(c->loop);
     if (c->config.once && weir_loop_done(c->loop))
         collector_say_done(c);
@@ -224,10 +319,9 @@ struct error_text {
     char text[160];
 };
 
-static weir_device_record device_record(const weir_collector *c, uint32_t i,
-                                        struct error_text *room)
+static weir_device_record device_record(const weir_runtime *c, uint32_t i, struct error_text *room)
 {
-    const weir_device *device = &c->config.catalog->devices[i];
+    const weir_device *device = &c->catalog->devices[i];
     weir_device_status status;
     weir_device_counters counters;
     WEIR_TEXT_AUTO error = WEIR_TEXT_INIT;
@@ -237,7 +331,7 @@ static weir_device_record device_record(const weir_collector *c, uint32_t i,
     (void)snprintf(room->text, sizeof room->text, "%s", weir_text_get(&error));
     return (weir_device_record){
         .name = device->name,
-        .connection = c->config.catalog->connections[device->connection].name,
+        .connection = c->catalog->connections[device->connection].name,
         .state = weir_device_state_text(status.state),
         .error = room->text,
         .since = status.since,
@@ -250,9 +344,9 @@ static weir_device_record device_record(const weir_collector *c, uint32_t i,
     };
 }
 
-static void collector_post_devices(weir_collector *c)
+static void collector_post_devices(weir_runtime *c)
 {
-    const size_t n = c->config.catalog->n_devices;
+    const size_t n = c->catalog->n_devices;
     weir_device_record *records = weir_alloc_zero(n, sizeof *records);
     struct error_text *errors = weir_alloc_zero(n, sizeof *errors);
     if (records && errors) {
@@ -267,9 +361,9 @@ static void collector_post_devices(weir_collector *c)
 }
 
 /* Who asks by SQL shall not read for a minute that a dead device is well. */
-static bool collector_states_changed(const weir_collector *c)
+static bool collector_states_changed(const weir_runtime *c)
 {
-    for (uint32_t i = 0; i < c->config.catalog->n_devices; i++)
+    for (uint32_t i = 0; i < c->catalog->n_devices; i++)
         if (c->states[i] != (uint8_t)weir_loop_state(c->loop, i))
             return true;
     return false;
@@ -277,7 +371,7 @@ static bool collector_states_changed(const weir_collector *c)
 
 static void on_timer(uv_timer_t *timer)
 {
-    weir_collector *c = timer->data;
+    weir_runtime *c = timer->data;
     (void)weir_loop_step(c->loop);
     const weir_mono now = weir_system_mono();
     if (!c->worker)
@@ -293,7 +387,7 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-static void collector_give_snapshot(weir_collector *c)
+static void collector_give_snapshot(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
     const uint32_t wanted = c->wanted;
@@ -311,11 +405,82 @@ static void collector_give_snapshot(weir_collector *c)
     weir_snapshot_unref(old);
 }
 
+static weir_err exchange_prepare(weir_runtime *c, struct exchange *x, weir_error *error)
+{
+    x->states = weir_alloc_zero(x->catalog->n_devices + 1, sizeof *x->states);
+    if (!x->states)
+        return weir_fail(error, WEIR_ENOMEM, "the collector");
+    return weir_loop_prepare(c->loop, x->diff, &x->change, error);
+}
+
+/* Nobody but the exchange's owner has the older catalog after this. */
+static void exchange_apply(weir_runtime *c, struct exchange *x)
+{
+    weir_snapshot *snapshot;
+    weir_loop_apply(c->loop, x->change);
+    x->change = NULL;
+    weir_free(c->states);
+    c->states = x->states;
+    x->states = NULL;
+    (void)pthread_mutex_lock(&c->lock);
+    snapshot = c->snapshot;
+    c->snapshot = NULL;
+    c->catalog = x->catalog;
+    (void)pthread_mutex_unlock(&c->lock);
+    weir_snapshot_unref(snapshot);
+    weir_loop_tell(c->loop, WEIR_EVENT_CONFIG, "", x->text);
+    c->devices_next = weir_system_mono(); /* with the next step */
+}
+
+static void collector_exchange(weir_runtime *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    struct exchange *x = c->exchange;
+    enum step step = x ? x->step : STEP_DONE;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (step == STEP_PREPARE) {
+        x->err = exchange_prepare(c, x, &x->error);
+        step = x->err ? STEP_DONE : STEP_COMMIT;
+    } else if (step == STEP_APPLY) {
+        exchange_apply(c, x);
+        step = STEP_DONE;
+    } else if (step == STEP_CANCEL) {
+        weir_loop_discard(x->change);
+        x->change = NULL;
+        step = STEP_DONE;
+    } else {
+        return;
+    }
+    (void)pthread_mutex_lock(&c->lock);
+    x->step = step;
+    c->exchange = NULL;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+static void collector_obey_pause(weir_runtime *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    const uint32_t wanted = c->pauses_wanted;
+    const bool asked = wanted != c->pauses_done, paused = c->pause_wanted;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (!asked)
+        return;
+    weir_loop_pause(c->loop, paused);
+    (void)pthread_mutex_lock(&c->lock);
+    c->pauses_done = wanted;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
 static void on_async(uv_async_t *async)
 {
-    weir_collector *c = async->data;
+    weir_runtime *c = async->data;
     if (!c->stopping) {
+        collector_exchange(c);
         collector_give_snapshot(c);
+        collector_obey_pause(c);
+        weir_loop_poked(c->loop);
         return;
     }
     if (c->worker && c->loop) /* no loop: it could not be made */
@@ -329,7 +494,7 @@ static void on_async(uv_async_t *async)
 
 static void *loop_main(void *data)
 {
-    weir_collector *c = data;
+    weir_runtime *c = data;
     (void)uv_run(&c->uv, UV_RUN_DEFAULT); /* until all handles are closed */
     return NULL;
 }
@@ -351,7 +516,7 @@ static weir_err thread_start(pthread_t *ret, void *(*run)(void *), void *data, c
 }
 
 /* The store has made an event of it. */
-static void collector_say_identity(weir_collector *c)
+static void collector_say_identity(weir_runtime *c)
 {
     const weir_identity *id = weir_store_identity(c->store);
     if (*id->notice)
@@ -359,50 +524,37 @@ static void collector_say_identity(weir_collector *c)
                       id->copied ? "copied" : "restored", "", id->notice);
 }
 
-static weir_err collector_register_sinks(weir_collector *c, weir_wall now, weir_error *error)
+static weir_err collector_open_store(weir_runtime *c, weir_error *error)
 {
-    const weir_catalog *catalog = c->config.catalog;
-    const char **names = weir_alloc_zero(catalog->n_sinks + 1, sizeof *names);
-    if (!names)
-        return weir_fail(error, WEIR_ENOMEM, "the collector");
-    for (size_t i = 0; i < catalog->n_sinks; i++)
-        names[i] = catalog->sinks[i].name;
-    weir_err err = weir_store_register_sinks(c->store, names, catalog->n_sinks, now, error);
-    weir_free(names);
-    return err;
-}
-
-static weir_err collector_open_store(weir_collector *c, weir_error *error)
-{
-    const weir_store_options options = {.data_dir = c->config.catalog->store.data_dir,
+    const weir_store_options options = {.data_dir = c->data_dir,
                                         .vfs = c->platform.vfs,
                                         .now = weir_system_wall(),
-                                        .config = &c->config.catalog->store,
-                                        .memory_bytes_max = c->config.catalog->store.max_bytes,
+                                        .config = &c->catalog->store,
+                                        .memory_bytes_max = c->catalog->store.max_bytes,
                                         .free_bytes = c->platform.free_bytes,
                                         .data = c->platform.data,
-                                        .wal_max = c->config.catalog->store.wal_max};
+                                        .wal_max = c->catalog->store.wal_max};
     weir_err err = weir_store_open(&options, &c->store, error);
     if (!err)
         collector_say_identity(c);
     if (!err)
-        err = weir_store_register(c->store, c->config.catalog, options.now, error);
+        err = weir_store_register(c->store, c->catalog, options.now, error);
     if (!err)
-        err = collector_register_sinks(c, options.now, error);
+        err = collector_register_sinks(c, c->catalog, options.now, error);
     if (!err)
         err = weir_postbox_new(inbox_wake, c, &c->postbox, error);
     if (!err)
         err = weir_inbox_init(&c->inbox, INBOX_LIMIT, inbox_wake, c);
     c->has_inbox = !err;
     if (!err)
-        err = weir_worker_new(c->store, &c->inbox, &c->platform,
-                              c->config.catalog->store.max_loss_us, &c->worker, error);
+        err = weir_worker_new(c->store, &c->inbox, &c->platform, c->catalog->store.max_loss_us,
+                              &c->worker, error);
     if (!err)
         weir_worker_set_postbox(c->worker, c->postbox);
     return err;
 }
 
-static weir_err collector_open_loop(weir_collector *c, weir_error *error)
+static weir_err collector_open_loop(weir_runtime *c, weir_error *error)
 {
     const weir_store_position position =
         c->store ? weir_store_get_position(c->store) : (weir_store_position){0};
@@ -417,7 +569,7 @@ static weir_err collector_open_loop(weir_collector *c, weir_error *error)
     c->timer.data = c->prepare.data = c->async.data = c;
     c->has_uv = true;
     const weir_loop_config config = {
-        .catalog = c->config.catalog,
+        .catalog = c->catalog,
         .platform = &c->platform,
         .sources = c->config.sources,
         .inbox = c->store ? &c->inbox : NULL,
@@ -427,6 +579,7 @@ static weir_err collector_open_loop(weir_collector *c, weir_error *error)
         .newest_committed = position.committed_ts,
         .once = c->config.once,
         .on_batch = c->config.on_batch,
+        .on_event = c->config.on_event,
         .data = c->config.data,
     };
     weir_err err = weir_loop_new(&config, &c->loop, error);
@@ -445,7 +598,7 @@ static uint64_t system_seed(void)
     return seed;
 }
 
-static weir_err collector_start(weir_collector *c, weir_error *error)
+static weir_err collector_start(weir_runtime *c, weir_error *error)
 {
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
@@ -463,13 +616,15 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
         .seed = c->config.seed ? c->config.seed : system_seed(),
         .transport = &c->transport.host,
         .free_bytes = platform_free_bytes,
+        .poke = platform_poke,
         .built = c->config.built,
         .log = collector_log,
     };
     c->devices_next = weir_mono_add(weir_system_mono(), devices_interval_us);
     c->states_next = weir_mono_add(weir_system_mono(), states_interval_us);
-    c->states = weir_alloc_zero(c->config.catalog->n_devices, sizeof *c->states);
-    if (!c->states)
+    c->states = weir_alloc_zero(c->catalog->n_devices + 1, sizeof *c->states);
+    c->data_dir = weir_alloc_text(c->catalog->store.data_dir);
+    if (!c->states || !c->data_dir)
         return weir_fail(error, WEIR_ENOMEM, "the collector");
     weir_err err = c->config.once ? WEIR_OK : collector_open_store(c, error);
     if (!err)
@@ -485,23 +640,25 @@ static weir_err collector_start(weir_collector *c, weir_error *error)
     return err;
 }
 
-weir_err weir_collector_start(const weir_collector_config *config, weir_collector **ret,
-                              weir_error *error)
+weir_err weir_runtime_start(const weir_runtime_config *config, weir_runtime **ret,
+                            weir_error *error)
 {
-    weir_collector *c = weir_alloc_zero(1, sizeof *c);
+    weir_runtime *c = weir_alloc_zero(1, sizeof *c);
     if (!c)
         return weir_fail(error, WEIR_ENOMEM, "the collector");
     c->config = *config;
+    c->config.catalog = NULL;
+    c->catalog = weir_catalog_ref(config->catalog);
     weir_err err = collector_start(c, error);
     if (err) {
-        (void)weir_collector_stop(c);
+        (void)weir_runtime_stop(c);
         return err;
     }
     *ret = c;
     return WEIR_OK;
 }
 
-static void collector_end_loop(weir_collector *c)
+static void collector_end_loop(weir_runtime *c)
 {
     if (!c->has_uv)
         return;
@@ -514,9 +671,9 @@ static void collector_end_loop(weir_collector *c)
     (void)uv_loop_close(&c->uv);
 }
 
-bool weir_collector_stop(weir_collector *collector)
+bool weir_runtime_stop(weir_runtime *collector)
 {
-    weir_collector *c = collector;
+    weir_runtime *c = collector;
     bool ok = true;
     if (!c)
         return true;
@@ -536,13 +693,33 @@ bool weir_collector_stop(weir_collector *collector)
         weir_inbox_deinit(&c->inbox);
     weir_snapshot_unref(c->snapshot);
     weir_free(c->states);
+    weir_free(c->data_dir);
+    weir_catalog_free(c->catalog);
     (void)pthread_cond_destroy(&c->changed);
     (void)pthread_mutex_destroy(&c->lock);
     weir_free(c);
     return ok;
 }
 
-bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
+bool weir_runtime_pause(weir_runtime *collector, bool paused)
+{
+    weir_runtime *c = collector;
+    const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), snapshot_wait_us));
+    int status = 0;
+    (void)pthread_mutex_lock(&c->lock);
+    c->pause_wanted = paused;
+    const uint32_t ticket = ++c->pauses_wanted;
+    (void)pthread_mutex_unlock(&c->lock);
+    (void)uv_async_send(&c->async);
+    (void)pthread_mutex_lock(&c->lock);
+    while ((int32_t)(c->pauses_done - ticket) < 0 && status != ETIMEDOUT)
+        status = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    const bool obeyed = (int32_t)(c->pauses_done - ticket) >= 0;
+    (void)pthread_mutex_unlock(&c->lock);
+    return obeyed;
+}
+
+bool weir_runtime_wait(weir_runtime *collector, int64_t timeout_us)
 {
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), timeout_us));
     int status = 0;
@@ -554,9 +731,9 @@ bool weir_collector_wait(weir_collector *collector, int64_t timeout_us)
     return done;
 }
 
-weir_snapshot *weir_collector_snapshot(weir_collector *collector)
+weir_snapshot *weir_runtime_snapshot(weir_runtime *collector)
 {
-    weir_collector *c = collector;
+    weir_runtime *c = collector;
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), snapshot_wait_us));
     weir_snapshot *snapshot = NULL;
     int status = 0;
@@ -573,53 +750,142 @@ weir_snapshot *weir_collector_snapshot(weir_collector *collector)
     return snapshot;
 }
 
-weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
-                             weir_error *error)
+/* Waits for the store thread to have done it; 30 s at most for its beginning. */
+static weir_err collector_do(weir_runtime *c, struct store_job *job, weir_error *error)
 {
-    weir_collector *c = collector;
-    struct edit_job job = {.edit = edit, .error = WEIR_ERROR_INIT};
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), edit_wait_us));
     int status = 0;
     if (!c->worker)
         return weir_fail(error, WEIR_EINVAL, "nothing is stored");
     (void)pthread_mutex_lock(&c->lock);
-    if (c->edit) {
+    if (c->job) {
         (void)pthread_mutex_unlock(&c->lock);
         return weir_fail(error, WEIR_EINUSE, "another change is being made: try again");
     }
-    c->edit = &job;
+    c->job = job;
     c->store_woken = true;
     (void)pthread_cond_broadcast(&c->changed);
-    while (!job.done && (job.begun || status != ETIMEDOUT))
-        status = job.begun ? pthread_cond_wait(&c->changed, &c->lock)
-                           : pthread_cond_timedwait(&c->changed, &c->lock, &until);
-    if (!job.done)
-        c->edit = NULL;
+    while (!job->done && (job->begun || status != ETIMEDOUT))
+        status = job->begun ? pthread_cond_wait(&c->changed, &c->lock)
+                            : pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    if (!job->done)
+        c->job = NULL;
     (void)pthread_mutex_unlock(&c->lock);
-    if (!job.done)
+    if (!job->done)
         return weir_fail(error, WEIR_ETIMEOUT, "the store is busy: nothing was changed, try again");
-    if (job.err != WEIR_OK)
-        return weir_fail(error, job.err, "%s", job.error.text);
-    *ret_n = job.n;
-    return WEIR_OK;
+    return job->err ? weir_fail(error, job->err, "%s", job->error.text) : WEIR_OK;
 }
 
-weir_worker_view weir_collector_store(weir_collector *collector)
+weir_err weir_runtime_edit(weir_runtime *collector, const weir_edit *edit, uint64_t *ret_n,
+                           weir_error *error)
+{
+    struct store_job job = {.run = run_edit, .edit = edit, .error = WEIR_ERROR_INIT};
+    weir_err err = collector_do(collector, &job, error);
+    if (!err)
+        *ret_n = job.n;
+    return err;
+}
+
+weir_err weir_runtime_register_sinks(weir_runtime *collector, weir_error *error)
+{
+    struct store_job job = {.run = run_sinks, .error = WEIR_ERROR_INIT};
+    return collector_do(collector, &job, error);
+}
+
+weir_catalog *weir_runtime_catalog(weir_runtime *collector)
+{
+    (void)pthread_mutex_lock(&collector->lock);
+    weir_catalog *catalog = weir_catalog_ref(collector->catalog);
+    (void)pthread_mutex_unlock(&collector->lock);
+    return catalog;
+}
+
+void weir_applied_deinit(weir_applied *applied)
+{
+    weir_diff_free(applied->diff);
+    weir_catalog_free(applied->older);
+    weir_catalog_free(applied->newer);
+    *applied = (weir_applied){0};
+}
+
+/* One exchange at a time. */
+static bool collector_begin_apply(weir_runtime *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    const bool free = !c->applying;
+    c->applying = true;
+    (void)pthread_mutex_unlock(&c->lock);
+    return free;
+}
+
+static void collector_end_apply(weir_runtime *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->applying = false;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* In applied, references are taken; with an error they are given back by the caller. */
+static weir_err collector_apply(weir_runtime *c, weir_applied *a, const char *who,
+                                weir_error *error)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    weir_err err = weir_diff_new(a->older, a->newer, &a->diff, error);
+    if (err || weir_diff_is_empty(a->diff))
+        return err;
+    weir_text_format(&text, "%s: ", who);
+    weir_diff_describe(a->diff, &text);
+    a->newer->revision = a->older->revision + 1;
+    struct exchange exchange = {.catalog = a->newer,
+                                .diff = a->diff,
+                                .text = weir_text_get(&text),
+                                .error = WEIR_ERROR_INIT};
+    struct store_job job = {.run = run_exchange, .exchange = &exchange, .error = WEIR_ERROR_INIT};
+    err = collector_do(c, &job, error);
+    weir_free(exchange.states);
+    if (!err) { /* the collector's own: one more of the newer, none of the older */
+        weir_catalog *kept = weir_catalog_ref(a->newer);
+        (void)kept;
+        weir_catalog_free(a->older);
+    }
+    return err;
+}
+
+weir_err weir_runtime_apply(weir_runtime *collector, weir_catalog *catalog, const char *who,
+                            weir_applied *ret, weir_error *error)
+{
+    weir_applied applied = {.older = weir_runtime_catalog(collector),
+                            .newer = weir_catalog_ref(catalog)};
+    weir_err err = WEIR_EINUSE;
+    if (collector_begin_apply(collector)) {
+        err = collector_apply(collector, &applied, who, error);
+        collector_end_apply(collector);
+    } else {
+        (void)weir_fail(error, WEIR_EINUSE, "another change is being made: try again");
+    }
+    if (!err && ret)
+        *ret = applied;
+    else
+        weir_applied_deinit(&applied);
+    return err;
+}
+
+weir_worker_view weir_runtime_store(weir_runtime *collector)
 {
     return collector->worker ? weir_worker_get_view(collector->worker) : (weir_worker_view){0};
 }
 
-weir_postbox *weir_collector_postbox(weir_collector *collector)
+weir_postbox *weir_runtime_postbox(weir_runtime *collector)
 {
     return collector->postbox;
 }
 
-const char *weir_collector_store_dir(const weir_collector *collector)
+const char *weir_runtime_store_dir(const weir_runtime *collector)
 {
     return collector->store ? weir_store_dir(collector->store) : NULL;
 }
 
-const weir_identity *weir_collector_identity(const weir_collector *collector)
+const weir_identity *weir_runtime_identity(const weir_runtime *collector)
 {
     return collector->store ? weir_store_identity(collector->store) : NULL;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/diff.h"
 #include "model/source.h"
 #include "runtime/platform.h"
 #include "runtime/postbox.h"
@@ -14,12 +15,12 @@
 #include "store/edit.h"
 #include "store/store.h"
 
-typedef struct weir_collector weir_collector;
+typedef struct weir_runtime weir_runtime;
 
-typedef struct weir_collector_config {
-    weir_catalog *catalog; /* borrowed for the collector's life; tag uids are set at start */
+typedef struct weir_runtime_config {
+    weir_catalog *catalog; /* tag uids are set at start; the collector takes a reference */
     const weir_source_type *const *sources; /* NULL-terminated */
-    bool once;     /* every point once, nothing stored, no lock: weir_collector_wait */
+    bool once;     /* every point once, nothing stored, no lock: weir_runtime_wait */
     uint64_t seed; /* 0: from the system */
     weir_wall built;
     /* One line per change of state; any thread. May be NULL. */
@@ -27,11 +28,13 @@ typedef struct weir_collector_config {
                 const char *text);
     /* Sees every batch; loop thread; must not block. May be NULL. */
     void (*on_batch)(void *data, const weir_batch *batch);
+    /* Sees every event of devices and clock; likewise. May be NULL. */
+    void (*on_event)(void *data, const weir_event *event);
     /* More was committed, up to seq, or something else of the store has changed; store thread; must
      * not block. May be NULL. */
     void (*on_committed)(void *data, uint64_t seq);
     void *data;
-} weir_collector_config;
+} weir_runtime_config;
 
 /*
  * Opens the store in catalog->store.data_dir, registers the tags and starts both threads. All
@@ -39,42 +42,78 @@ typedef struct weir_collector_config {
  *
  * Errors of weir_store_open and weir_loop_new; nothing runs then.
  */
-weir_err weir_collector_start(const weir_collector_config *config, weir_collector **ret,
-                              weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_runtime_start(const weir_runtime_config *config, weir_runtime **ret,
+                            weir_error *error) WEIR_MUST_CHECK;
 
 /*
  * Stops reading, commits what was acquired, closes. Accepts NULL. False: the last commit failed.
  * Any thread but the collector's own.
  */
-bool weir_collector_stop(weir_collector *collector);
+bool weir_runtime_stop(weir_runtime *collector);
+
+/*
+ * Stops reading for a while, or goes on: see weir_loop_pause. What is under way ends, what was
+ * acquired is committed and delivered. Returns when the loop has obeyed; false: it did not within a
+ * second, and will later. Any thread but the loop's. A start is not paused.
+ */
+bool weir_runtime_pause(weir_runtime *collector, bool paused);
 
 /* once: waits until every read has ended, or timeout_us; false on time-out. */
-bool weir_collector_wait(weir_collector *collector, int64_t timeout_us);
+bool weir_runtime_wait(weir_runtime *collector, int64_t timeout_us);
 
 /*
  * Current values and device states as the loop sees them, at most 100 ms old. Waits for the loop
  * to answer; NULL when it does not within a second, or memory is short. Any thread but the loop's.
  * Release with weir_snapshot_unref.
  */
-weir_snapshot *weir_collector_snapshot(weir_collector *collector) WEIR_MUST_CHECK;
+weir_snapshot *weir_runtime_snapshot(weir_runtime *collector) WEIR_MUST_CHECK;
 
 /* How far the store is. Any thread. Zero when once. */
-weir_worker_view weir_collector_store(weir_collector *collector);
+weir_worker_view weir_runtime_store(weir_runtime *collector);
+
+/* The catalog in force; a reference, released with weir_catalog_free. Any thread. */
+weir_catalog *weir_runtime_catalog(weir_runtime *collector) WEIR_MUST_CHECK;
+
+/*
+ * Exchanges the catalog: registers its tags, and then lets the loop go on with it (runtime/loop.h).
+ * All or nothing; what failed leaves the catalog in force as it is. The collector takes a reference
+ * and gives the revision. Waits, in the order of a second with 100 000 tags. Any thread but the
+ * collector's own. Sinks are not its business: weir_runtime_register_sinks.
+ *
+ * who   for the event: "SIGHUP", "weir reload".
+ * ret   may be NULL; gets what is different, with both catalogs, to be released by the caller. The
+ *       older catalog lives on until then.
+ *
+ * WEIR_EINVAL, WEIR_EUNSUPPORTED: the catalog cannot be run; WEIR_EINUSE: another change is under
+ * way, nothing is stored (once), or the store is at work; WEIR_ENOMEM, WEIR_EIO and others of the
+ * store.
+ */
+typedef struct weir_applied {
+    weir_diff *diff;
+    weir_catalog *older, *newer; /* references */
+} weir_applied;
+weir_err weir_runtime_apply(weir_runtime *collector, weir_catalog *catalog, const char *who,
+                            weir_applied *ret, weir_error *error) WEIR_MUST_CHECK;
+void weir_applied_deinit(weir_applied *applied);
+
+/* Makes the sinks of the catalog in force known to the store: cursors for those that are new, those
+ * that are gone are detached. After threads of removed sinks have ended. Waits. Any thread. */
+weir_err weir_runtime_register_sinks(weir_runtime *collector, weir_error *error) WEIR_MUST_CHECK;
 
 /*
  * Has the store thread make the edit between two commits, and waits for it, 30 s at most. Any
  * thread but the collector's own. Errors of weir_store_edit; WEIR_ETIMEOUT: it was not begun and
  * will not be; WEIR_EINUSE: another edit is under way.
  */
-weir_err weir_collector_edit(weir_collector *collector, const weir_edit *edit, uint64_t *ret_n,
-                             weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_runtime_edit(weir_runtime *collector, const weir_edit *edit, uint64_t *ret_n,
+                           weir_error *error) WEIR_MUST_CHECK;
 
 /* Where sinks post what the store thread shall do for them; NULL when once. Any thread, until
- * weir_collector_stop. */
-weir_postbox *weir_collector_postbox(weir_collector *collector);
+ * weir_runtime_stop. */
+weir_postbox *weir_runtime_postbox(weir_runtime *collector);
 
 /* Where readers of this process find the store, also one in memory; NULL when once. */
-const char *weir_collector_store_dir(const weir_collector *collector);
+const char *weir_runtime_store_dir(const weir_runtime *collector);
 
 /* Which store this is; NULL when once. Any thread. */
-const struct weir_identity *weir_collector_identity(const weir_collector *collector);
+const struct weir_identity *weir_runtime_identity(const weir_runtime *collector);

@@ -9,38 +9,16 @@
  * What can fail here: nothing that stops the loop. A source that cannot read answers with bad
  * samples; a full inbox refuses and counts (runtime/inbox.h), and the filter is told. */
 
-#include "runtime/loop.h"
+#include "runtime/loop_priv.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/filter.h"
-#include "runtime/wake.h"
 
 /* Current values are published at most this often, and only when somebody asks. */
 static const int64_t snapshot_age_us = 100 * WEIR_MS;
-
-struct slot {
-    weir_loop *loop;
-    const weir_source_type *type; /* NULL: connection disabled */
-    void *state;
-    weir_source_host host;
-};
-
-struct weir_loop {
-    weir_loop_config config;
-    weir_engine *engine; /* NULL when once */
-    weir_filter *filter; /* NULL when nothing is stored */
-    weir_mono engine_next;
-    size_t n_slots; /* one for each connection */
-    struct slot *slots;
-    weir_wake wake;
-    bool once_started;
-    size_t once_open;
-    weir_snapshot *snapshot;
-    weir_mono snapshot_at;
-};
 
 static weir_mono loop_now(const weir_loop *loop)
 {
@@ -65,7 +43,7 @@ static void loop_log(const weir_loop *loop, weir_log_level level, const char *ev
 static void engine_read(void *data, const weir_read *read)
 {
     weir_loop *loop = data;
-    struct slot *slot = &loop->slots[loop->config.catalog->devices[read->device].connection];
+    struct slot *slot = loop->slots[loop->config.catalog->devices[read->device].connection];
     assert(slot->type); /* the engine does not read devices of disabled connections */
     slot->type->read(slot->state, read);
 }
@@ -93,9 +71,19 @@ static void engine_event(void *data, const weir_event *event)
         (void)weir_inbox_put_event(loop->config.inbox, event,
                                    event->kind == WEIR_EVENT_CONFIG ||
                                        event->kind == WEIR_EVENT_WRITE);
+    if (loop->config.on_event)
+        loop->config.on_event(loop->config.data, event);
     const weir_log_level level =
         event->kind == WEIR_EVENT_DEVICE_UP ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING;
     loop_log(loop, level, weir_event_word(event->kind), event->subject, event->text);
+}
+
+void weir_loop_tell(weir_loop *loop, weir_event_kind kind, const char *subject, const char *text)
+{
+    const weir_event event = {loop_wall(loop), kind, subject, text};
+    if (loop->config.inbox)
+        (void)weir_inbox_put_event(loop->config.inbox, &event, true);
+    loop_log(loop, WEIR_LOG_NOTICE, weir_event_word(kind), subject, text);
 }
 
 static void engine_correction(void *data, const weir_correction *correction)
@@ -104,6 +92,8 @@ static void engine_correction(void *data, const weir_correction *correction)
     const char *text = correction->event.text;
     if (loop->config.inbox && !weir_inbox_put_correction(loop->config.inbox, correction))
         loop_log(loop, WEIR_LOG_ERROR, "correction_lost", "", "no memory to note it");
+    if (loop->config.on_event)
+        loop->config.on_event(loop->config.data, &correction->event);
     loop_log(loop, WEIR_LOG_NOTICE, weir_event_word(correction->event.kind), "", text);
 }
 
@@ -157,7 +147,7 @@ static void source_link(void *data, bool up, const char *why)
 {
     struct slot *slot = data;
     weir_loop *loop = slot->loop;
-    const weir_connection *connection = &loop->config.catalog->connections[slot->host.connection];
+    const weir_connection *connection = &slot->host.catalog->connections[slot->host.connection];
     loop_log(loop, up ? WEIR_LOG_INFO : WEIR_LOG_WARNING, up ? "connection_up" : "connection_down",
              connection->name, why);
     if (loop->engine)
@@ -167,39 +157,63 @@ static void source_link(void *data, bool up, const char *why)
 static void source_wake_at(void *data, weir_mono t)
 {
     struct slot *slot = data;
-    weir_wake_set(&slot->loop->wake, slot->host.connection, t);
+    slot->wake_at = t;
+    if (slot->live)
+        weir_wake_set(&slot->loop->wake, slot->host.connection, t);
 }
 
 static void source_log(void *data, weir_log_level level, const char *event, const char *text)
 {
     struct slot *slot = data;
-    loop_log(slot->loop, level, event,
-             slot->loop->config.catalog->connections[slot->host.connection].name, text);
+    loop_log(slot->loop, level, event, slot->host.catalog->connections[slot->host.connection].name,
+             text);
+}
+
+/* Any thread. */
+static void source_poke(void *data)
+{
+    struct slot *slot = data;
+    const weir_platform *platform = slot->loop->config.platform;
+    atomic_store(&slot->poked, true);
+    platform->poke(platform->data);
 }
 
 /* life */
 
-static const weir_source_type *loop_find_source(const weir_loop *loop, weir_scheme scheme)
+static const weir_source_type *loop_find_source(const weir_loop *loop, const weir_uri *uri)
 {
     for (const weir_source_type *const *type = loop->config.sources; *type; type++)
-        if ((*type)->serves(scheme))
+        if ((*type)->serves(uri->scheme) &&
+            (uri->scheme != WEIR_SCHEME_OWN || !strcmp((*type)->name, uri->host)))
             return *type;
     return NULL;
 }
 
-static weir_err loop_open_source(weir_loop *loop, uint32_t index, weir_error *error)
+static weir_err slot_open(struct slot *slot, const weir_connection *connection, weir_error *error)
 {
-    const weir_catalog *catalog = loop->config.catalog;
-    const weir_connection *connection = &catalog->connections[index];
-    struct slot *slot = &loop->slots[index];
-    slot->loop = loop;
-    if (!connection->enabled)
-        return WEIR_OK;
-    const weir_source_type *type = loop_find_source(loop, connection->uri.scheme);
+    const weir_loop *loop = slot->loop;
+    const weir_source_type *type = loop_find_source(loop, &connection->uri);
     if (!type)
         return weir_fail(error, WEIR_EUNSUPPORTED, "connection '%s': %s is not supported",
                          connection->name, connection->uri_text);
     assert(type->abi == WEIR_SOURCE_ABI);
+    slot->state = weir_alloc_zero(1, type->state_size);
+    if (!slot->state)
+        return weir_fail(error, WEIR_ENOMEM, "connection '%s'", connection->name);
+    slot->type = type;
+    slot->host.context = type->context;
+    return type->init(slot->state, &slot->host, error);
+}
+
+weir_err weir_slot_new(weir_loop *loop, const weir_catalog *catalog, uint32_t index,
+                       struct slot **ret, weir_error *error)
+{
+    const weir_connection *connection = &catalog->connections[index];
+    struct slot *slot = *ret = weir_alloc_zero(1, sizeof *slot);
+    if (!slot)
+        return weir_fail(error, WEIR_ENOMEM, "connection '%s'", connection->name);
+    slot->loop = loop;
+    slot->wake_at = WEIR_MONO_NEVER;
     slot->host = (weir_source_host){
         .data = slot,
         .catalog = catalog,
@@ -214,12 +228,26 @@ static weir_err loop_open_source(weir_loop *loop, uint32_t index, weir_error *er
         .on_link = source_link,
         .wake_at = source_wake_at,
         .log = source_log,
+        .poke = loop->config.platform->poke ? source_poke : NULL,
     };
-    slot->state = weir_alloc_zero(1, type->state_size);
-    if (!slot->state)
-        return weir_fail(error, WEIR_ENOMEM, "connection '%s'", connection->name);
-    slot->type = type;
-    return type->init(slot->state, &slot->host, error);
+    return connection->enabled ? slot_open(slot, connection, error) : WEIR_OK;
+}
+
+void weir_slot_free(struct slot *slot)
+{
+    if (!slot)
+        return;
+    if (slot->type)
+        slot->type->deinit(slot->state);
+    weir_free(slot->state);
+    weir_free(slot);
+}
+
+void weir_slot_go_live(struct slot *slot, uint32_t index)
+{
+    slot->live = true;
+    slot->host.connection = index;
+    weir_wake_set(&slot->loop->wake, index, slot->wake_at);
 }
 
 static weir_err loop_open_sources(weir_loop *loop, weir_error *error)
@@ -230,9 +258,10 @@ static weir_err loop_open_sources(weir_loop *loop, weir_error *error)
         return weir_fail(error, WEIR_ENOMEM, "%zu connections", catalog->n_connections);
     loop->n_slots = catalog->n_connections;
     for (uint32_t i = 0; i < loop->n_slots; i++) {
-        weir_err err = loop_open_source(loop, i, error);
+        weir_err err = weir_slot_new(loop, catalog, i, &loop->slots[i], error);
         if (err)
             return err;
+        weir_slot_go_live(loop->slots[i], i);
     }
     return WEIR_OK;
 }
@@ -283,12 +312,8 @@ void weir_loop_free(weir_loop *loop)
 {
     if (!loop)
         return;
-    for (size_t i = 0; i < loop->n_slots; i++) {
-        struct slot *slot = &loop->slots[i];
-        if (slot->type)
-            slot->type->deinit(slot->state);
-        weir_free(slot->state);
-    }
+    for (size_t i = 0; i < loop->n_slots; i++)
+        weir_slot_free(loop->slots[i]);
     weir_engine_free(loop->engine);
     weir_filter_free(loop->filter);
     weir_snapshot_unref(loop->snapshot);
@@ -360,11 +385,27 @@ weir_mono weir_loop_step(weir_loop *loop)
         uint32_t source = 0;
         if (!weir_mono_reached(now, weir_wake_first(&loop->wake, &source)))
             break;
-        struct slot *slot = &loop->slots[source];
+        struct slot *slot = loop->slots[source];
+        slot->wake_at = WEIR_MONO_NEVER;
         weir_wake_set(&loop->wake, source, WEIR_MONO_NEVER);
         slot->type->step(slot->state, now);
     }
     return weir_loop_next(loop);
+}
+
+void weir_loop_poked(weir_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->n_slots; i++)
+        if (loop->slots[i]->type && atomic_exchange(&loop->slots[i]->poked, false))
+            weir_wake_set(&loop->wake, i, loop_now(loop));
+}
+
+void weir_loop_pause(weir_loop *loop, bool paused)
+{
+    if (!loop->engine)
+        return;
+    weir_engine_pause(loop->engine, paused, loop_now(loop));
+    loop->engine_next = loop_now(loop);
 }
 
 bool weir_loop_done(const weir_loop *loop)
@@ -377,7 +418,7 @@ bool weir_loop_done(const weir_loop *loop)
 void weir_loop_device(const weir_loop *loop, uint32_t device, weir_device_status *ret_status,
                       weir_device_counters *ret_counters)
 {
-    const struct slot *slot = &loop->slots[loop->config.catalog->devices[device].connection];
+    const struct slot *slot = loop->slots[loop->config.catalog->devices[device].connection];
     *ret_status = *weir_engine_status(loop->engine, device);
     *ret_counters = (weir_device_counters){0};
     if (slot->type && slot->type->counters)
@@ -409,8 +450,7 @@ weir_snapshot *weir_loop_snapshot(weir_loop *loop)
     if (!loop->engine)
         return NULL;
     if (!loop->snapshot || now.us - loop->snapshot_at.us >= snapshot_age_us) {
-        const weir_catalog *catalog = loop->config.catalog;
-        weir_snapshot *fresh = weir_snapshot_new(catalog->n_tags, catalog->n_devices);
+        weir_snapshot *fresh = weir_snapshot_new(loop->config.catalog);
         if (!fresh)
             return NULL;
         fresh->taken = loop_wall(loop);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "model/diff.h"
 #include "model/source.h"
 #include "runtime/inbox.h"
 #include "runtime/platform.h"
@@ -15,7 +16,7 @@
 typedef struct weir_loop weir_loop;
 
 typedef struct weir_loop_config {
-    const weir_catalog *catalog; /* borrowed, like all below, for the loop's life */
+    const weir_catalog *catalog; /* borrowed until another is applied; what follows, for ever */
     const weir_platform *platform;
     const weir_source_type *const *sources; /* NULL-terminated */
     weir_inbox *inbox;                      /* NULL: nothing is stored */
@@ -25,12 +26,29 @@ typedef struct weir_loop_config {
     bool once; /* no schedule: every point is read once, at the first step */
     /* Sees every batch after the engine, before the filter. Loop thread. May be NULL. */
     void (*on_batch)(void *data, const weir_batch *batch);
+    /* Sees every event of the engine. Loop thread. May be NULL. */
+    void (*on_event)(void *data, const weir_event *event);
     void *data;
 } weir_loop_config;
 
 /* WEIR_EUNSUPPORTED: no source serves a connection's scheme. */
 weir_err weir_loop_new(const weir_loop_config *config, weir_loop **ret,
                        weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * Another catalog, whose tags have their uids; diff: from the one in force. prepare gets all
+ * memory, opens nothing and may fail: WEIR_EUNSUPPORTED, WEIR_EINVAL (a point that no request can
+ * hold), WEIR_ENOMEM. apply cannot fail: connections that are the same stay open, devices that are
+ * the same miss nothing; diff and the older catalog are not used after it. Not when once.
+ */
+typedef struct weir_loop_change weir_loop_change;
+weir_err weir_loop_prepare(weir_loop *loop, const weir_diff *diff, weir_loop_change **ret,
+                           weir_error *error) WEIR_MUST_CHECK;
+void weir_loop_apply(weir_loop *loop, weir_loop_change *change);
+void weir_loop_discard(weir_loop_change *change); /* accepts NULL */
+
+/* An event of the loop's, stored at once and logged. */
+void weir_loop_tell(weir_loop *loop, weir_event_kind kind, const char *subject, const char *text);
 
 /* Closes all connections. Accepts NULL. */
 void weir_loop_free(weir_loop *loop);
@@ -39,6 +57,12 @@ void weir_loop_free(weir_loop *loop);
  * weir_loop_next is earlier than the wake-up already set. */
 weir_mono weir_loop_step(weir_loop *loop);
 weir_mono weir_loop_next(const weir_loop *loop);
+
+/* After platform.poke: sees to the sources that asked for it; call step next. */
+void weir_loop_poked(weir_loop *loop);
+
+/* Paused: no slot is taken, and none counts as missed afterwards. Not when once. */
+void weir_loop_pause(weir_loop *loop, bool paused);
 
 /* once: every read has ended. */
 bool weir_loop_done(const weir_loop *loop);

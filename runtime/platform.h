@@ -26,6 +26,8 @@ typedef struct weir_platform {
     /* Bytes of the data directory's disk that are free, and its size; UINT64_MAX: not known. May be
      * NULL. */
     uint64_t (*free_bytes)(void *data, uint64_t *ret_total);
+    /* Has weir_loop_poked called on the loop's thread soon. Any thread. NULL: there is only one. */
+    void (*poke)(void *data);
     weir_wall built; /* the program's build date: for the trust in the wall clock */
     /* One line per change of state. subject: device, connection or "". Any thread. May be NULL. */
     void (*log)(void *data, weir_log_level level, const char *event, const char *subject,

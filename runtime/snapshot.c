@@ -5,12 +5,14 @@
 
 #include "base/alloc.h"
 
-weir_snapshot *weir_snapshot_new(size_t n_tags, size_t n_devices)
+weir_snapshot *weir_snapshot_new(const weir_catalog *catalog)
 {
+    const size_t n_tags = catalog->n_tags, n_devices = catalog->n_devices;
     weir_snapshot *s = weir_alloc_zero(1, sizeof *s);
     if (!s)
         return NULL;
     atomic_init(&s->references, 1);
+    s->catalog = weir_catalog_ref(catalog);
     s->n_tags = n_tags;
     s->n_devices = n_devices;
     s->current = weir_alloc_zero(n_tags, sizeof *s->current);
@@ -36,6 +38,7 @@ void weir_snapshot_unref(weir_snapshot *snapshot)
     weir_free(snapshot->current);
     weir_free(snapshot->status);
     weir_free(snapshot->counters);
+    weir_catalog_free(snapshot->catalog);
     weir_free(snapshot);
 }
 

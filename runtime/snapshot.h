@@ -10,10 +10,10 @@
 #include "model/catalog.h"
 #include "model/source.h"
 
-/* Immutable and reference-counted: made on the loop thread, read on any. The catalog it belongs to
- * must outlive it. */
+/* Immutable and reference-counted: made on the loop thread, read on any. */
 typedef struct weir_snapshot {
     _Atomic uint32_t references;
+    weir_catalog *catalog; /* a reference: tags and devices are numbered as there */
     weir_wall taken;
     size_t n_tags;
     size_t n_devices;
@@ -25,8 +25,7 @@ typedef struct weir_snapshot {
     uint64_t filtered; /* samples left out of the store */
 } weir_snapshot;
 
-weir_snapshot *weir_snapshot_new(size_t n_tags,
-                                 size_t n_devices) WEIR_MUST_CHECK; /* one reference */
+weir_snapshot *weir_snapshot_new(const weir_catalog *catalog) WEIR_MUST_CHECK; /* one reference */
 weir_snapshot *weir_snapshot_ref(weir_snapshot *snapshot);
 void weir_snapshot_unref(weir_snapshot *snapshot); /* accepts NULL */
 

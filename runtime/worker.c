@@ -107,6 +107,11 @@ weir_err weir_worker_new(weir_store *store, weir_inbox *inbox, const weir_platfo
     return WEIR_OK;
 }
 
+void weir_worker_set_max_loss(weir_worker *worker, int64_t max_loss_us)
+{
+    worker->max_loss_us = max_loss_us;
+}
+
 void weir_worker_set_postbox(weir_worker *worker, weir_postbox *box)
 {
     worker->postbox = box;

@@ -69,4 +69,7 @@ bool weir_worker_flush(weir_worker *worker);
  */
 void weir_worker_post_devices(weir_worker *worker, const weir_device_record *devices, size_t n);
 
+/* From the next commit on; the worker's thread. */
+void weir_worker_set_max_loss(weir_worker *worker, int64_t max_loss_us);
+
 weir_worker_view weir_worker_get_view(weir_worker *worker); /* any thread */

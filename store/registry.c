@@ -52,8 +52,9 @@ static void address_format(const weir_catalog *c, const weir_tag *tag, weir_text
     const weir_device *d = weir_tag_device(c, tag);
     const weir_point *p = weir_tag_point(c, tag);
     const weir_connection *connection = &c->connections[d->connection];
-    if (connection->uri.scheme == WEIR_SCHEME_SIMULATED) {
-        weir_text_format(t, "simulated on %s", connection->name);
+    if (!weir_scheme_is_modbus(connection->uri.scheme)) {
+        weir_text_format(t, "%.*s on %s", (int)strcspn(connection->uri_text, ":"),
+                         connection->uri_text, connection->name);
         return;
     }
     unsigned address = p->address + tag->element * weir_point_element_size(p);

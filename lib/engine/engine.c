@@ -329,16 +329,23 @@ weir_mono weir_engine_step(weir_engine *e, weir_mono now, weir_wall wall)
         engine_start(e, now, wall);
     const int64_t step_us = weir_anchor_check(&e->anchor, now, wall);
     weir_due due;
-    while (weir_schedule_take(&e->schedule, weir_anchor_wall(&e->anchor, now), &due))
+    while (!e->paused && weir_schedule_take(&e->schedule, weir_anchor_wall(&e->anchor, now), &due))
         engine_slot(e, &due, now);
     weir_engine_check_clock(e, now, wall, step_us);
 
     const weir_mono check = weir_mono_add(now, CLOCK_CHECK_US);
     weir_wall next;
-    if (!weir_schedule_next(&e->schedule, &next))
+    if (e->paused || !weir_schedule_next(&e->schedule, &next))
         return check;
     return weir_mono_min(check,
                          weir_mono_add(weir_anchor_mono(&e->anchor, next), e->schedule.slack_us));
+}
+
+void weir_engine_pause(weir_engine *e, bool paused, weir_mono now)
+{
+    if (e->started && e->paused && !paused)
+        weir_schedule_restart(&e->schedule, weir_anchor_wall(&e->anchor, now));
+    e->paused = paused;
 }
 
 /* --- what others look at --- */

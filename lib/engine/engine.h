@@ -101,6 +101,10 @@ void weir_engine_free(weir_engine *engine); /* accepts NULL */
  */
 weir_mono weir_engine_step(weir_engine *engine, weir_mono now, weir_wall wall);
 
+/* Paused: no slot is taken; what is under way ends as ever. Slots that pass meanwhile are neither
+ * read nor overruns; on resuming the next slot is the first after now. */
+void weir_engine_pause(weir_engine *engine, bool paused, weir_mono now);
+
 /* From a source: stamps lateness and clock trust on the samples, updates current values and hands
  * the batch on, with all its times by the clock of its epoch. Borrows it. */
 void weir_engine_deliver(weir_engine *engine, const weir_batch *batch, weir_mono now);

@@ -160,7 +160,7 @@ void weir_engine_apply(weir_engine *e, weir_engine_change *change, const uint32_
     weir_schedule_settle(&next->schedule);
     weir_currents_take_over(&next->currents, &e->currents);
     engine_exchange(e, next);
-    if (e->started)
+    if (e->started && !e->paused)
         engine_read_at_once(e, next, stays, was, now, wall);
     weir_engine_discard(change);
 }

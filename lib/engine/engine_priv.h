@@ -28,7 +28,7 @@ struct weir_engine {
     const weir_catalog *catalog;
     weir_engine_host host;
     weir_random random;
-    bool started;
+    bool started, paused;
     weir_trust trust;
     uint32_t epoch;
     bool epoch_untrusted, epoch_corrected; /* what a start finds */

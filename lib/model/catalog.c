@@ -110,6 +110,8 @@ static const struct scheme {
     {"tcp://", WEIR_SCHEME_TCP, true},
     {"rtu+tcp://", WEIR_SCHEME_RTU_TCP, true},
     {"simulated:", WEIR_SCHEME_SIMULATED, true},
+    {"random:", WEIR_SCHEME_RANDOM, true},
+    {"own:", WEIR_SCHEME_OWN, true},
     {"ascii+tcp://", 0, false},
     {"udp://", 0, false},
     {"tls://", 0, false},
@@ -188,6 +190,26 @@ static bool port_parse(const char *rest, uint16_t *ret)
     return true;
 }
 
+/* "simulated:" and "random:" take nothing, "own:" a name. */
+static weir_err name_parse(const struct scheme *scheme, const char *rest, weir_arena *arena,
+                           weir_uri *ret, weir_error *error)
+{
+    weir_uri uri = {.scheme = scheme->scheme, .host = ""};
+    const bool named = uri.scheme == WEIR_SCHEME_OWN;
+    if (!named && *rest)
+        return weir_fail(error, WEIR_EINVAL, "\"%s\" takes nothing behind the colon",
+                         scheme->prefix);
+    if (named && !*rest)
+        return weir_fail(error, WEIR_EINVAL,
+                         "\"own:\" needs the name of a source behind the colon");
+    if (named)
+        uri.host = weir_arena_text(arena, rest);
+    if (!uri.host)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    *ret = uri;
+    return WEIR_OK;
+}
+
 weir_err weir_uri_parse(const char *text, weir_arena *arena, weir_uri *ret, weir_error *error)
 {
     const struct scheme *scheme = NULL;
@@ -198,12 +220,8 @@ weir_err weir_uri_parse(const char *text, weir_arena *arena, weir_uri *ret, weir
         return err;
     const char *rest = text + strlen(scheme->prefix);
     uri.scheme = scheme->scheme;
-    if (uri.scheme == WEIR_SCHEME_SIMULATED) {
-        if (*rest)
-            return weir_fail(error, WEIR_EINVAL, "\"simulated:\" takes nothing behind the colon");
-        *ret = uri;
-        return WEIR_OK;
-    }
+    if (!weir_scheme_is_modbus(uri.scheme))
+        return name_parse(scheme, rest, arena, ret, error);
     if (!host_parse(rest, &host))
         return weir_fail(error, WEIR_EINVAL,
                          "\"%.200s\" has no valid host; write %shost:502, an IPv6 address in "

@@ -10,6 +10,8 @@
 #include "model/plan.h"
 #include "model/point.h"
 #include "model/sample.h"
+#include "weir/log.h"
+#include "weir/row.h"
 
 /*
  * Where a thing was written, for messages: "weir.yaml:7:5" of a file (columns count from 1);
@@ -29,14 +31,28 @@ typedef enum weir_scheme {
     WEIR_SCHEME_TCP,       /* tcp://host:502        Modbus TCP */
     WEIR_SCHEME_RTU_TCP,   /* rtu+tcp://host:502    Modbus RTU frames in a TCP stream */
     WEIR_SCHEME_SIMULATED, /* simulated:            waveforms, no device */
+    WEIR_SCHEME_RANDOM,    /* random:               numbers drawn anew at each read, no device */
+    WEIR_SCHEME_OWN,       /* own:NAME              a source of the program that uses the library */
 } weir_scheme;
+
+/* Whether there is a device with a unit id on the other side of a network. */
+static inline bool weir_scheme_is_modbus(weir_scheme scheme)
+{
+    return scheme == WEIR_SCHEME_TCP || scheme == WEIR_SCHEME_RTU_TCP;
+}
+
+/* Whether points need no register and no type: their names say enough. */
+static inline bool weir_scheme_is_placeless(weir_scheme scheme)
+{
+    return scheme == WEIR_SCHEME_RANDOM || scheme == WEIR_SCHEME_OWN;
+}
 
 /* Parsed "scheme://host:port"; an IPv6 address stands in [brackets], which host has not. host is
  * copied into the arena. Default port 502. WEIR_EINVAL: malformed; WEIR_EUNSUPPORTED: a scheme weir
  * knows but this version lacks; WEIR_ENOMEM. */
 typedef struct weir_uri {
     weir_scheme scheme;
-    const char *host; /* "" for simulated: */
+    const char *host; /* "" for simulated: and random:; own: the source's name */
     uint16_t port;
 } weir_uri;
 weir_err weir_uri_parse(const char *text, weir_arena *arena, weir_uri *ret,
@@ -66,11 +82,6 @@ typedef struct weir_connection {
     int64_t pause_after_write_us;      /* default 0 */
     int64_t reconnect_max_us;          /* longest back-off between attempts, default 15 s */
 } weir_connection;
-
-typedef struct weir_label {
-    const char *key;
-    const char *value;
-} weir_label;
 
 typedef struct weir_range {
     uint32_t first, last; /* inclusive */
@@ -176,13 +187,6 @@ typedef struct weir_sink_config {
     uint64_t backlog_rate; /* samples a second that are not live; 0: as fast as it goes */
 } weir_sink_config;
 
-typedef enum weir_log_level {
-    WEIR_LOG_ERROR,
-    WEIR_LOG_WARNING,
-    WEIR_LOG_NOTICE,
-    WEIR_LOG_INFO,
-    WEIR_LOG_DEBUG
-} weir_log_level;
 typedef enum weir_log_format { WEIR_LOG_FORMAT_TEXT, WEIR_LOG_FORMAT_JSON } weir_log_format;
 
 /* What makes the wall clock trusted. */

@@ -762,6 +762,78 @@ void weir_diff_describe_device(const weir_diff *diff, uint32_t device, weir_text
         say(t, t->length == 0, "order of points");
 }
 
+/* What is told one by one; an event's text is not for more. */
+enum { TOLD_MAX = 20 };
+
+static void tell(weir_text *t, size_t *n, const char *kind, const char *name, const char *what)
+{
+    if ((*n)++ < TOLD_MAX)
+        weir_text_format(t, "%s %s %s%s", *n == 1 ? ":" : ";", kind, name, what);
+}
+
+static void tell_devices(const weir_diff *diff, size_t *n, weir_text *t)
+{
+    WEIR_TEXT_AUTO what = WEIR_TEXT_INIT;
+    for (uint32_t i = 0; i < diff->devices.n_new && *n < TOLD_MAX; i++) {
+        weir_text_clear(&what);
+        if (diff->devices.change[i] == WEIR_CHANGE_NONE)
+            continue;
+        if (diff->devices.change[i] == WEIR_CHANGE_ADDED) {
+            weir_text_add(&what, " added");
+        } else {
+            weir_text_add(&what, ": ");
+            WEIR_TEXT_AUTO detail = WEIR_TEXT_INIT;
+            weir_diff_describe_device(diff, i, &detail);
+            weir_text_add(&what, weir_text_get(&detail));
+        }
+        tell(t, n, "device", diff->newer->devices[i].name, weir_text_get(&what));
+    }
+    for (uint32_t i = 0; i < diff->devices.n_old && *n < TOLD_MAX; i++)
+        if (diff->devices.new_of[i] == WEIR_DIFF_NONE)
+            tell(t, n, "device", diff->older->devices[i].name, " removed");
+}
+
+static const char *change_text(weir_change change)
+{
+    return change == WEIR_CHANGE_ADDED ? " added" : " changed";
+}
+
+static void tell_connections(const weir_diff *diff, size_t *n, weir_text *t)
+{
+    for (uint32_t i = 0; i < diff->connections.n_new; i++)
+        if (diff->connections.change[i] != WEIR_CHANGE_NONE)
+            tell(t, n, "connection", diff->newer->connections[i].name,
+                 change_text((weir_change)diff->connections.change[i]));
+    for (uint32_t i = 0; i < diff->connections.n_old; i++)
+        if (diff->connections.new_of[i] == WEIR_DIFF_NONE)
+            tell(t, n, "connection", diff->older->connections[i].name, " removed");
+}
+
+static void tell_sinks(const weir_diff *diff, size_t *n, weir_text *t)
+{
+    for (uint32_t i = 0; i < diff->sinks.n_new; i++)
+        if (diff->sinks.change[i] != WEIR_CHANGE_NONE)
+            tell(t, n, "sink", diff->newer->sinks[i].name,
+                 change_text((weir_change)diff->sinks.change[i]));
+    for (uint32_t i = 0; i < diff->sinks.n_old; i++)
+        if (diff->sinks.new_of[i] == WEIR_DIFF_NONE)
+            tell(t, n, "sink", diff->older->sinks[i].name, " removed");
+}
+
+void weir_diff_describe(const weir_diff *diff, weir_text *t)
+{
+    const weir_diff_part *parts[] = {&diff->connections, &diff->devices, &diff->sinks};
+    size_t n = 0, all = 0;
+    for (size_t i = 0; i < 3; i++)
+        all += parts[i]->n_added + parts[i]->n_changed + parts[i]->n_removed;
+    weir_diff_count(diff, t);
+    tell_connections(diff, &n, t);
+    tell_sinks(diff, &n, t);
+    tell_devices(diff, &n, t);
+    if (all > TOLD_MAX)
+        weir_text_format(t, " and %zu more", all - TOLD_MAX);
+}
+
 void weir_diff_describe_hint(const weir_diff *diff, const weir_diff_hint *hint, weir_text *t)
 {
     const char *old = diff->older->devices[hint->old_device].name;

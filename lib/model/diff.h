@@ -68,6 +68,10 @@ bool weir_diff_points(const weir_diff *diff, uint32_t device, uint32_t *ret_old_
 /* "2 added, 1 changed, 0 removed": connections, devices and sinks together. */
 void weir_diff_count(const weir_diff *diff, weir_text *t);
 
+/* "1 added, 1 changed, 0 removed: device m09 added; device m07: interval": the first some of them.
+ */
+void weir_diff_describe(const weir_diff *diff, weir_text *t);
+
 /* One of them with what is different, for people: "interval, 2 points added". "" for NONE and
  * ADDED. device: index in the newer catalog. */
 void weir_diff_describe_device(const weir_diff *diff, uint32_t device, weir_text *t);

@@ -11,19 +11,6 @@
 #include "model/type.h"
 #include "model/value.h"
 
-/* The four Modbus tables, and `function: N` for any other read. Values are the function codes. */
-typedef enum weir_register {
-    WEIR_REGISTER_COIL = 1,     /* function 1 */
-    WEIR_REGISTER_DISCRETE = 2, /* function 2 */
-    WEIR_REGISTER_HOLDING = 3,  /* function 3 */
-    WEIR_REGISTER_INPUT = 4,    /* function 4 */
-    WEIR_REGISTER_FUNCTION = 0, /* weir_point.function, type raw */
-} weir_register;
-
-/* coil co 0 0x | discrete di 1 1x | input ir 3 3x | holding hr 4 4x, any case. */
-bool weir_register_parse(const char *word, weir_register *ret);
-const char *weir_register_text(weir_register table); /* "holding" */
-const char *weir_register_word(size_t i);            /* all that parse takes; NULL: no more */
 static inline bool weir_register_is_bits(weir_register table)
 {
     return table == WEIR_REGISTER_COIL || table == WEIR_REGISTER_DISCRETE;

@@ -10,9 +10,9 @@ weir_quality weir_quality_worse(weir_quality a, weir_quality b)
     return weir_quality_class(b) > weir_quality_class(a) ? b : a;
 }
 
-const char *weir_class_text(weir_class class)
+const char *weir_class_text(weir_class grade)
 {
-    switch (class) {
+    switch (grade) {
 #define X(name, number, text) \
     case name:                \
         return text;

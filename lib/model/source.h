@@ -110,6 +110,10 @@ typedef struct weir_source_host {
     void (*wake_at)(void *data, weir_mono t);
     /* A log line: one per change of state. */
     void (*log)(void *data, weir_log_level level, const char *event, const char *text);
+    /* Asks that step be called soon. Any thread, until deinit has returned. NULL where there are no
+     * threads. */
+    void (*poke)(void *data);
+    const void *context; /* of the type */
 } weir_source_host;
 
 #define WEIR_DEVICE_NONE UINT32_MAX
@@ -170,4 +174,7 @@ typedef struct weir_source_type {
 
     /* The device's counters; false when it is not this source's. */
     bool (*counters)(const void *state, uint32_t device, weir_device_counters *ret);
+    /* Of one that serves WEIR_SCHEME_OWN: what is behind it, for the host. It serves the
+     * connections that have its name. */
+    const void *context;
 } weir_source_type;

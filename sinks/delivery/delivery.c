@@ -64,7 +64,8 @@ static weir_err delivery_init(weir_delivery *d, weir_error *error)
                                     .now = sink_now,
                                     .wall = sink_wall,
                                     .is_ending = sink_is_ending,
-                                    .log = sink_log};
+                                    .log = sink_log,
+                                    .context = d->type->context};
     d->filter.config = d->config;
     d->in_order = (d->type->flags & WEIR_SINK_IN_ORDER) || d->type->resume;
     d->resumed = !d->type->resume;

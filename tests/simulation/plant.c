@@ -71,6 +71,8 @@ weir_err sim_plant_load(const sim_world_config *config, const char *folder, weir
         weir_text_add(&yaml, config->plant.yaml);
     else
         yaml_plant(config, &yaml);
+    if (yaml.failed)
+        return weir_fail(error, WEIR_ENOMEM, "the configuration");
     weir_err err =
         weir_yaml_load_text(yaml.text, yaml.length, "simulation.yaml", NULL, ret, &problems);
     if (err != WEIR_OK)

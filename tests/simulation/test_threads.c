@@ -132,7 +132,7 @@ static void slave_stop(struct slave *s)
 struct plant {
     char dir[64];
     weir_catalog *catalog;
-    weir_collector *collector;
+    weir_runtime *collector;
     _Atomic uint64_t n_good, n_bad;
     _Atomic uint32_t n_logged;
 };
@@ -181,16 +181,16 @@ static weir_wall built_just_now(void)
 
 static weir_err plant_start(struct plant *p, bool once, weir_error *error)
 {
-    const weir_collector_config config = {.catalog = p->catalog,
-                                          .sources = sources,
-                                          .built = built_just_now(),
-                                          .once = once,
-                                          .log = on_log,
-                                          .on_batch = on_batch,
-                                          .data = p};
+    const weir_runtime_config config = {.catalog = p->catalog,
+                                        .sources = sources,
+                                        .built = built_just_now(),
+                                        .once = once,
+                                        .log = on_log,
+                                        .on_batch = on_batch,
+                                        .data = p};
     for (uint32_t i = 0; once && i < p->catalog->n_tags; i++)
         p->catalog->tags[i].uid = i + 1;
-    return weir_collector_start(&config, &p->collector, error);
+    return weir_runtime_start(&config, &p->collector, error);
 }
 
 static void plant_must_start(struct plant *p, bool once)
@@ -231,7 +231,7 @@ static void plant_close(struct plant *p)
 static void plant_wait_good(struct plant *p, uint64_t n)
 {
     while (p->n_good < n)
-        weir_snapshot_unref(weir_collector_snapshot(p->collector));
+        weir_snapshot_unref(weir_runtime_snapshot(p->collector));
 }
 
 static size_t count_entries(const char *path)
@@ -274,8 +274,8 @@ static void *looker_main(void *data)
 {
     struct looker *l = data;
     while (!*l->end) {
-        weir_snapshot *s = weir_collector_snapshot(l->plant->collector);
-        const weir_worker_view view = weir_collector_store(l->plant->collector);
+        weir_snapshot *s = weir_runtime_snapshot(l->plant->collector);
+        const weir_worker_view view = weir_runtime_store(l->plant->collector);
         l->n_looks++;
         l->wrong |= view.failing;
         if (s)
@@ -309,7 +309,7 @@ static void many_look_while_it_runs_and_all_that_was_read_is_stored(void **state
         assert_true(lookers[i].n_looks > 0);
         assert_false(lookers[i].wrong);
     }
-    assert_true(weir_collector_stop(p.collector));
+    assert_true(weir_runtime_stop(p.collector));
     assert_int_equal(plant_sql(&p, "select count(*) from samples"), p.n_good + p.n_bad);
     assert_int_equal(plant_sql(&p, "select count(*) from devices"), UNITS);
     assert_true(plant_sql(&p, "select min(requests) from devices") > 0);
@@ -337,8 +337,8 @@ static void it_can_be_stopped_at_any_moment_and_loses_nothing(void **state)
         const struct timespec moment = {0, (long)weir_random_below(&random, 30000000)};
         (void)nanosleep(&moment, NULL);
         if (i % 2)
-            weir_snapshot_unref(weir_collector_snapshot(p.collector));
-        assert_true(weir_collector_stop(p.collector));
+            weir_snapshot_unref(weir_runtime_snapshot(p.collector));
+        assert_true(weir_runtime_stop(p.collector));
         expected = p.n_good + p.n_bad;
     }
     assert_int_equal(count_entries("/proc/self/fd"), descriptors);
@@ -360,8 +360,8 @@ static void it_can_be_stopped_while_it_connects(void **state)
             plant_must_start(&p, false);
             if (n % 2)
                 while (p.n_bad == 0 && i == 0)
-                    weir_snapshot_unref(weir_collector_snapshot(p.collector));
-            assert_true(weir_collector_stop(p.collector));
+                    weir_snapshot_unref(weir_runtime_snapshot(p.collector));
+            assert_true(weir_runtime_stop(p.collector));
         }
         assert_true(count_entries("/proc/self/fd") <=
                     descriptors + 1); /* libuv's pool keeps none */
@@ -383,10 +383,10 @@ static void once_reads_every_point_and_is_done(void **state)
     for (size_t i = 0; i < 2; i++) {
         plant_open(&p, uris[i], NULL);
         plant_must_start(&p, true);
-        assert_true(weir_collector_wait(p.collector, WEIR_MINUTE));
-        assert_null(weir_collector_snapshot(p.collector));
-        assert_int_equal(weir_collector_store(p.collector).commits, 0);
-        assert_true(weir_collector_stop(p.collector));
+        assert_true(weir_runtime_wait(p.collector, WEIR_MINUTE));
+        assert_null(weir_runtime_snapshot(p.collector));
+        assert_int_equal(weir_runtime_store(p.collector).commits, 0);
+        assert_true(weir_runtime_stop(p.collector));
         assert_int_equal(p.n_good, p.catalog->n_tags);
         assert_int_equal(p.n_bad, 0);
         plant_close(&p); /* nothing was made there */
@@ -416,10 +416,10 @@ static void a_start_on_data_in_use_leaves_nothing(void **state)
     plant_must_start(&first, false);
     plant_open(&second, "simulated:", first.dir);
     assert_start_fails(&second, WEIR_EINUSE);
-    assert_true(weir_collector_stop(first.collector));
+    assert_true(weir_runtime_stop(first.collector));
     plant_close(&second);
     plant_must_start(&first, false); /* and what was in use is free again */
-    assert_true(weir_collector_stop(first.collector));
+    assert_true(weir_runtime_stop(first.collector));
     plant_close(&first);
 }
 
@@ -438,15 +438,15 @@ static void a_start_without_a_source_leaves_nothing(void **state)
     (void)state;
     plant_open(&p, "simulated:", NULL);
     static const weir_source_type *const modbus_only[] = {&weir_source_modbus, NULL};
-    const weir_collector_config config = {.catalog = p.catalog, .sources = modbus_only};
+    const weir_runtime_config config = {.catalog = p.catalog, .sources = modbus_only};
     weir_error error = WEIR_ERROR_INIT;
     const size_t descriptors = count_entries("/proc/self/fd");
     const size_t threads = count_entries("/proc/self/task");
-    assert_int_equal(weir_collector_start(&config, &p.collector, &error), WEIR_EUNSUPPORTED);
+    assert_int_equal(weir_runtime_start(&config, &p.collector, &error), WEIR_EUNSUPPORTED);
     assert_int_equal(count_entries("/proc/self/fd"), descriptors);
     assert_int_equal(count_entries("/proc/self/task"), threads);
     plant_must_start(&p, false); /* the folder is not locked */
-    assert_true(weir_collector_stop(p.collector));
+    assert_true(weir_runtime_stop(p.collector));
     plant_close(&p);
 }
 
@@ -465,7 +465,7 @@ static void a_start_with_any_number_of_descriptors_ends_well(void **state)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         started = plant_start(&p, false, &error) == WEIR_OK;
         if (started)
-            assert_true(weir_collector_stop(p.collector));
+            assert_true(weir_runtime_stop(p.collector));
         failed |= !started;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
         /* One: uv_loop_init of libuv 1.44 forgets its epoll descriptor when it fails later. */

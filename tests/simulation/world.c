@@ -369,6 +369,47 @@ bool sim_world_start(sim_world *w, weir_error *error)
     return true;
 }
 
+static weir_err world_exchange(sim_world *w, weir_catalog *newer, bool refuses, weir_error *error)
+{
+    WEIR_CLEANUP(weir_diff_free) weir_diff *diff = NULL;
+    weir_loop_change *change = NULL;
+    weir_err err = weir_diff_new(w->catalog, newer, &diff, error);
+    newer->revision = w->catalog->revision + 1;
+    if (!err)
+        err = weir_store_register_begin(w->store, newer, diff, store_wall(w), error);
+    if (err)
+        return err;
+    err = weir_loop_prepare(w->loop, diff, &change, error);
+    if (!err && refuses)
+        err = weir_fail(error, WEIR_EIO, "refused");
+    if (err) {
+        weir_loop_discard(change);
+        weir_store_register_cancel(w->store);
+        return err;
+    }
+    err = weir_store_register_end(w->store, error);
+    must(err == WEIR_OK, "the registration");
+    weir_store_set_config(w->store, &newer->store);
+    w->catalog = newer;
+    weir_loop_apply(w->loop, change);
+    return WEIR_OK;
+}
+
+bool sim_world_apply(sim_world *w, const char *yaml, bool refuses, size_t *ret_left,
+                     weir_error *error)
+{
+    weir_catalog *older = w->catalog, *newer = NULL;
+    const char *before = w->config.plant.yaml;
+    w->config.plant.yaml = yaml;
+    weir_err err = sim_plant_load(&w->config, w->folder, &newer, error);
+    w->config.plant.yaml = before;
+    if (!err)
+        err = world_exchange(w, newer, refuses, error);
+    *ret_left = older->references;
+    weir_catalog_free(err ? newer : older);
+    return err == WEIR_OK;
+}
+
 /* Overrun slots alone yield no sample, and are counted. */
 static void judge_slots_of_life(sim_world *w)
 {

@@ -132,6 +132,12 @@ weir_wall sim_world_true_wall(const sim_world *w);
  * begin where the last process reported it to be is a violation. */
 bool sim_world_start(sim_world *w, weir_error *error);
 
+/* Exchanges the catalog of the process that runs, as the collector does, for that of a plant of the
+ * test's own (config.plant.yaml). refuses: the loop has made ready, and the store says no. Returns
+ * how many others still had the older catalog. False: what cannot be is left as it is. */
+bool sim_world_apply(sim_world *w, const char *yaml, bool refuses, size_t *ret_left,
+                     weir_error *error);
+
 /* To the next thing that happens, or to `until`. */
 void sim_world_step(sim_world *w, weir_mono until);
 void sim_world_run(sim_world *w, int64_t us);

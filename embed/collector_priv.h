@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The collector's inside, shared by the files that load, run, tell and show. */
+
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "daemon/deliveries.h"
+#include "embed/own_sink.h"
+#include "embed/own_source.h"
+#include "model/catalog.h"
+#include "runtime/collector.h"
+#include "weir/collector.h"
+
+/* The tags of one catalog as other programs see them. */
+typedef struct weir_tag_table {
+    struct weir_tag_table *older; /* of catalogs loaded before: what was handed out lives on */
+    weir_arena *arena;            /* owns all, this struct too */
+    size_t n;
+    weir_tag_info *infos; /* by catalog index */
+    weir_map names;       /* to infos */
+    bool has_uids;
+    uint32_t *index_of; /* by uid: index + 1; 0: none */
+    size_t n_uids;
+} weir_tag_table;
+
+struct weir_collector {
+    weir_collector_options options;
+    char *data_dir; /* NULL: the catalog's */
+
+    /*
+     * Who changes its life holds this to write, who uses runtime or deliveries to read. Callbacks
+     * never take it: whoever stops holds it and waits for them.
+     */
+    pthread_rwlock_t life;
+    atomic_int state; /* weir_collector_state; written under life */
+    weir_catalog *catalog;
+    weir_runtime *runtime;
+    weir_deliveries *deliveries;
+    const weir_source_type **sources; /* of the runtime: built-in and own; NULL-terminated */
+
+    size_t n_own_sources, own_sources_capacity;
+    weir_own_source_type **own_sources;
+    size_t n_own_sinks, own_sinks_capacity;
+    weir_own_sink_type **own_sinks;
+    size_t n_listeners, listeners_capacity;
+    weir_listener *listeners; /* does not change while it runs */
+
+    pthread_mutex_t tags_lock;
+    weir_tag_table *tags; /* the newest first; under tags_lock */
+};
+
+/* Marks the thread as inside a callback of the collector; returns what it was in before, for
+ * leave. */
+const weir_collector *weir_callback_enter(const weir_collector *collector);
+void weir_callback_leave(const weir_collector *before);
+
+/* WEIR_EPERM when called from inside a callback of this collector. */
+weir_err weir_callback_refuse(const weir_collector *collector, weir_error *error) WEIR_MUST_CHECK;
+
+/* listen.c: tells all listeners; logs. */
+void weir_collector_tell(weir_collector *collector, weir_stage stage);
+void weir_collector_on_batch(void *data, const weir_batch *batch);
+void weir_collector_on_event(void *data, const weir_event *event);
+void weir_collector_on_log(void *data, weir_log_level level, const char *event, const char *subject,
+                           const char *text);
+
+/* tags.c */
+weir_err weir_tag_table_new(const weir_catalog *catalog, weir_tag_table **ret,
+                            weir_error *error) WEIR_MUST_CHECK;
+void weir_tag_table_free(weir_tag_table *table); /* and all older ones; accepts NULL */
+/* The newest; it does not change while the collector runs. Any thread. */
+const weir_tag_table *weir_collector_table(weir_collector *collector);
+/* The store has given the uids. Once for each start; on the thread that starts, or a callback. */
+void weir_collector_note_uids(weir_collector *collector);

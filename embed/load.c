@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* What is to be collected: from a file, a text or a builder to a catalog. */
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "catalog/yaml.h"
+#include "embed/collector_priv.h"
+#include "sinks/module.h"
+
+/* Where a configuration comes from. */
+struct origin {
+    const char *path; /* the file's, or the name of what text is */
+    const char *text; /* NULL: the file */
+    size_t n;
+};
+
+static weir_err options_make(const weir_collector *c, weir_arena *arena, weir_yaml_options *ret)
+{
+    const weir_sink_type **sinks = weir_arena_alloc(arena, c->n_own_sinks + 1, sizeof *sinks);
+    const char **sources = weir_arena_alloc(arena, c->n_own_sources + 1, sizeof *sources);
+    if (!sinks || !sources)
+        return WEIR_ENOMEM;
+    for (size_t i = 0; i < c->n_own_sinks; i++)
+        sinks[i] = weir_own_sink_get(c->own_sinks[i]);
+    for (size_t i = 0; i < c->n_own_sources; i++)
+        sources[i] = weir_own_source_name(c->own_sources[i]);
+    *ret =
+        (weir_yaml_options){.sink_type = weir_sink_type_find, .own_sinks = sinks, .own = sources};
+    return weir_yaml_default_dirs(arena, ret);
+}
+
+/* The first problem is the error, all of them are logged. */
+static weir_err problems_fail(const weir_collector *c, const weir_problems *problems, weir_err err,
+                              const char *name, weir_error *error)
+{
+    WEIR_TEXT_AUTO first = WEIR_TEXT_INIT;
+    for (size_t i = 0; i < problems->n; i++) {
+        WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
+        weir_problem_format(&problems->items[i], i ? &line : &first);
+        weir_collector_on_log((void *)c, WEIR_LOG_ERROR, "problem", "",
+                              weir_text_get(i ? &line : &first));
+    }
+    if (problems->n == 0)
+        return weir_fail(error, err, "%s: %s", name, weir_err_text(err));
+    if (problems->n == 1)
+        return weir_fail(error, err, "%.440s", weir_text_get(&first));
+    return weir_fail(error, err, "%.440s (and %zu more)", weir_text_get(&first), problems->n - 1);
+}
+
+static weir_err catalog_load(weir_collector *c, const struct origin *origin, weir_catalog **ret,
+                             weir_error *error)
+{
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    weir_yaml_options yaml = {0};
+    WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
+    if (!arena || options_make(c, arena, &yaml) != WEIR_OK)
+        return weir_fail(error, WEIR_ENOMEM, "the configuration");
+    weir_err err = origin->text ? weir_yaml_load_text(origin->text, origin->n, origin->path, &yaml,
+                                                      ret, &problems)
+                                : weir_yaml_load(origin->path, &yaml, ret, &problems);
+    if (err != WEIR_OK)
+        err = problems_fail(c, &problems, err, origin->path, error);
+    weir_problems_deinit(&problems);
+    return err;
+}
+
+/* Under life. */
+static weir_err catalog_take(weir_collector *c, weir_catalog *catalog, weir_error *error)
+{
+    weir_tag_table *table = NULL;
+    if (c->data_dir)
+        catalog->store.data_dir = weir_arena_text(catalog->arena, c->data_dir);
+    if (!catalog->store.data_dir)
+        return weir_fail(error, WEIR_ENOMEM, "the data directory's name");
+    const weir_err err = weir_tag_table_new(catalog, &table, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)pthread_mutex_lock(&c->tags_lock);
+    table->older = c->tags;
+    c->tags = table;
+    (void)pthread_mutex_unlock(&c->tags_lock);
+    weir_catalog_free(c->catalog);
+    c->catalog = catalog;
+    return WEIR_OK;
+}
+
+static weir_err collector_load(weir_collector *c, const struct origin *origin, weir_error *error)
+{
+    weir_catalog *catalog = NULL;
+    weir_err err = weir_callback_refuse(c, error);
+    if (err != WEIR_OK)
+        return err;
+    (void)pthread_rwlock_wrlock(&c->life);
+    if (c->runtime)
+        err = weir_fail(error, WEIR_EPERM, "the collector runs: stop it first");
+    if (err == WEIR_OK)
+        err = catalog_load(c, origin, &catalog, error);
+    if (err == WEIR_OK)
+        err = catalog_take(c, catalog, error);
+    if (err != WEIR_OK)
+        weir_catalog_free(catalog);
+    (void)pthread_rwlock_unlock(&c->life);
+    return err;
+}
+
+weir_err weir_collector_load_file(weir_collector *collector, const char *path, weir_error *error)
+{
+    if (!path)
+        return weir_fail(error, WEIR_EINVAL, "a path is wanted");
+    return collector_load(collector, &(struct origin){.path = path}, error);
+}
+
+weir_err weir_collector_load_text(weir_collector *collector, const char *text, size_t n,
+                                  const char *name, weir_error *error)
+{
+    if (!text)
+        return weir_fail(error, WEIR_EINVAL, "a text is wanted");
+    const struct origin origin = {.path = name ? name : "text", .text = text, .n = n};
+    return collector_load(collector, &origin, error);
+}
+
+weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *builder,
+                                   weir_error *error)
+{
+    const char *text = weir_draft_text(builder);
+    if (!text)
+        return weir_fail(error, WEIR_ENOMEM, "the configuration that was built");
+    return weir_collector_load_text(collector, text, strlen(text), "builder", error);
+}

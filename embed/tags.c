@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* The tags of a catalog as other programs see them. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "embed/collector_priv.h"
+
+static int label_compare(const void *a, const void *b)
+{
+    const weir_label *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+/* What all tags of a device have in common. */
+static bool info_of_device(weir_arena *arena, const weir_device *device, weir_tag_info *ret)
+{
+    WEIR_TEXT_AUTO json = WEIR_TEXT_INIT;
+    weir_label *labels = weir_arena_alloc(arena, device->n_labels + 1, sizeof *labels);
+    ret->device = weir_arena_text(arena, device->name);
+    if (!labels || !ret->device)
+        return false;
+    weir_text_add_char(&json, '{');
+    for (size_t i = 0; i < device->n_labels; i++) {
+        labels[i].key = weir_arena_text(arena, device->labels[i].key);
+        labels[i].value = weir_arena_text(arena, device->labels[i].value);
+        if (!labels[i].key || !labels[i].value)
+            return false;
+    }
+    qsort(labels, device->n_labels, sizeof *labels, label_compare);
+    for (size_t i = 0; i < device->n_labels; i++) {
+        weir_text_add(&json, i ? "," : "");
+        weir_text_add_json(&json, labels[i].key, strlen(labels[i].key));
+        weir_text_add_char(&json, ':');
+        weir_text_add_json(&json, labels[i].value, strlen(labels[i].value));
+    }
+    weir_text_add_char(&json, '}');
+    ret->labels = labels;
+    ret->n_labels = device->n_labels;
+    ret->labels_json = json.failed ? NULL : weir_arena_text(arena, weir_text_get(&json));
+    return ret->labels_json != NULL;
+}
+
+/* "holding 52"; where there are no registers, nothing. */
+static const char *info_address(weir_arena *arena, const weir_connection *connection,
+                                const weir_point *p, uint32_t element)
+{
+    const unsigned address = p->address + element * weir_point_element_size(p);
+    if (weir_scheme_is_placeless(connection->uri.scheme))
+        return "";
+    if (p->table == WEIR_REGISTER_FUNCTION)
+        return weir_arena_format(arena, "function %u at %u", p->function, address);
+    return weir_arena_format(arena, "%s %u", weir_register_text(p->table), address);
+}
+
+static bool info_fill(const weir_catalog *catalog, weir_arena *arena, const weir_tag *tag,
+                      weir_tag_info *ret)
+{
+    const weir_device *device = weir_tag_device(catalog, tag);
+    const weir_point *p = weir_tag_point(catalog, tag);
+    WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
+    weir_tag_name(catalog, tag, &name);
+    ret->name = name.failed ? NULL : weir_arena_text(arena, weir_text_get(&name));
+    ret->point = ret->name ? ret->name + strlen(device->name) + 1 : NULL;
+    ret->unit = weir_arena_text(arena, p->unit);
+    ret->type = weir_type_text(p->type);
+    ret->address = info_address(arena, &catalog->connections[device->connection], p, tag->element);
+    ret->description = weir_arena_text(arena, p->description);
+    return ret->name && ret->unit && ret->address && ret->description;
+}
+
+static bool table_fill(weir_tag_table *t, const weir_catalog *catalog)
+{
+    for (size_t d = 0; d < catalog->n_devices; d++) {
+        const weir_device *device = &catalog->devices[d];
+        weir_tag_info common = {0};
+        if (!info_of_device(t->arena, device, &common))
+            return false;
+        for (size_t i = device->first_tag; i < (size_t)device->first_tag + device->n_tags; i++) {
+            t->infos[i] = common;
+            t->infos[i].number = (uint32_t)i;
+            if (!info_fill(catalog, t->arena, &catalog->tags[i], &t->infos[i]) ||
+                weir_map_set(&t->names, t->infos[i].name, &t->infos[i], NULL) != WEIR_OK)
+                return false;
+        }
+    }
+    return true;
+}
+
+weir_err weir_tag_table_new(const weir_catalog *catalog, weir_tag_table **ret, weir_error *error)
+{
+    WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
+    weir_tag_table *t = arena ? weir_arena_alloc(arena, 1, sizeof *t) : NULL;
+    if (!t)
+        return weir_fail(error, WEIR_ENOMEM, "%zu tags", catalog->n_tags);
+    t->arena = arena;
+    t->n = catalog->n_tags;
+    t->infos = weir_arena_alloc(arena, t->n + 1, sizeof *t->infos);
+    if (!t->infos || !table_fill(t, catalog)) {
+        weir_map_deinit(&t->names);
+        return weir_fail(error, WEIR_ENOMEM, "%zu tags", catalog->n_tags);
+    }
+    arena = NULL;
+    *ret = t;
+    return WEIR_OK;
+}
+
+void weir_tag_table_free(weir_tag_table *table)
+{
+    for (weir_tag_table *t = table, *older; t; t = older) {
+        older = t->older;
+        weir_map_deinit(&t->names);
+        weir_free(t->index_of);
+        weir_arena_free(t->arena);
+    }
+}
+
+/* Under tags_lock. Without memory the uids are looked for one by one. */
+static void table_note_uids(weir_tag_table *t, const weir_catalog *catalog)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        t->infos[i].uid = catalog->tags[i].uid;
+        n = t->infos[i].uid >= n ? (size_t)t->infos[i].uid + 1 : n;
+    }
+    weir_free(t->index_of);
+    t->n_uids = n;
+    t->index_of = weir_alloc_zero(n + 1, sizeof *t->index_of);
+    for (size_t i = 0; t->index_of && i < t->n; i++)
+        t->index_of[t->infos[i].uid] = (uint32_t)i + 1;
+    t->has_uids = true;
+}
+
+void weir_collector_note_uids(weir_collector *collector)
+{
+    (void)pthread_mutex_lock(&collector->tags_lock);
+    if (collector->tags && !collector->tags->has_uids)
+        table_note_uids(collector->tags, collector->catalog);
+    (void)pthread_mutex_unlock(&collector->tags_lock);
+}
+
+const weir_tag_table *weir_collector_table(weir_collector *collector)
+{
+    (void)pthread_mutex_lock(&collector->tags_lock);
+    const weir_tag_table *table = collector->tags;
+    (void)pthread_mutex_unlock(&collector->tags_lock);
+    return table;
+}
+
+size_t weir_collector_count_tags(weir_collector *collector)
+{
+    const weir_tag_table *t = weir_collector_table(collector);
+    return t ? t->n : 0;
+}
+
+const weir_tag_info *weir_collector_tag_at(weir_collector *collector, size_t i)
+{
+    const weir_tag_table *t = weir_collector_table(collector);
+    return t && i < t->n ? &t->infos[i] : NULL;
+}
+
+const weir_tag_info *weir_collector_tag(weir_collector *collector, weir_tag_uid uid)
+{
+    const weir_tag_info *info = NULL;
+    (void)pthread_mutex_lock(&collector->tags_lock);
+    const weir_tag_table *t = collector->tags;
+    if (t && t->has_uids && t->index_of) {
+        if (uid > 0 && uid < t->n_uids && t->index_of[uid])
+            info = &t->infos[t->index_of[uid] - 1];
+    } else if (t && t->has_uids && uid > 0) {
+        for (size_t i = 0; !info && i < t->n; i++)
+            info = t->infos[i].uid == uid ? &t->infos[i] : NULL;
+    }
+    (void)pthread_mutex_unlock(&collector->tags_lock);
+    return info;
+}
+
+const weir_tag_info *weir_collector_find_tag(weir_collector *collector, const char *name)
+{
+    const weir_tag_table *t = weir_collector_table(collector);
+    return t && name ? weir_map_get(&t->names, name) : NULL;
+}
