@@ -10,6 +10,7 @@ enum { WEIR_DATABASE_ABI = 1 };
 /* Texts live until close. */
 typedef struct weir_database_config {
     const char *url;
+    const char *place;               /* what messages call it */
     const char *username, *password; /* NULL: not given */
     const char *notify;              /* a channel; NULL: none */
     int64_t timeout_us;              /* for connecting, and for an answer */
@@ -37,10 +38,10 @@ typedef struct weir_database_type {
 /* SQLite, in this program. */
 extern const weir_database_type weir_database_sqlite;
 
-/* What a module has: const weir_database_type *weir_database_module(unsigned abi), NULL for an ABI
- * which it does not know. */
+/* What a module has: const weir_database_type *weir_database_module_get(unsigned abi), NULL for an
+ * ABI which it does not know. */
 typedef const weir_database_type *(*weir_database_module)(unsigned abi);
-#define WEIR_DATABASE_MODULE_SYMBOL "weir_database_module"
+#define WEIR_DATABASE_MODULE_SYMBOL "weir_database_module_get"
 
 /* The type that a URL names; a module is loaded then. WEIR_ENOTFOUND: there is no such scheme;
  * WEIR_EUNSUPPORTED: its module is missing. Any thread. */

@@ -203,8 +203,8 @@ static weir_err opened_new(const weir_database_config *config, const char *key, 
     }
     o->arena = arena;
     o->config = *config;
-    const char **texts[] = {&o->config.url, &o->config.username, &o->config.password,
-                            &o->config.notify, &o->key};
+    const char **texts[] = {&o->config.url,      &o->config.place,  &o->config.username,
+                            &o->config.password, &o->config.notify, &o->key};
     o->key = key;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = *texts[i] ? weir_arena_text(arena, *texts[i]) : NULL;
@@ -416,6 +416,7 @@ static void entry_collect(struct collect *c, weir_node entry)
         return;
     config.password = in.password;
     weir_database_place(in.url, &place);
+    config.place = weir_text_get(&place);
     weir_layout_in layout = {.place = weir_text_get(&place),
                              .name = in.name,
                              .scheme = schemes[in.scheme],
@@ -475,7 +476,8 @@ static void collect_config(struct collect *c)
         return;
     WEIR_TEXT_AUTO url = WEIR_TEXT_INIT;
     weir_text_format(&url, "sqlite:%s", path);
-    weir_database_config config = {.url = weir_text_get(&url), .timeout_us = CONFIG_TIMEOUT_US};
+    weir_database_config config = {
+        .url = weir_text_get(&url), .place = path, .timeout_us = CONFIG_TIMEOUT_US};
     memcpy(config.queries, weir_layout_weir.queries, sizeof config.queries);
     if (p)
         p->had_config_db = true;
@@ -525,11 +527,12 @@ static bool opened_poll(struct opened *o, weir_mono now)
     return differs;
 }
 
-bool weir_providers_poll(weir_providers *p, weir_mono now)
+bool weir_providers_poll(weir_providers *p, bool files, weir_mono now)
 {
     bool changed = false;
     for (const struct watched *w = p->watched; w && !changed; w = w->next)
-        changed = watched_changed(w) && (!w->only_whether || !p->had_config_db);
+        changed = (files || w->only_whether) && watched_changed(w) &&
+                  (!w->only_whether || !p->had_config_db);
     for (struct opened *o = p->opened; o; o = o->next)
         changed = opened_poll(o, now) || changed;
     return changed;

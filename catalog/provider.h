@@ -14,7 +14,7 @@
  *     yaml.providers = providers;
  *     weir_yaml_load(path, &yaml, &catalog, &problems);
  *     each second:
- *         if (weir_providers_poll(providers, now))
+ *         if (weir_providers_poll(providers, true, now))
  *             load again; with problems the old catalog goes on
  *         weir_providers_trouble(providers) has changed: tell it
  */
@@ -27,9 +27,10 @@ WEIR_DEFINE_CLEANUP(weir_providers, weir_providers_free)
 /*
  * Whether a load may give another catalog than the last one did, also if that found problems. What
  * a database has is compared, so that rows which others write beside the catalog's do not count. A
- * database that cannot be asked is tried again after 1 s, 2 s ... 30 s.
+ * database that cannot be asked is tried again after 1 s, 2 s ... 30 s. files: look at the files
+ * too.
  */
-bool weir_providers_poll(weir_providers *providers, weir_mono now);
+bool weir_providers_poll(weir_providers *providers, bool files, weir_mono now);
 
 /* Why a database cannot be asked at present: "Logging.db is locked ..."; "": all can. */
 const char *weir_providers_trouble(const weir_providers *providers);

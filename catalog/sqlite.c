@@ -222,8 +222,11 @@ static void file_close(struct file *f)
 
 static weir_err file_stat(const struct file *f, struct stat *ret, weir_error *error)
 {
-    if (stat(f->path, ret) == 0)
+    errno = 0;
+    if (stat(f->path, ret) == 0 && S_ISREG(ret->st_mode))
         return WEIR_OK;
+    if (errno == 0)
+        return weir_fail(error, WEIR_EIO, "%s is no file", f->path);
     return weir_fail(error, errno == ENOENT ? WEIR_ENOTFOUND : WEIR_EIO, "%s cannot be opened: %s",
                      f->path, strerror(errno));
 }

@@ -37,8 +37,8 @@ typedef struct weir_yaml_options {
     /* Names of the sources that the program brings itself, for connections with `own:NAME`;
      * NULL-terminated. NULL: none. */
     const char *const *own;
-    /* Finds a time zone, "local" too; *ret_owned is freed with the catalog, NULL: *ret needs it not.
-     * WEIR_ENOTFOUND with a text for people. NULL: there is UTC only, and local means that. */
+    /* Finds a time zone, "local" too; *ret_owned is freed with the catalog, NULL: *ret needs it
+     * not. WEIR_ENOTFOUND with a text for people. NULL: there is UTC only, and local means that. */
     weir_err (*zone)(const char *name, const weir_zone **ret, weir_zone **ret_owned,
                      weir_error *error);
     /* Gets what is no mistake but most likely not meant, code WEIR_OK; sorted. NULL: nobody asks.

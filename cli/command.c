@@ -20,7 +20,7 @@
 
 /* Commands of the interface that this version lacks: they are recognised, not misspelt. */
 static const char *const commands_unsupported[] = {
-    "scan", "write", "watch", "plan", "connection", "import", "explain",
+    "scan", "write", "watch", "import", "explain",
 };
 
 static const weir_option no_options[] = {{0}};

@@ -20,6 +20,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_connection,
     &weir_command_device,
     &weir_command_tag,
+    &weir_command_plan,
     &weir_command_historian,
     &weir_command_backup,
     &weir_command_restore,

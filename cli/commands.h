@@ -11,6 +11,7 @@ extern const weir_command weir_command_config;
 extern const weir_command weir_command_demo;
 extern const weir_command weir_command_connection;
 extern const weir_command weir_command_device;
+extern const weir_command weir_command_plan;
 extern const weir_command weir_command_historian;
 extern const weir_command weir_command_export;
 extern const weir_command weir_command_generate;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/number.h"
 #include "catalog/provider.h"
 #include "cli/datadir.h"
 #include "daemon/assemble.h"
@@ -89,6 +90,7 @@ void weir_thing_commands_init(void)
     weir_command_connection_init();
     weir_command_device_init();
     weir_command_tag_init();
+    weir_command_plan_init();
 }
 
 /* ---- where things are ---- */
@@ -423,9 +425,17 @@ static void list_tags(struct list *l, const weir_catalog *c)
 static void list_plans(struct list *l, const weir_catalog *c)
 {
     for (size_t i = 0; i < c->n_plans; i++) {
-        const weir_value row[] = {text_value(c->plans[i].name)};
-        if (c->plans[i].where)
-            list_row(l, c->plans[i].name, row, 1, *c->plans[i].where);
+        const weir_plan *it = &c->plans[i];
+        WEIR_TEXT_AUTO when = WEIR_TEXT_INIT;
+        if (it->has_cron)
+            weir_text_add(&when, it->cron_text);
+        else if (it->interval_us)
+            weir_text_add_duration(&when, it->interval_us);
+        const weir_value row[] = {text_value(it->name), text_value(weir_text_get(&when)),
+                                  weir_value_bool(it->enabled), weir_value_i64((int64_t)it->n_tags),
+                                  text_value(it->description)};
+        if (it->where)
+            list_row(l, it->name, row, 5, *it->where);
     }
 }
 
@@ -436,7 +446,7 @@ static int list(const struct place *p)
         {"device", "connection", "unit_id", "profile", "enabled", "tags", "description", "defined",
          NULL},
         {"tag", "unit", "register", "address", "type", "description", "defined", NULL},
-        {"plan", "defined", NULL},
+        {"plan", "when", "enabled", "tags", "description", "defined", NULL},
     };
     static void (*const fill[])(struct list * l, const weir_catalog *c) = {
         list_connections, list_devices, list_tags, list_plans};

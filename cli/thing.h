@@ -28,6 +28,7 @@ void weir_thing_commands_init(void);
 void weir_command_connection_init(void);
 void weir_command_device_init(void);
 void weir_command_tag_init(void);
+void weir_command_plan_init(void);
 
 /* What the five verbs need of a command. */
 typedef struct weir_thing_command {
