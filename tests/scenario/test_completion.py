@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """weir completion: real shells, asked what they would offer."""
 
+import json
 import os
 import pty
 import select
@@ -221,3 +222,14 @@ def test_zsh_completes_at_its_own_prompt(weir, shells, typed, line):
 def test_another_shell_is_told_which_there_are(weir):
     done = weir.run("completion", "fsh")
     assert done.returncode == 2 and "fish" in done.stderr
+
+
+def test_meson_puts_the_scripts_where_the_shells_look():
+    plan = os.path.join(os.path.dirname(BINARY), "meson-info", "intro-installed.json")
+    if not os.path.exists(plan):
+        pytest.skip("not in a build folder")
+    with open(plan, encoding="utf-8") as file:
+        installed = json.load(file).values()
+    for path in ("share/bash-completion/completions/weir", "share/zsh/site-functions/_weir",
+                 "share/fish/vendor_completions.d/weir.fish", "share/weir/weir.schema.json"):
+        assert any(name.endswith(path) for name in installed), path
