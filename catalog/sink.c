@@ -344,6 +344,7 @@ static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list
     labels_check(l, mapping, &in->labels, devices);
     plans_check(l, mapping, &in->plans, catalog);
     *ret = (weir_sink_config){
+        .memory = ret->memory,
         .name = in->name,
         .where = weir_node_where(mapping),
         .type = s.type,
@@ -369,6 +370,27 @@ static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list
     options_check(l, mapping, &s);
 }
 
+/* All that is kept of the sink goes into memory of its own. */
+static void sink_build_apart(weir_loader *l, weir_node mapping, const weir_device_list *devices,
+                             const weir_catalog *catalog, weir_map *names, weir_sink_config *ret)
+{
+    weir_arena *arena = weir_arena_new(), *outer = l->arena;
+    const weir_intern outer_texts = l->texts;
+    ret->memory = arena ? weir_arena_alloc(arena, 1, sizeof *ret->memory) : NULL;
+    if (!ret->memory) {
+        weir_arena_free(arena);
+        l->failed = true;
+        return;
+    }
+    ret->memory->arena = arena;
+    l->arena = arena;
+    l->texts = (weir_intern){.arena = arena};
+    sink_build(l, mapping, devices, catalog, names, ret);
+    weir_intern_deinit(&l->texts);
+    l->texts = outer_texts;
+    l->arena = outer;
+}
+
 void weir_sinks_build(weir_loader *l, weir_node list, const weir_device_list *devices,
                       weir_catalog *catalog)
 {
@@ -386,7 +408,7 @@ void weir_sinks_build(weir_loader *l, weir_node list, const weir_device_list *de
         l->failed = true;
     for (size_t i = 0; sinks && i < n; i++)
         if (weir_loader_expect(l, weir_node_item(list, i), WEIR_NODE_MAPPING, "entry of sinks"))
-            sink_build(l, weir_node_item(list, i), devices, catalog, &names, &sinks[i]);
+            sink_build_apart(l, weir_node_item(list, i), devices, catalog, &names, &sinks[i]);
     weir_map_deinit(&names);
     catalog->sinks = sinks;
     catalog->n_sinks = sinks ? n : 0;

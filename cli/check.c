@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "catalog/warnings.h"
 #include "catalog/yaml.h"
+#include "cli/check_store.h"
 #include "cli/commands.h"
 #include "cli/live.h"
 #include "cli/output.h"
@@ -111,6 +112,8 @@ static weir_err load_catalog(struct check *c, weir_error *error)
         err = weir_problems_fail(&problems, err, path, error);
     else
         say_valid(c->catalog, path);
+    if (!err)
+        weir_check_renames(c->catalog);
     weir_problems_deinit(&problems);
     weir_problems_deinit(&warnings);
     return err;

@@ -13,6 +13,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_export,
     &weir_command_generate,
     &weir_command_status,
+    &weir_command_reload,
     &weir_command_read,
     &weir_command_simulate,
     &weir_command_sink,

@@ -9,18 +9,21 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "catalog/provider.h"
 #include "cli/once.h"
 #include "cli/output.h"
 #include "daemon/assemble.h"
 #include "daemon/control.h"
 #include "daemon/deliveries.h"
 #include "daemon/log.h"
+#include "daemon/reload.h"
 
 struct run_options {
     const char *config;
     const char *data_dir;
     bool once;
     bool verbose;
+    bool watch_config;
     int format;
 };
 
@@ -47,6 +50,12 @@ static const weir_option run_option_table[] = {
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct run_options, verbose),
      .text = "Logs at level debug."},
+    {.name = "watch-config",
+     .type = WEIR_OPTION_BOOL,
+     .offset = offsetof(struct run_options, watch_config),
+     .text = "Looks each second whether the configuration, a file it includes or a profile has "
+             "changed, and reads it again then, as with weir reload. Databases of the catalog are "
+             "looked at always."},
     WEIR_FORMAT_OPTION(struct run_options),
     {0},
 };
@@ -158,10 +167,12 @@ static void say_started(const weir_catalog *catalog, const weir_control *control
 struct run_parts {
     weir_deliveries *deliveries;
     weir_runtime *collector;
+    weir_reload *reload;
     weir_control *control;
 };
 
-static weir_err parts_start(struct run_parts *p, weir_catalog *catalog, weir_error *error)
+static weir_err parts_start(struct run_parts *p, weir_catalog *catalog,
+                            const weir_assemble_options *assemble, bool watch, weir_error *error)
 {
     weir_err err = weir_deliveries_new(catalog, 0, &p->deliveries, error);
     if (!err)
@@ -177,9 +188,15 @@ static weir_err parts_start(struct run_parts *p, weir_catalog *catalog, weir_err
     if (!err)
         err = weir_runtime_start(&config, &p->collector, error);
     if (!err)
-        err = weir_control_start(p->collector, catalog, p->deliveries, &p->control, error);
-    if (!err)
         err = weir_deliveries_start(p->deliveries, p->collector, error);
+    const weir_reload_config reload = {.assemble = *assemble,
+                                       .runtime = p->collector,
+                                       .deliveries = p->deliveries,
+                                       .watch = watch};
+    if (!err)
+        err = weir_reload_new(&reload, &p->reload, error);
+    if (!err)
+        err = weir_control_start(p->collector, p->deliveries, p->reload, &p->control, error);
     return err;
 }
 
@@ -187,6 +204,7 @@ static weir_err parts_start(struct run_parts *p, weir_catalog *catalog, weir_err
 static bool parts_stop(struct run_parts *p)
 {
     weir_control_stop(p->control);
+    weir_reload_free(p->reload);
     if (p->deliveries)
         weir_deliveries_end(p->deliveries);
     const bool committed = weir_runtime_stop(p->collector);
@@ -194,17 +212,33 @@ static bool parts_stop(struct run_parts *p)
     return committed;
 }
 
-static int run_daemon(const weir_invocation *in, weir_catalog *catalog)
+/* Until a signal that ends; SIGHUP reads the configuration again. */
+static int parts_run(struct run_parts *p)
+{
+    int signal;
+    while ((signal = weir_signal_wait(-1)) == SIGHUP) {
+        const weir_err err = weir_reload_now(p->reload, "SIGHUP", NULL, NULL);
+        (void)err; /* said so */
+    }
+    return signal;
+}
+
+/* Takes the catalog: another may take its place. */
+static int run_daemon(const weir_invocation *in, weir_catalog *catalog,
+                      const weir_assemble_options *assemble, bool watch)
 {
     weir_error error = WEIR_ERROR_INIT;
     struct run_parts parts = {0};
     weir_signal_block();
-    if (parts_start(&parts, catalog, &error)) {
+    weir_err err = parts_start(&parts, catalog, assemble, watch, &error);
+    if (!err)
+        say_started(catalog, parts.control);
+    weir_catalog_free(catalog);
+    if (err) {
         (void)parts_stop(&parts);
         return weir_command_fail(in, &error);
     }
-    say_started(catalog, parts.control);
-    const int signal = weir_signal_wait(-1);
+    const int signal = parts_run(&parts);
     weir_log_line(WEIR_LOG_NOTICE, "stopping", "", strsignal(signal));
     const bool committed = parts_stop(&parts);
     if (committed)
@@ -217,18 +251,26 @@ static int run_daemon(const weir_invocation *in, weir_catalog *catalog)
 static int run_command(const weir_invocation *in)
 {
     const struct run_options *options = in->options;
+    WEIR_CLEANUP(weir_providers_free)
+    weir_providers *providers = options->once ? NULL : weir_providers_new();
     const weir_assemble_options assemble = {.config = options->config,
                                             .data_dir = options->data_dir,
                                             .verbose = options->verbose,
-                                            .without_sinks = options->once};
+                                            .without_sinks = options->once,
+                                            .providers = providers};
     weir_error error = WEIR_ERROR_INIT;
-    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = NULL;
-    weir_err err = weir_assemble_load(&assemble, &catalog, &error);
+    weir_catalog *catalog = NULL;
+    weir_err err = options->once || providers ? weir_assemble_load(&assemble, &catalog, &error)
+                                              : weir_fail(&error, WEIR_ENOMEM, "the configuration");
     if (err) {
         const int code = weir_command_fail(in, &error);
         return err == WEIR_ENOTFOUND ? WEIR_EXIT_CONFIG : code;
     }
-    return options->once ? run_once(in, options, catalog) : run_daemon(in, catalog);
+    if (!options->once)
+        return run_daemon(in, catalog, &assemble, options->watch_config);
+    const int code = run_once(in, options, catalog);
+    weir_catalog_free(catalog);
+    return code;
 }
 
 static const weir_example run_examples[] = {
@@ -247,6 +289,7 @@ const weir_command weir_command_run = {
     .text = "Reads every device of the configuration on its schedule and commits what was "
             "acquired to data.db in the data directory every max_loss. Log lines go to stderr, one "
             "for each change of state.\n\n"
-            "SIGINT, SIGTERM and SIGHUP end it: what was acquired is committed first.",
+            "SIGINT and SIGTERM end it: what was acquired is committed first. SIGHUP reads the "
+            "configuration again, as weir reload does; under nohup it is ignored.",
     .run = run_command,
 };

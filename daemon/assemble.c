@@ -45,9 +45,8 @@ weir_err weir_assemble_yaml(weir_arena *arena, weir_yaml_options *ret)
 }
 
 static weir_err load(const char *path, const weir_assemble_options *options, weir_catalog **ret,
-                     weir_error *error)
+                     weir_problems *problems, weir_error *error)
 {
-    weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_yaml_options yaml = {0};
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
     if (!arena || weir_assemble_yaml(arena, &yaml))
@@ -57,15 +56,12 @@ static weir_err load(const char *path, const weir_assemble_options *options, wei
     yaml.databases = !options->without_databases;
     yaml.providers = options->providers;
     yaml.data_dir = options->data_dir;
-    weir_err err = weir_yaml_load(path, &yaml, ret, &problems);
-    if (err)
-        err = weir_problems_fail(&problems, err, path, error);
-    weir_problems_deinit(&problems);
-    return err;
+    weir_err err = weir_yaml_load(path, &yaml, ret, problems);
+    return err ? weir_problems_describe(problems, err, path, error) : WEIR_OK;
 }
 
-weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog **ret,
-                            weir_error *error)
+weir_err weir_assemble_read(const weir_assemble_options *options, weir_catalog **ret,
+                            weir_problems *problems, weir_error *error)
 {
     weir_catalog *catalog = NULL;
     const char *path = weir_assemble_config_path(options->config);
@@ -73,7 +69,7 @@ weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog *
         return weir_fail(error, WEIR_ENOTFOUND,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
                          "Name one with -c FILE, or make one with 'weir init'");
-    weir_err err = load(path, options, &catalog, error);
+    weir_err err = load(path, options, &catalog, problems, error);
     if (err)
         return err;
     if (options->data_dir) {
@@ -85,9 +81,21 @@ weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog *
     }
     if (options->verbose)
         catalog->log_level = WEIR_LOG_DEBUG;
-    weir_log_set(catalog->log_level, catalog->log_format);
     *ret = catalog;
     return WEIR_OK;
+}
+
+weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog **ret,
+                            weir_error *error)
+{
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    weir_err err = weir_assemble_read(options, ret, &problems, error);
+    if (err)
+        weir_problems_print(&problems);
+    else
+        weir_log_set((*ret)->log_level, (*ret)->log_format);
+    weir_problems_deinit(&problems);
+    return err;
 }
 
 weir_wall weir_assemble_built(void)

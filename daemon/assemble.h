@@ -13,7 +13,7 @@ typedef struct weir_assemble_options {
     const char *config;   /* NULL: ./weir.yaml, then /etc/weir/weir.yaml */
     const char *data_dir; /* NULL: the file's, else ./weir-data */
     bool verbose;
-    bool without_sinks; /* what is no business of theirs: they are not even looked at */
+    bool without_sinks;     /* what is no business of theirs: they are not even looked at */
     bool without_databases; /* likewise: for who only looks for the data directory */
     struct weir_providers *providers; /* keeps databases open, to ask them for news; may be NULL */
 } weir_assemble_options;
@@ -27,6 +27,11 @@ typedef struct weir_assemble_options {
  */
 weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog **ret,
                             weir_error *error) WEIR_MUST_CHECK;
+
+/* The same without printing: all that is wrong, or most likely not meant, is the caller's, to be
+ * deinitialized in any case. */
+weir_err weir_assemble_read(const weir_assemble_options *options, weir_catalog **ret,
+                            weir_problems *problems, weir_error *error) WEIR_MUST_CHECK;
 
 /* What every configuration of this program is read with: folders of profiles, types of sinks; on
  * the disk, no warnings. The texts live in the arena. WEIR_ENOMEM. */

@@ -29,7 +29,10 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "daemon/control_historian.h"
+#include "daemon/control_plan.h"
 #include "daemon/edit_json.h"
+#include "daemon/problems.h"
+#include "daemon/reload.h"
 #include "runtime/clock.h"
 #include "store/file/identity.h"
 
@@ -54,8 +57,8 @@ struct client {
 
 struct weir_control {
     weir_runtime *collector;
-    const weir_catalog *catalog;
     weir_deliveries *deliveries; /* NULL: none */
+    weir_reload *reload;         /* NULL: none */
     struct sockaddr_un address;
     int listener;
     int stop_pipe[2];
@@ -98,9 +101,9 @@ static json_t *json_text(const char *text)
     return value ? value : json_string("?");
 }
 
-static json_t *json_device(const weir_control *c, const weir_snapshot *s, size_t i)
+static json_t *json_device(const weir_snapshot *s, size_t i)
 {
-    const weir_device *device = &c->catalog->devices[i];
+    const weir_device *device = &s->catalog->devices[i];
     const weir_device_status *status = &s->status[i];
     const weir_device_counters *counters = &s->counters[i];
     WEIR_TEXT_AUTO error = WEIR_TEXT_INIT;
@@ -109,7 +112,7 @@ static json_t *json_device(const weir_control *c, const weir_snapshot *s, size_t
         weir_quality_format(status->error, &error);
     (void)json_object_set_new(o, "name", json_text(device->name));
     (void)json_object_set_new(o, "connection",
-                              json_text(c->catalog->connections[device->connection].name));
+                              json_text(s->catalog->connections[device->connection].name));
     (void)json_object_set_new(o, "unit_id", json_integer(device->unit_id));
     (void)json_object_set_new(o, "state", json_text(weir_device_state_text(status->state)));
     (void)json_object_set_new(o, "since", json_time(status->since));
@@ -137,11 +140,11 @@ static void json_identity(const weir_control *c, json_t *o)
 }
 
 /* offset: what was last added to the times of an untrusted epoch, in this run. */
-static json_t *json_clock(const weir_control *c, const weir_clock_state *clock)
+static json_t *json_clock(const weir_catalog *catalog, const weir_clock_state *clock)
 {
     const bool trusted = clock->doubt == WEIR_CLOCK_TRUSTED;
     json_t *o = json_object();
-    (void)json_object_set_new(o, "trust", json_text(weir_clock_rule_text(c->catalog->clock_rule)));
+    (void)json_object_set_new(o, "trust", json_text(weir_clock_rule_text(catalog->clock_rule)));
     (void)json_object_set_new(o, "trusted", json_boolean(trusted));
     (void)json_object_set_new(
         o, "problem", trusted ? json_null() : json_text(weir_clock_doubt_text(clock->doubt)));
@@ -206,22 +209,21 @@ static json_t *json_sinks(const weir_control *c)
 {
     json_t *sinks = json_array();
     weir_sink_view view;
-    for (size_t i = 0; c->deliveries && i < weir_deliveries_count(c->deliveries); i++) {
-        weir_deliveries_get(c->deliveries, i, &view);
+    for (size_t i = 0; c->deliveries && weir_deliveries_get(c->deliveries, i, &view); i++)
         (void)json_array_append_new(sinks, json_sink(&view));
-    }
     return sinks;
 }
 
 static json_t *control_status(weir_control *c)
 {
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(c->collector);
     const weir_worker_view store = weir_runtime_store(c->collector);
     weir_snapshot *s = weir_runtime_snapshot(c->collector);
     json_t *o = json_object();
     json_t *devices = json_array();
     (void)json_object_set_new(o, "version", json_text(WEIR_VERSION));
     (void)json_object_set_new(o, "pid", json_integer(getpid()));
-    (void)json_object_set_new(o, "data_dir", json_text(c->catalog->store.data_dir));
+    (void)json_object_set_new(o, "data_dir", json_text(catalog->store.data_dir));
     json_identity(c, o);
     (void)json_object_set_new(o, "committed_seq",
                               json_integer((json_int_t)store.position.committed_seq));
@@ -231,10 +233,10 @@ static json_t *control_status(weir_control *c)
     (void)json_object_set_new(o, "refused", json_integer((json_int_t)store.refused));
     (void)json_object_set_new(o, "overruns", json_integer(s ? (json_int_t)s->overruns : 0));
     (void)json_object_set_new(o, "filtered", json_integer(s ? (json_int_t)s->filtered : 0));
-    (void)json_object_set_new(o, "clock", s ? json_clock(c, &s->clock) : json_null());
-    (void)json_object_set_new(o, "tags", json_integer((json_int_t)c->catalog->n_tags));
+    (void)json_object_set_new(o, "clock", s ? json_clock(s->catalog, &s->clock) : json_null());
+    (void)json_object_set_new(o, "tags", json_integer((json_int_t)catalog->n_tags));
     for (size_t i = 0; s && i < s->n_devices; i++)
-        (void)json_array_append_new(devices, json_device(c, s, i));
+        (void)json_array_append_new(devices, json_device(s, i));
     (void)json_object_set_new(o, "devices", devices);
     (void)json_object_set_new(o, "sinks", json_sinks(c));
     weir_snapshot_unref(s);
@@ -258,12 +260,76 @@ static void control_edit(weir_control *c, const weir_edit *edit, json_t *answer)
                               json_pack("{sI}", weir_edit_counts(edit->kind), (json_int_t)n));
 }
 
+/* reload */
+
+static void add_change(void *data, const weir_diff_item *item)
+{
+    (void)json_array_append_new(data,
+                                json_pack("{ss*ss*ss*ss*}", "kind", item->kind, "name", item->name,
+                                          "change", item->change, "detail", item->detail));
+}
+
+static json_t *json_problems(const weir_problems *problems)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < problems->n && i < WEIR_PROBLEMS_SHOWN; i++) {
+        WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
+        weir_problem_format(&problems->items[i], &line);
+        (void)json_array_append_new(list, json_text(weir_text_get(&line)));
+    }
+    return list;
+}
+
+static json_t *json_reloaded(const weir_reloaded *reloaded)
+{
+    const weir_diff *diff = reloaded->applied.diff;
+    WEIR_TEXT_AUTO summary = WEIR_TEXT_INIT;
+    json_t *o = json_object(), *changes = json_array(), *hints = json_array();
+    weir_diff_count(diff, &summary);
+    weir_diff_each(diff, add_change, changes);
+    for (size_t i = 0; i < diff->n_hints; i++) {
+        WEIR_TEXT_AUTO hint = WEIR_TEXT_INIT;
+        weir_diff_describe_hint(diff, &diff->hints[i], &hint);
+        (void)json_array_append_new(hints, json_text(weir_text_get(&hint)));
+    }
+    (void)json_object_set_new(o, "summary", json_text(weir_text_get(&summary)));
+    (void)json_object_set_new(o, "changes", changes);
+    (void)json_object_set_new(o, "hints", hints);
+    (void)json_object_set_new(o, "restart", json_text(reloaded->restart));
+    return o;
+}
+
+static void control_reload(weir_control *c, json_t *answer)
+{
+    weir_error error = WEIR_ERROR_INIT;
+    weir_reloaded reloaded = {0};
+    if (!c->reload) {
+        (void)json_object_set_new(answer, "error",
+                                  json_string("this weir has no configuration to read again"));
+        return;
+    }
+    const weir_err err = weir_reload_now(c->reload, "weir reload", &reloaded, &error);
+    if (err) {
+        const weir_problems *problems = &reloaded.problems;
+        (void)json_object_set_new(answer, "error", json_text(error.text));
+        (void)json_object_set_new(answer, "code", json_integer(err));
+        (void)json_object_set_new(answer, "problems", json_problems(problems));
+        (void)json_object_set_new(answer, "problem_count",
+                                  json_integer((json_int_t)(problems->n + problems->n_more)));
+    } else {
+        (void)json_object_set_new(answer, "result", json_reloaded(&reloaded));
+    }
+    weir_reloaded_deinit(&reloaded);
+}
+
 static json_t *unknown_method(void)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_text_add(
-        &text, "unknown method; this version has: status, historian.read, historian.acknowledge, "
-               "historian.remove, ");
+        &text,
+        "unknown method; this version has: status, reload, historian.read, historian.acknowledge, "
+        "historian.remove, plan.list, plan.start, plan.pause, plan.resume, plan.stop, "
+        "plan.collect, ");
     weir_edit_methods(&text);
     return json_text(weir_text_get(&text));
 }
@@ -272,7 +338,8 @@ static void control_do(weir_control *c, const char *method, const json_t *params
 {
     weir_edit edit;
     bool good = false;
-    if (weir_control_historian(c->historians, method, params, answer))
+    if (weir_control_historian(c->historians, method, params, answer) ||
+        weir_control_plan(c->collector, method, params, answer))
         return;
     if (!weir_edit_parse(method, params, &edit, &good))
         (void)json_object_set_new(answer, "error", unknown_method());
@@ -294,6 +361,8 @@ static json_t *control_answer(weir_control *c, const char *line, size_t n)
         (void)json_object_set_new(answer, "error", json_string("\"method\" is missing"));
     else if (strcmp(method, "status") == 0)
         (void)json_object_set_new(answer, "result", control_status(c));
+    else if (strcmp(method, "reload") == 0)
+        control_reload(c, answer);
     else
         control_do(c, method, json_object_get(request, "params"), answer);
     json_decref(request);
@@ -452,7 +521,8 @@ static weir_err control_start(weir_control *c, weir_error *error)
 {
     WEIR_TEXT_AUTO path = WEIR_TEXT_INIT;
     sigset_t all, old;
-    weir_err err = weir_control_path(c->catalog->store.data_dir, getpid(), &path, error);
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(c->collector);
+    weir_err err = weir_control_path(catalog->store.data_dir, getpid(), &path, error);
     if (err)
         return err;
     c->address.sun_family = AF_UNIX;
@@ -467,15 +537,15 @@ static weir_err control_start(weir_control *c, weir_error *error)
     return c->started ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "the control thread");
 }
 
-weir_err weir_control_start(weir_runtime *collector, const weir_catalog *catalog,
-                            weir_deliveries *deliveries, weir_control **ret, weir_error *error)
+weir_err weir_control_start(weir_runtime *collector, weir_deliveries *deliveries,
+                            weir_reload *reload, weir_control **ret, weir_error *error)
 {
     weir_control *c = weir_alloc_zero(1, sizeof *c);
     if (!c)
         return weir_fail(error, WEIR_ENOMEM, "the control socket");
     c->collector = collector;
-    c->catalog = catalog;
     c->deliveries = deliveries;
+    c->reload = reload;
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         c->clients[i].fd = -1;
     c->listener = c->stop_pipe[0] = c->stop_pipe[1] = -1;

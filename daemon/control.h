@@ -16,7 +16,13 @@
  * sink and tag (a pattern). They give {"tags": n}, {"sinks": n} or {"rows": n}, or an error with
  * its "code".
  */
+/* "reload" reads the configuration again: {"summary": "1 added, 0 changed, 0 removed", "changes":
+ * [{"kind", "name", "change", "detail"}, ...], "hints": [...], "restart": "data_dir"}, or an error
+ * with its "code" and "problems": ["FILE:LINE:COLUMN: TEXT", ...], the first 50, of
+ * "problem_count". */
 typedef struct weir_control weir_control;
+
+struct weir_reload;
 
 /*
  * Path of the socket: DATA_DIR/weir.sock; for "memory" $XDG_RUNTIME_DIR/weir-PID.sock, else
@@ -26,10 +32,10 @@ weir_err weir_control_path(const char *data_dir, int pid, weir_text *ret,
                            weir_error *error) WEIR_MUST_CHECK;
 
 /* Listens and serves on a thread of its own. The data directory's lock must be held: a socket left
- * behind by a killed process is replaced. Borrows all; deliveries may be NULL: there are no sinks.
- */
-weir_err weir_control_start(weir_runtime *collector, const weir_catalog *catalog,
-                            weir_deliveries *deliveries, weir_control **ret,
+ * behind by a killed process is replaced. Borrows all; deliveries may be NULL: there are no sinks;
+ * reload may be: the configuration cannot be read again. */
+weir_err weir_control_start(weir_runtime *collector, weir_deliveries *deliveries,
+                            struct weir_reload *reload, weir_control **ret,
                             weir_error *error) WEIR_MUST_CHECK;
 void weir_control_stop(weir_control *control); /* accepts NULL; removes the socket */
 

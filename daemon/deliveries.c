@@ -30,7 +30,8 @@ static const int64_t open_retry_us = 5 * WEIR_S;
 
 struct sink {
     struct weir_deliveries *all;
-    const weir_sink_config *config;
+    weir_sink_config config; /* a copy, with a reference to its memory */
+    atomic_bool ending;      /* this one alone */
     weir_delivery_host host;
     weir_take *take;
     weir_delivery *delivery;
@@ -49,8 +50,9 @@ struct weir_deliveries {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* CLOCK_MONOTONIC */
     weir_mono records_next, states_next;
+    weir_random random; /* of seeds for those that come */
     size_t n;
-    struct sink sinks[];
+    struct sink **sinks; /* changed under the lock */
 };
 
 /* --- what a delivery is given ------------------------------------------------------------- */
@@ -70,7 +72,7 @@ static weir_wall host_wall(void *data)
 static bool host_is_ending(void *data)
 {
     const struct sink *s = data;
-    return atomic_load(&s->all->ending);
+    return atomic_load(&s->all->ending) || atomic_load(&s->ending);
 }
 
 static weir_postbox *box_of(const struct sink *s)
@@ -81,26 +83,26 @@ static weir_postbox *box_of(const struct sink *s)
 static bool host_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
 {
     const struct sink *s = data;
-    return weir_postbox_cursor(box_of(s), s->config->name, seq, spans, n, NULL) == WEIR_OK;
+    return weir_postbox_cursor(box_of(s), s->config.name, seq, spans, n, NULL) == WEIR_OK;
 }
 
 static bool host_on_set_aside(void *data, const weir_set_aside *rows, size_t n)
 {
     const struct sink *s = data;
-    return weir_postbox_set_aside(box_of(s), s->config->name, rows, n, NULL) == WEIR_OK;
+    return weir_postbox_set_aside(box_of(s), s->config.name, rows, n, NULL) == WEIR_OK;
 }
 
 static bool host_on_replay(void *data, uint64_t id, int64_t done)
 {
     const struct sink *s = data;
-    return weir_postbox_replay(box_of(s), s->config->name, id, done, NULL) == WEIR_OK;
+    return weir_postbox_replay(box_of(s), s->config.name, id, done, NULL) == WEIR_OK;
 }
 
 static bool host_on_gap(void *data, const weir_consumer_gap *gap)
 {
     const struct sink *s = data;
     weir_consumer_gap named = *gap;
-    named.sink = s->config->name;
+    named.sink = s->config.name;
     return weir_postbox_gap(box_of(s), &named, NULL) == WEIR_OK;
 }
 
@@ -109,7 +111,7 @@ static void sink_log(const struct sink *s, weir_log_level level, const char *eve
 {
     const weir_deliveries_listener *l = &s->all->listener;
     if (l->log)
-        l->log(l->data, level, event, s->config->name, text);
+        l->log(l->data, level, event, s->config.name, text);
 }
 
 static void sink_tell(const struct sink *s, const char *state, const char *why, const char *remedy)
@@ -118,7 +120,7 @@ static void sink_tell(const struct sink *s, const char *state, const char *why, 
     char text[640];
     (void)snprintf(text, sizeof text, "%s%s%s%s%s", state, *why ? ": " : "", why,
                    *remedy ? ". Next: " : "", remedy);
-    const weir_event event = {weir_system_wall(), WEIR_EVENT_ALARM, s->config->name, text};
+    const weir_event event = {weir_system_wall(), WEIR_EVENT_ALARM, s->config.name, text};
     const weir_err err = weir_postbox_event(box_of(s), &event, true, NULL);
     sink_log(s, is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
              text);
@@ -142,9 +144,11 @@ static void host_log(void *data, weir_log_level level, const char *event, const 
 static void view_set(weir_sink_view *view, const weir_sink_record *record)
 {
     view->record = *record;
+    (void)snprintf(view->name, sizeof view->name, "%s", record->name);
     (void)snprintf(view->state, sizeof view->state, "%s", record->state);
     (void)snprintf(view->error, sizeof view->error, "%s", record->error);
     (void)snprintf(view->remedy, sizeof view->remedy, "%s", record->remedy);
+    view->record.name = view->name;
     view->record.state = view->state;
     view->record.error = view->error;
     view->record.remedy = view->remedy;
@@ -160,8 +164,8 @@ static void sink_show(struct sink *s, const weir_sink_record *record)
 /* Nothing but a state: of a sink that is disabled, or could not start. */
 static void sink_show_state(struct sink *s, const char *state, const char *why)
 {
-    const weir_sink_record record = {.name = s->config->name,
-                                     .type = s->config->type->name,
+    const weir_sink_record record = {.name = s->config.name,
+                                     .type = s->config.type->name,
                                      .state = state,
                                      .error = why,
                                      .remedy = "",
@@ -180,7 +184,7 @@ static bool records_are_due(weir_deliveries *all)
         return false;
     all->states_next = weir_mono_add(now, states_interval_us);
     for (size_t i = 0; i < all->n; i++)
-        changed |= strcmp(all->sinks[i].posted, all->sinks[i].view.state) != 0;
+        changed |= strcmp(all->sinks[i]->posted, all->sinks[i]->view.state) != 0;
     return changed;
 }
 
@@ -192,7 +196,7 @@ static void records_post(weir_deliveries *all)
         all->records_next = weir_mono_add(weir_system_mono(), records_interval_us);
         records = weir_alloc_zero(all->n, sizeof *records);
         for (size_t i = 0; records && i < all->n; i++) {
-            struct sink *s = &all->sinks[i];
+            struct sink *s = all->sinks[i];
             records[i] = s->view.record;
             memcpy(s->posted, s->view.state, sizeof s->posted);
         }
@@ -213,10 +217,10 @@ static weir_err sink_open(struct sink *s, weir_error *error)
 {
     weir_err err = WEIR_OK;
     if (!s->take)
-        err = weir_take_open(weir_runtime_store_dir(s->all->collector), NULL, s->config->name,
+        err = weir_take_open(weir_runtime_store_dir(s->all->collector), NULL, s->config.name,
                              &s->take, error);
     if (err == WEIR_OK)
-        err = weir_delivery_new(s->config, s->take, &s->host, &s->delivery, error);
+        err = weir_delivery_new(&s->config, s->take, &s->host, &s->delivery, error);
     return err;
 }
 
@@ -245,7 +249,7 @@ static void sink_sleep(struct sink *s, weir_mono t)
     const struct timespec at = {until.us / WEIR_S, until.us % WEIR_S * 1000};
     int status = 0;
     (void)pthread_mutex_lock(&all->lock);
-    while (!s->woken && !atomic_load(&all->ending) && status == 0)
+    while (!s->woken && !host_is_ending(s) && status == 0)
         status = pthread_cond_timedwait(&all->changed, &all->lock, &at);
     s->woken = false;
     (void)pthread_mutex_unlock(&all->lock);
@@ -254,7 +258,7 @@ static void sink_sleep(struct sink *s, weir_mono t)
 static void *sink_main(void *data)
 {
     struct sink *s = data;
-    while (!atomic_load(&s->all->ending)) {
+    while (!host_is_ending(s)) {
         const weir_mono next = sink_step(s);
         records_post(s->all);
         if (next.us > weir_system_mono().us)
@@ -282,28 +286,48 @@ static weir_delivery_host host_of(struct sink *s, uint64_t seed)
                                 .log = host_log};
 }
 
+static struct sink *sink_new(weir_deliveries *all, const weir_sink_config *config)
+{
+    struct sink *s = weir_alloc_zero(1, sizeof *s);
+    if (!s)
+        return NULL;
+    weir_sink_config_ref(config);
+    s->all = all;
+    s->config = *config;
+    s->host = host_of(s, weir_random_u64(&all->random));
+    sink_show_state(s, s->config.enabled ? "connecting" : "disabled", "");
+    return s;
+}
+
+/* Whose thread has ended. */
+static void sink_free(struct sink *s)
+{
+    if (s)
+        weir_sink_config_unref(&s->config);
+    weir_free(s);
+}
+
 weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_deliveries **ret,
                              weir_error *error)
 {
     pthread_condattr_t attributes;
-    weir_deliveries *all =
-        weir_alloc_zero(1, sizeof *all + catalog->n_sinks * sizeof all->sinks[0]);
+    weir_deliveries *all = weir_alloc_zero(1, sizeof *all);
     if (!all)
         return weir_fail(error, WEIR_ENOMEM, "the sinks");
-    weir_random random = {seed ? seed : (uint64_t)weir_system_mono().us};
-    all->n = catalog->n_sinks;
+    all->random = (weir_random){seed ? seed : (uint64_t)weir_system_mono().us};
     all->records_next = all->states_next = weir_system_mono();
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&all->lock, NULL);
     (void)pthread_cond_init(&all->changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
-    for (size_t i = 0; i < all->n; i++) {
-        struct sink *s = &all->sinks[i];
-        s->all = all;
-        s->config = &catalog->sinks[i];
-        s->host = host_of(s, weir_random_u64(&random));
-        sink_show_state(s, s->config->enabled ? "connecting" : "disabled", "");
+    all->sinks = weir_alloc_zero(catalog->n_sinks + 1, sizeof(struct sink *));
+    bool good = all->sinks != NULL;
+    for (; good && all->n < catalog->n_sinks; all->n += good)
+        good = (all->sinks[all->n] = sink_new(all, &catalog->sinks[all->n])) != NULL;
+    if (!good) {
+        weir_deliveries_free(all);
+        return weir_fail(error, WEIR_ENOMEM, "the sinks");
     }
     *ret = all;
     return WEIR_OK;
@@ -313,13 +337,13 @@ static weir_err sink_start(struct sink *s, weir_error *error)
 {
     sigset_t every, old;
     char name[16];
-    (void)snprintf(name, sizeof name, "weir-%s", s->config->name);
+    (void)snprintf(name, sizeof name, "weir-%s", s->config.name);
     (void)sigfillset(&every);
     (void)pthread_sigmask(SIG_SETMASK, &every, &old);
     s->started = pthread_create(&s->thread, NULL, sink_main, s) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!s->started)
-        return weir_fail(error, WEIR_ENOMEM, "cannot start the thread of sink %s", s->config->name);
+        return weir_fail(error, WEIR_ENOMEM, "cannot start the thread of sink %s", s->config.name);
     (void)pthread_setname_np(s->thread, name);
     return WEIR_OK;
 }
@@ -335,8 +359,8 @@ weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_runtime *collec
     weir_err err = WEIR_OK;
     deliveries->collector = collector;
     for (size_t i = 0; err == WEIR_OK && i < deliveries->n; i++)
-        if (deliveries->sinks[i].config->enabled)
-            err = sink_start(&deliveries->sinks[i], error);
+        if (deliveries->sinks[i]->config.enabled)
+            err = sink_start(deliveries->sinks[i], error);
     if (err != WEIR_OK)
         weir_deliveries_end(deliveries);
     else
@@ -348,7 +372,7 @@ void weir_deliveries_wake(weir_deliveries *deliveries)
 {
     (void)pthread_mutex_lock(&deliveries->lock);
     for (size_t i = 0; i < deliveries->n; i++)
-        deliveries->sinks[i].woken = true;
+        deliveries->sinks[i]->woken = true;
     (void)pthread_cond_broadcast(&deliveries->changed);
     (void)pthread_mutex_unlock(&deliveries->lock);
 }
@@ -358,7 +382,7 @@ void weir_deliveries_end(weir_deliveries *deliveries)
     atomic_store(&deliveries->ending, true);
     weir_deliveries_wake(deliveries);
     for (size_t i = 0; i < deliveries->n; i++) {
-        struct sink *s = &deliveries->sinks[i];
+        struct sink *s = deliveries->sinks[i];
         if (s->started)
             (void)pthread_join(s->thread, NULL);
         s->started = false;
@@ -375,19 +399,114 @@ void weir_deliveries_free(weir_deliveries *deliveries)
 {
     if (!deliveries)
         return;
+    for (size_t i = 0; i < deliveries->n; i++)
+        sink_free(deliveries->sinks[i]);
+    weir_free(deliveries->sinks);
     (void)pthread_cond_destroy(&deliveries->changed);
     (void)pthread_mutex_destroy(&deliveries->lock);
     weir_free(deliveries);
 }
 
-size_t weir_deliveries_count(const weir_deliveries *deliveries)
+/* --- another catalog ---------------------------------------------------------------------- */
+
+/* All at once, so that the slowest end is waited for, not the sum. */
+static void sinks_end(weir_deliveries *all, struct sink *const *sinks, size_t n)
 {
-    return deliveries->n;
+    for (size_t i = 0; i < n; i++)
+        if (sinks[i])
+            atomic_store(&sinks[i]->ending, true);
+    (void)pthread_mutex_lock(&all->lock);
+    (void)pthread_cond_broadcast(&all->changed);
+    (void)pthread_mutex_unlock(&all->lock);
+    for (size_t i = 0; i < n; i++)
+        if (sinks[i] && sinks[i]->started)
+            (void)pthread_join(sinks[i]->thread, NULL);
 }
 
-void weir_deliveries_get(weir_deliveries *deliveries, size_t i, weir_sink_view *ret)
+/* The one that is the same in the newer catalog, or NULL. */
+static struct sink *sink_same(const weir_deliveries *all, const weir_diff *diff, size_t index)
+{
+    for (size_t i = 0; diff->sinks.change[index] == WEIR_CHANGE_NONE && i < all->n; i++)
+        if (strcmp(all->sinks[i]->config.name, diff->newer->sinks[index].name) == 0)
+            return all->sinks[i];
+    return NULL;
+}
+
+static bool sink_stays(const weir_deliveries *all, const weir_diff *diff, const struct sink *s)
+{
+    for (size_t i = 0; i < diff->newer->n_sinks; i++)
+        if (sink_same(all, diff, i) == s)
+            return true;
+    return false;
+}
+
+/* Without memory for one it is not there; the error says so. */
+static weir_err sinks_start(weir_deliveries *all, const weir_diff *diff, struct sink **table,
+                            size_t *ret_n, weir_error *error)
+{
+    const weir_catalog *newer = diff->newer;
+    weir_err err = WEIR_OK;
+    for (size_t i = 0; i < newer->n_sinks; i++) {
+        struct sink *s = sink_same(all, diff, i);
+        if (!s)
+            s = sink_new(all, &newer->sinks[i]);
+        if (!s)
+            err = weir_fail(error, WEIR_ENOMEM, "sink %s", newer->sinks[i].name);
+        else
+            table[(*ret_n)++] = s;
+    }
+    return err;
+}
+
+weir_err weir_deliveries_apply(weir_deliveries *deliveries, const weir_diff *diff,
+                               weir_error *error)
+{
+    weir_deliveries *all = deliveries;
+    size_t n = 0;
+    if (diff->sinks.n_added + diff->sinks.n_changed + diff->sinks.n_removed == 0)
+        return WEIR_OK;
+    struct sink **table = weir_alloc_zero(diff->newer->n_sinks + 1, sizeof(struct sink *));
+    struct sink **gone = weir_alloc_zero(all->n + 1, sizeof(struct sink *));
+    if (!table || !gone) {
+        weir_free(table);
+        weir_free(gone);
+        return weir_fail(error, WEIR_ENOMEM, "the sinks");
+    }
+    for (size_t i = 0; i < all->n; i++)
+        if (!sink_stays(all, diff, all->sinks[i]))
+            gone[i] = all->sinks[i];
+    sinks_end(all, gone, all->n);
+    weir_err err = sinks_start(all, diff, table, &n, error);
+    const weir_err registered = weir_runtime_register_sinks(all->collector, err ? NULL : error);
+    (void)pthread_mutex_lock(&all->lock);
+    struct sink **old = all->sinks;
+    const size_t n_old = all->n;
+    all->sinks = table;
+    all->n = n;
+    all->states_next = weir_system_mono();
+    (void)pthread_mutex_unlock(&all->lock);
+    for (size_t i = 0; i < n_old; i++)
+        sink_free(gone[i]);
+    for (size_t i = 0; i < n; i++) {
+        weir_error ignored = WEIR_ERROR_INIT;
+        weir_err started = WEIR_OK;
+        if (!table[i]->started && table[i]->config.enabled)
+            started = sink_start(table[i], err || registered ? &ignored : error);
+        err = err ? err : started;
+    }
+    weir_free(old);
+    weir_free(gone);
+    return err ? err : registered;
+}
+
+/* --- looking ------------------------------------------------------------------------------ */
+
+bool weir_deliveries_get(weir_deliveries *deliveries, size_t i, weir_sink_view *ret)
 {
     (void)pthread_mutex_lock(&deliveries->lock);
-    view_set(ret, &deliveries->sinks[i].view.record);
+    const bool there = i < deliveries->n;
+    if (there)
+        view_set(ret, &deliveries->sinks[i]->view.record);
     (void)pthread_mutex_unlock(&deliveries->lock);
+    return there;
 }

@@ -53,7 +53,7 @@ static void daemon_start(struct daemon *d)
     weir_problems_deinit(&problems);
     const weir_runtime_config config = {.catalog = d->catalog, .sources = weir_assemble_sources};
     if (weir_runtime_start(&config, &d->collector, &error) ||
-        weir_control_start(d->collector, d->catalog, NULL, &d->control, &error))
+        weir_control_start(d->collector, NULL, NULL, &d->control, &error))
         fail_msg("%s", error.text);
 }
 
@@ -306,7 +306,7 @@ static void where_it_cannot_be_it_is_an_error_that_leaves_nothing(void **state)
     daemon_start(&d);
     const char *data_dir = d.catalog->store.data_dir;
     d.catalog->store.data_dir = "/nowhere/at/all";
-    assert_int_equal(weir_control_start(d.collector, d.catalog, NULL, &second, &error), WEIR_EIO);
+    assert_int_equal(weir_control_start(d.collector, NULL, NULL, &second, &error), WEIR_EIO);
     d.catalog->store.data_dir = data_dir;
     assert_null(second);
     assert_answers(&d);

@@ -180,7 +180,7 @@ static void wait_state(struct daemon *d, size_t i, const char *state)
     const int64_t until = weir_system_mono().us + WEIR_MINUTE;
     do {
         (void)usleep(2000);
-        weir_deliveries_get(d->deliveries, i, &view);
+        assert_true(weir_deliveries_get(d->deliveries, i, &view));
         assert_true(weir_system_mono().us < until);
     } while (strcmp(view.record.state, state) != 0);
 }
@@ -258,9 +258,9 @@ static void a_sink_that_cannot_start_says_so_and_stops_nobody(void **state)
     wait_rows(&d.told[1], 100);
     wait_state(&d, 0, "misconfigured");
     wait_state(&d, 2, "refused");
-    weir_deliveries_get(d.deliveries, 0, &view);
+    assert_true(weir_deliveries_get(d.deliveries, 0, &view));
     assert_string_equal(view.record.error, "it has no other side");
-    weir_deliveries_get(d.deliveries, 2, &view);
+    assert_true(weir_deliveries_get(d.deliveries, 2, &view));
     assert_string_equal(view.record.error, "wrong password");
     d.told[2].refuses = false;
     wait_rows(&d.told[2], 100);

@@ -60,7 +60,7 @@ static void collector_free(weir_collector *c)
     weir_free(c->own_sinks);
     weir_free(c->listeners);
     weir_catalog_free(c->catalog);
-    weir_tag_table_free(c->tags);
+    weir_tag_table_free(c->tables);
     (void)pthread_mutex_destroy(&c->tags_lock);
     (void)pthread_rwlock_destroy(&c->life);
     weir_free(c->data_dir);
@@ -236,12 +236,13 @@ weir_err weir_collector_start(weir_collector *collector, weir_error *error)
     if (err == WEIR_OK) {
         (void)pthread_mutex_lock(&c->tags_lock);
         c->tags->has_uids = false; /* the store is asked anew */
+        c->tags->catalog = c->catalog;
         (void)pthread_mutex_unlock(&c->tags_lock);
         weir_collector_tell(c, WEIR_BEFORE_START);
         err = sources_list(c) ? parts_start(c, error)
                               : weir_fail(error, WEIR_ENOMEM, "the collector");
         if (err == WEIR_OK) {
-            weir_collector_note_uids(c);
+            (void)weir_collector_table_of(c, c->catalog->revision);
             atomic_store(&c->state, WEIR_COLLECTOR_RUNNING);
         } else {
             (void)parts_stop(c);

@@ -28,7 +28,7 @@ struct pair {
 };
 
 struct weir_entry {
-    weir_draft *builder;
+    weir_draft *draft;
     struct pair *first, *last;
 };
 
@@ -46,35 +46,35 @@ weir_draft *weir_draft_new(void)
     if (!b)
         return NULL;
     b->arena = arena;
-    b->top.builder = b;
+    b->top.draft = b;
     arena = NULL;
     return b;
 }
 
-void weir_draft_free(weir_draft *builder)
+void weir_draft_free(weir_draft *draft)
 {
-    if (!builder)
+    if (!draft)
         return;
-    weir_text_deinit(&builder->text);
-    weir_arena_free(builder->arena);
+    weir_text_deinit(&draft->text);
+    weir_arena_free(draft->arena);
 }
 
-weir_entry *weir_draft_top(weir_draft *builder)
+weir_entry *weir_draft_top(weir_draft *draft)
 {
-    return builder ? &builder->top : NULL;
+    return draft ? &draft->top : NULL;
 }
 
 static void *entry_alloc(weir_entry *e, size_t size)
 {
-    void *p = weir_arena_alloc(e->builder->arena, 1, size);
-    e->builder->failed |= !p;
+    void *p = weir_arena_alloc(e->draft->arena, 1, size);
+    e->draft->failed |= !p;
     return p;
 }
 
 static const char *entry_text(weir_entry *e, const char *text)
 {
-    const char *copy = weir_arena_text(e->builder->arena, text ? text : "");
-    e->builder->failed |= !copy;
+    const char *copy = weir_arena_text(e->draft->arena, text ? text : "");
+    e->draft->failed |= !copy;
     return copy;
 }
 
@@ -121,7 +121,7 @@ static weir_entry *entry_new(weir_entry *e)
 {
     weir_entry *entry = entry_alloc(e, sizeof *entry);
     if (entry)
-        entry->builder = e->builder;
+        entry->draft = e->draft;
     return entry;
 }
 
@@ -231,16 +231,16 @@ static void write_entry(weir_text *t, const weir_entry *e)
     weir_text_add_char(t, '}');
 }
 
-const char *weir_draft_text(weir_draft *builder)
+const char *weir_draft_text(weir_draft *draft)
 {
-    if (!builder)
+    if (!draft)
         return NULL;
-    weir_text_clear(&builder->text);
-    for (const struct pair *pair = builder->top.first; pair; pair = pair->next) {
-        write_quoted(&builder->text, pair->key);
-        weir_text_add(&builder->text, ": ");
-        write_value(&builder->text, pair);
-        weir_text_add_char(&builder->text, '\n');
+    weir_text_clear(&draft->text);
+    for (const struct pair *pair = draft->top.first; pair; pair = pair->next) {
+        write_quoted(&draft->text, pair->key);
+        weir_text_add(&draft->text, ": ");
+        write_value(&draft->text, pair);
+        weir_text_add_char(&draft->text, '\n');
     }
-    return builder->failed || builder->text.failed ? NULL : weir_text_get(&builder->text);
+    return draft->failed || draft->text.failed ? NULL : weir_text_get(&draft->text);
 }

@@ -75,10 +75,11 @@ void weir_collector_on_batch(void *data, const weir_batch *batch)
     weir_collector *c = data;
     if (c->n_listeners == 0)
         return;
+    const weir_tag_table *names = weir_collector_table_of(c, batch->catalog_revision);
     const weir_batch_view view = {
         .struct_size = sizeof view,
-        .connection = c->catalog->connections[batch->connection].name,
-        .device = c->catalog->devices[batch->device].name,
+        .connection = names->connections[batch->connection],
+        .device = names->devices[batch->device],
         .epoch = batch->epoch,
         .flags = batch->flags,
         .plans = batch->plans,
@@ -88,7 +89,6 @@ void weir_collector_on_batch(void *data, const weir_batch *batch)
         .n_samples = batch->n_samples,
         .samples = batch->samples,
     };
-    weir_collector_note_uids(c);
     const weir_collector *before = weir_callback_enter(c);
     for (size_t i = 0; i < c->n_listeners; i++)
         if (c->listeners[i].on_batch)

@@ -30,6 +30,9 @@ typedef struct weir_runtime_config {
     void (*on_batch)(void *data, const weir_batch *batch);
     /* Sees every event of devices and clock; likewise. May be NULL. */
     void (*on_event)(void *data, const weir_event *event);
+    /* Sees every change of a plan, before it (the state is still the old one) and after, also those
+     * that come by time; loop thread; must not block, nor call the collector. May be NULL. */
+    void (*on_plan)(void *data, const weir_plan_notice *notice);
     /* More was committed, up to seq, or something else of the store has changed; store thread; must
      * not block. May be NULL. */
     void (*on_committed)(void *data, uint64_t seq);
@@ -99,6 +102,27 @@ void weir_applied_deinit(weir_applied *applied);
 /* Makes the sinks of the catalog in force known to the store: cursors for those that are new, those
  * that are gone are detached. After threads of removed sinks have ended. Waits. Any thread. */
 weir_err weir_runtime_register_sinks(weir_runtime *collector, weir_error *error) WEIR_MUST_CHECK;
+
+/*
+ * Plans, while the collector runs. All wait for the loop; any thread but the collector's own. Not
+ * when once (WEIR_EINVAL). Errors of weir_engine_plan_change and the others there.
+ *
+ * start begins a plan that no catalog has: its name, patterns, interval, cron with zone_name (zone
+ * is opened here) and the rest are copied; the members are found, the bit is the store's. Its
+ * lifetime is what it says, 0: endless. WEIR_EINVAL: as weir_plan_check; WEIR_ENOTFOUND: no such
+ * zone, or no tag matches.
+ */
+weir_err weir_runtime_plan_change(weir_runtime *collector, const char *name,
+                                  weir_plan_change change, weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_runtime_plan_start(weir_runtime *collector, const weir_plan *plan,
+                                 weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_runtime_plan_collect(weir_runtime *collector, const char *name, uint32_t cycles,
+                                   int64_t wait_us, weir_error *error) WEIR_MUST_CHECK;
+
+/* What there is to see of all plans, `default` first; owned by the arena, which the caller gives.
+ */
+weir_err weir_runtime_plans(weir_runtime *collector, weir_arena *arena, weir_plan_status **ret,
+                            size_t *ret_n, weir_error *error) WEIR_MUST_CHECK;
 
 /*
  * Has the store thread make the edit between two commits, and waits for it, 30 s at most. Any

@@ -74,7 +74,8 @@ static void engine_event(void *data, const weir_event *event)
     if (loop->config.on_event)
         loop->config.on_event(loop->config.data, event);
     const weir_log_level level =
-        event->kind == WEIR_EVENT_DEVICE_UP ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING;
+        event->kind == WEIR_EVENT_DEVICE_UP || event->kind == WEIR_EVENT_CONFIG ? WEIR_LOG_NOTICE
+                                                                                : WEIR_LOG_WARNING;
     loop_log(loop, level, weir_event_word(event->kind), event->subject, event->text);
 }
 
@@ -101,6 +102,13 @@ static bool engine_synchronized(void *data)
 {
     const weir_platform *platform = ((weir_loop *)data)->config.platform;
     return !platform->synchronized || platform->synchronized(platform->data);
+}
+
+static void engine_plan(void *data, const weir_plan_notice *notice)
+{
+    const weir_loop *loop = data;
+    if (loop->config.on_plan)
+        loop->config.on_plan(loop->config.data, notice);
 }
 
 /* sources to the engine */
@@ -271,7 +279,8 @@ static weir_err loop_open_engine(weir_loop *loop, weir_error *error)
     const weir_engine_config engine = {
         .catalog = loop->config.catalog,
         .host = {loop, engine_read, engine_batch, engine_event, engine_correction,
-                 loop->config.catalog->clock_rule == WEIR_CLOCK_NTP ? engine_synchronized : NULL},
+                 loop->config.catalog->clock_rule == WEIR_CLOCK_NTP ? engine_synchronized : NULL,
+                 engine_plan},
         .seed = loop->config.platform->seed,
         .timer_slack_us = 10 * WEIR_MS,
         .first_epoch = loop->config.first_epoch,
@@ -411,6 +420,59 @@ void weir_loop_pause(weir_loop *loop, bool paused)
 bool weir_loop_done(const weir_loop *loop)
 {
     return loop->config.once && loop->once_started && loop->once_open == 0;
+}
+
+/* plans */
+
+weir_err weir_loop_plan_change(weir_loop *loop, const char *name, weir_plan_change change,
+                               weir_error *error)
+{
+    loop->engine_next = (weir_mono){0}; /* what begins may be due before it wakes */
+    return weir_engine_plan_change(loop->engine, name, change, loop_now(loop), error);
+}
+
+weir_err weir_loop_plan_start(weir_loop *loop, const weir_plan *plan, weir_error *error)
+{
+    loop->engine_next = (weir_mono){0};
+    return weir_engine_plan_start(loop->engine, plan, loop_now(loop), error);
+}
+
+weir_err weir_loop_plan_collect(weir_loop *loop, const char *name, uint32_t cycles, int64_t wait_us,
+                                weir_error *error)
+{
+    loop->engine_next = (weir_mono){0};
+    return weir_engine_plan_collect(loop->engine, name, cycles, wait_us, loop_now(loop), error);
+}
+
+weir_err weir_loop_plans(const weir_loop *loop, weir_arena *arena, weir_plan_status **ret,
+                         size_t *ret_n)
+{
+    const size_t n = weir_engine_n_plans(loop->engine);
+    weir_plan_status *all = weir_arena_alloc(arena, n, sizeof *all);
+    weir_plan *plans = weir_arena_alloc(arena, n, sizeof *plans);
+    bool failed = !all || !plans;
+    for (size_t i = 0; !failed && i < n; i++) {
+        weir_engine_plan(loop->engine, i, &all[i]);
+        plans[i] = *all[i].plan;
+        plans[i].name = weir_arena_text(arena, plans[i].name);
+        plans[i].description =
+            weir_arena_text(arena, plans[i].description ? plans[i].description : "");
+        plans[i].cron_text = weir_arena_text(arena, plans[i].cron_text ? plans[i].cron_text : "");
+        plans[i].zone_name = weir_arena_text(arena, plans[i].zone_name ? plans[i].zone_name : "");
+        failed =
+            !plans[i].name || !plans[i].description || !plans[i].cron_text || !plans[i].zone_name;
+        plans[i].where = NULL;
+        plans[i].zone = NULL;
+        plans[i].n_patterns = plans[i].n_members = 0;
+        plans[i].patterns = NULL;
+        plans[i].members = NULL;
+        all[i].plan = &plans[i];
+    }
+    if (failed)
+        return WEIR_ENOMEM;
+    *ret = all;
+    *ret_n = n;
+    return WEIR_OK;
 }
 
 /* looking */

@@ -28,6 +28,8 @@ typedef struct weir_loop_config {
     void (*on_batch)(void *data, const weir_batch *batch);
     /* Sees every event of the engine. Loop thread. May be NULL. */
     void (*on_event)(void *data, const weir_event *event);
+    /* Sees every change of a plan, before and after. Loop thread. May be NULL. */
+    void (*on_plan)(void *data, const weir_plan_notice *notice);
     void *data;
 } weir_loop_config;
 
@@ -63,6 +65,17 @@ void weir_loop_poked(weir_loop *loop);
 
 /* Paused: no slot is taken, and none counts as missed afterwards. Not when once. */
 void weir_loop_pause(weir_loop *loop, bool paused);
+
+/* Plans: see engine/engine.h. Not when once. Call weir_loop_step next. */
+weir_err weir_loop_plan_change(weir_loop *loop, const char *name, weir_plan_change change,
+                               weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_loop_plan_start(weir_loop *loop, const weir_plan *plan,
+                              weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_loop_plan_collect(weir_loop *loop, const char *name, uint32_t cycles, int64_t wait_us,
+                                weir_error *error) WEIR_MUST_CHECK;
+/* Copies of all, in an arena. WEIR_ENOMEM. */
+weir_err weir_loop_plans(const weir_loop *loop, weir_arena *arena, weir_plan_status **ret,
+                         size_t *ret_n) WEIR_MUST_CHECK;
 
 /* once: every read has ended. */
 bool weir_loop_done(const weir_loop *loop);

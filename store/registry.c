@@ -18,6 +18,7 @@
 #include "store/file/database.h"
 #include "store/file/lock.h"
 #include "store/file/names.h"
+#include "store/plans.h"
 #include "store/registration_priv.h"
 #include "store/store_priv.h"
 
@@ -356,6 +357,8 @@ static weir_err registration_write(weir_registration *r, weir_wall now, weir_err
         err = tags_retire(r, (size_t)r->last + 1, error);
     if (err == WEIR_OK)
         err = devices_store(r, now, error);
+    if (err == WEIR_OK)
+        err = weir_plan_bits_register(r->store, r->catalog, error);
     return err;
 }
 
@@ -459,6 +462,8 @@ weir_err weir_registry_restore(weir_store *store, weir_wall now, weir_error *err
     }
     if (err == WEIR_OK)
         err = weir_names_complete(store->db, error);
+    if (err == WEIR_OK)
+        err = weir_plan_bits_restore(store, store->catalog, error);
     if (err == WEIR_OK)
         err = weir_db_run(store->commit, error);
     if (err != WEIR_OK)

@@ -17,9 +17,10 @@ WEIR_C_BEGIN
  *
  *     weir_collector_new
  *     weir_collector_add_source, _add_sink, _listen     what the program brings
- *     weir_collector_load_file, or _text, or _builder   what is to be collected
+ *     weir_collector_load_file, or _text, or _draft     what is to be collected
  *     weir_collector_start
  *     weir_collector_pause, _resume                     as often as wanted
+ *     weir_collector_load_file ...                      while it runs: what is different is applied
  *     weir_collector_stop                               may be loaded and started again
  *     weir_collector_close
  *
@@ -114,20 +115,25 @@ WEIR_API weir_err weir_collector_listen(weir_collector *collector, const weir_li
                                         weir_error *error) WEIR_MUST_CHECK;
 
 /*
- * What is to be collected: a file as weir.yaml(5) describes, its text, or a builder's tree. name:
+ * What is to be collected: a file as weir.yaml(5) describes, its text, or a draft's tree. name:
  * what messages call the text, and whose folder its profiles are looked for in. Replaces what was
  * loaded before; when it fails, that stays.
  *
+ * While the collector runs, what is different is applied, and nothing else is touched: other
+ * connections keep their sockets, other devices miss no reading, other sinks go on; a removed tag
+ * keeps its history. Connections of own sources are closed and opened again. data_dir and
+ * clock.trust take effect with the next start.
+ *
  * WEIR_ECONFIG   error has the first problem and how many there are; on_log gets all of them,
  *                event "problem".
- * WEIR_EPERM     it runs: stop it first.
- * WEIR_ENOTFOUND, WEIR_ENOMEM
+ * WEIR_EINVAL, WEIR_EUNSUPPORTED, WEIR_EINUSE, WEIR_EIO   while it runs: it could not be applied.
+ * WEIR_ENOMEM
  */
 WEIR_API weir_err weir_collector_load_file(weir_collector *collector, const char *path,
                                            weir_error *error) WEIR_MUST_CHECK;
 WEIR_API weir_err weir_collector_load_text(weir_collector *collector, const char *text, size_t n,
                                            const char *name, weir_error *error) WEIR_MUST_CHECK;
-WEIR_API weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *builder,
+WEIR_API weir_err weir_collector_load_draft(weir_collector *collector, weir_draft *draft,
                                             weir_error *error) WEIR_MUST_CHECK;
 
 /*

@@ -19,7 +19,7 @@ WEIR_C_BEGIN
  *     weir_entry_set(line, "name", "boiler-room");
  *     weir_entry_set(line, "uri", "tcp://192.168.1.113:502");
  *
- * Texts are copied. Entries live as long as their builder. Where memory is short the functions give
+ * Texts are copied. Entries live as long as their draft. Where memory is short the functions give
  * NULL and accept NULL, and loading says so: nothing needs to be checked before. One thread at a
  * time.
  */
@@ -27,10 +27,10 @@ typedef struct weir_draft weir_draft;
 typedef struct weir_entry weir_entry;
 
 WEIR_API weir_draft *weir_draft_new(void);
-WEIR_API void weir_draft_free(weir_draft *builder); /* accepts NULL */
+WEIR_API void weir_draft_free(weir_draft *draft); /* accepts NULL */
 
 /* The mapping that a file's first level is: data_dir, connections, devices, sinks ... */
-WEIR_API weir_entry *weir_draft_top(weir_draft *builder);
+WEIR_API weir_entry *weir_draft_top(weir_draft *draft);
 
 /* A new mapping at the end of the list `key`, which it begins when there is none. */
 WEIR_API weir_entry *weir_entry_add(weir_entry *entry, const char *key);
@@ -49,7 +49,7 @@ WEIR_API void weir_entry_set_bool(weir_entry *entry, const char *key, bool truth
 WEIR_API void weir_entry_append(weir_entry *entry, const char *key, const char *text);
 
 /* The tree as a file, which is what lines and columns of messages count in. NULL: memory is short.
- * Lives until the next call for this builder. */
-WEIR_API const char *weir_draft_text(weir_draft *builder);
+ * Lives until the next call for this draft. */
+WEIR_API const char *weir_draft_text(weir_draft *draft);
 
 WEIR_C_END

@@ -74,6 +74,8 @@ weir_err weir_engine_new(const weir_engine_config *config, weir_mono now, weir_w
     const int64_t slack = config->timer_slack_us ? config->timer_slack_us : SLACK_DEFAULT_US;
     weir_err err = weir_schedule_init(&e->schedule, e->catalog, slack, error);
     if (!err)
+        err = weir_engine_plans_init(e, error);
+    if (!err)
         err = weir_currents_init(&e->currents, e->catalog, error);
     if (!err)
         err = weir_engine_allocate(e, error);
@@ -114,6 +116,7 @@ void weir_engine_free(weir_engine *e)
         return;
     weir_engine_deallocate(e);
     weir_engine_readings_free(e->spare);
+    weir_plans_deinit(&e->runs);
     weir_trust_deinit(&e->trust);
     weir_free(e);
 }
@@ -200,7 +203,8 @@ static void engine_count_overruns(weir_engine *e, uint32_t device, uint32_t n)
 }
 
 /* Takes the reference `chosen`. */
-static void engine_begin_read(weir_engine *e, weir_read read, weir_chosen *chosen)
+static void engine_begin_read(weir_engine *e, weir_read read, weir_chosen *chosen,
+                              const weir_plan *collects)
 {
     weir_engine_device *d = &e->devices[read.device];
     weir_engine_reading *r = engine_reading_new(e);
@@ -215,7 +219,7 @@ static void engine_begin_read(weir_engine *e, weir_read read, weir_chosen *chose
     read.plans = chosen ? chosen->plans : WEIR_PLAN_DEFAULT;
     read.due_mono = weir_anchor_mono(&e->anchor, read.due);
     d->busy |= read.intervals;
-    *r = (weir_engine_reading){d->readings, read, chosen, weir_engine_trusts(e)};
+    *r = (weir_engine_reading){d->readings, read, chosen, weir_engine_trusts(e), collects};
     d->readings = r;
     weir_health_read_started(&d->health, read.id);
     e->host.read(e->host.data, &read);
@@ -262,10 +266,35 @@ void weir_engine_read(weir_engine *e, weir_read read, weir_mono now)
         return;
     }
     if (weir_health_may_read(&e->devices[read.device].health, now)) {
-        engine_begin_read(e, read, chosen);
+        engine_begin_read(e, read, chosen, NULL);
         return;
     }
     read.selection = chosen ? &chosen->selection : NULL;
+    engine_skip(e, &read, chosen, now);
+    weir_chosen_unref(chosen);
+}
+
+/* Two reads of a device never share slot and epoch: batches are found by them. */
+static weir_wall device_free_moment(const weir_engine *e, uint32_t device, weir_wall t)
+{
+    for (const weir_engine_reading *r = e->devices[device].readings; r; r = r->next)
+        if (r->read.due.us == t.us && r->read.epoch == e->epoch)
+            return device_free_moment(e, device, (weir_wall){t.us + 1});
+    return t;
+}
+
+void weir_engine_collect(weir_engine *e, uint32_t device, weir_chosen *chosen,
+                         const weir_plan *plan, weir_mono now)
+{
+    weir_read read = {.device = device,
+                      .flags = WEIR_BATCH_FIRST_READ,
+                      .selection = &chosen->selection,
+                      .due = device_free_moment(e, device, weir_anchor_wall(&e->anchor, now)),
+                      .next_due_us = INT64_MAX / 2};
+    if (weir_health_may_read(&e->devices[device].health, now)) {
+        engine_begin_read(e, read, chosen, plan);
+        return;
+    }
     engine_skip(e, &read, chosen, now);
     weir_chosen_unref(chosen);
 }
@@ -316,11 +345,46 @@ static void engine_first_reads(weir_engine *e, weir_mono now, weir_wall wall)
 
 static void engine_start(weir_engine *e, weir_mono now, weir_wall wall)
 {
-    e->started = true;
     weir_anchor_set(&e->anchor, now, wall);
     weir_engine_start_clock(e, now, wall);
+    e->plans_seen = wall;
+    weir_engine_change_plans(e, wall);
     weir_schedule_restart(&e->schedule, wall);
+    e->started = true;
     engine_first_reads(e, now, wall);
+}
+
+static void engine_slots_until(weir_engine *e, weir_mono now, weir_wall until)
+{
+    weir_due due;
+    while (!e->paused && weir_schedule_take(&e->schedule, until, &due))
+        engine_slot(e, &due, now);
+}
+
+/* What is due; where a plan starts or ends on the way, first what was due before that. */
+static void engine_slots(weir_engine *e, weir_mono now)
+{
+    const weir_wall until = weir_anchor_wall(&e->anchor, now);
+    weir_wall change;
+    while (weir_engine_next_plan(e, &change) && change.us <= until.us) {
+        engine_slots_until(e, now, (weir_wall){change.us - 1});
+        weir_engine_change_plans(e, change);
+    }
+    engine_slots_until(e, now, until);
+    e->plans_seen = until;
+}
+
+/* Slots may wait to be gathered, plans may not: what they want would begin late. */
+static weir_mono engine_wake(const weir_engine *e, weir_mono now, weir_mono collect)
+{
+    weir_mono wake = weir_mono_min(collect, weir_mono_add(now, CLOCK_CHECK_US));
+    weir_wall next;
+    if (weir_engine_next_plan(e, &next))
+        wake = weir_mono_min(wake, weir_anchor_mono(&e->anchor, next));
+    if (!e->paused && weir_schedule_next(&e->schedule, &next))
+        wake = weir_mono_min(
+            wake, weir_mono_add(weir_anchor_mono(&e->anchor, next), e->schedule.slack_us));
+    return wake;
 }
 
 weir_mono weir_engine_step(weir_engine *e, weir_mono now, weir_wall wall)
@@ -328,17 +392,9 @@ weir_mono weir_engine_step(weir_engine *e, weir_mono now, weir_wall wall)
     if (!e->started)
         engine_start(e, now, wall);
     const int64_t step_us = weir_anchor_check(&e->anchor, now, wall);
-    weir_due due;
-    while (!e->paused && weir_schedule_take(&e->schedule, weir_anchor_wall(&e->anchor, now), &due))
-        engine_slot(e, &due, now);
+    engine_slots(e, now);
     weir_engine_check_clock(e, now, wall, step_us);
-
-    const weir_mono check = weir_mono_add(now, CLOCK_CHECK_US);
-    weir_wall next;
-    if (e->paused || !weir_schedule_next(&e->schedule, &next))
-        return check;
-    return weir_mono_min(check,
-                         weir_mono_add(weir_anchor_mono(&e->anchor, next), e->schedule.slack_us));
+    return engine_wake(e, now, weir_engine_collect_plans(e, now));
 }
 
 void weir_engine_pause(weir_engine *e, bool paused, weir_mono now)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/plans.h"
 #include "model/source.h"
 
 /* Device states. connecting: not read yet; online: the last read was answered; degraded: some
@@ -59,6 +60,26 @@ typedef struct weir_current {
     char text[64];
 } weir_current;
 
+/* A plan is about to change (state: as it is still), or has. Borrowed. */
+typedef struct weir_plan_notice {
+    const weir_plan *plan;
+    weir_plan_change change;
+    weir_plan_state state;
+    bool after;
+} weir_plan_notice;
+
+/* What there is to see of a plan. Times are 0 where there is none. */
+typedef struct weir_plan_status {
+    const weir_plan *plan; /* borrowed until the engine is called again */
+    weir_plan_state state;
+    weir_wall started, ended;
+    weir_wall expires;  /* by lifetime or end */
+    weir_wall next_due; /* its next slot; of one that is ready: when it starts */
+    size_t n_tags;
+    bool is_configured; /* not: started while the engine runs */
+    uint32_t cycles;    /* of "collect now" that are not over */
+} weir_plan_status;
+
 /* Who the engine talks to; all on the loop thread. */
 typedef struct weir_engine_host {
     void *data;
@@ -69,6 +90,8 @@ typedef struct weir_engine_host {
     void (*correction)(void *data, const weir_correction *correction);
     /* Whether the kernel says that the clock is synchronized. NULL: it need not be. */
     bool (*synchronized)(void *data);
+    /* Twice for every change of a plan; must not call the engine. NULL: nobody listens. */
+    void (*plan)(void *data, const weir_plan_notice *notice);
 } weir_engine_host;
 
 typedef struct weir_engine_config {
@@ -136,6 +159,28 @@ void weir_engine_discard(weir_engine_change *change); /* accepts NULL */
  */
 void weir_engine_apply(weir_engine *engine, weir_engine_change *change, const uint32_t *stays,
                        const uint32_t *was, weir_mono now);
+
+/*
+ * Plans. Those of the catalog start by themselves; names are theirs. What is changed by hand is an
+ * event. WEIR_ENOTFOUND: no such plan; WEIR_EINVAL: not from its state, or `default`; and the
+ * errors of weir_plans_resolve, when nothing has changed.
+ *
+ * start begins one that the catalog has not, with the tags its patterns match and a bit that the
+ * store gave; copies it. WEIR_EINUSE: there is one with its name that is not over; WEIR_ENOTFOUND:
+ * no tag matches. collect reads all tags of a plan at once, so many cycles, each so long after the
+ * end of the one before; `default` too. WEIR_EINUSE: it is being collected.
+ */
+weir_err weir_engine_plan_change(weir_engine *engine, const char *name, weir_plan_change change,
+                                 weir_mono now, weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_engine_plan_start(weir_engine *engine, const weir_plan *plan, weir_mono now,
+                                weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_engine_plan_collect(weir_engine *engine, const char *name, uint32_t cycles,
+                                  int64_t wait_us, weir_mono now,
+                                  weir_error *error) WEIR_MUST_CHECK;
+
+/* All plans; the first is `default`. */
+size_t weir_engine_n_plans(const weir_engine *engine);
+void weir_engine_plan(const weir_engine *engine, size_t i, weir_plan_status *ret);
 
 /* Wall time of a monotonic moment by the anchor now in force. */
 weir_wall weir_engine_wall(const weir_engine *engine, weir_mono t);

@@ -29,6 +29,8 @@ weir_err weir_engine_prepare(const weir_engine *e, const weir_catalog *catalog,
         err = weir_currents_init(&c->next.currents, catalog, error);
     if (!err)
         err = weir_engine_allocate(&c->next, error);
+    if (!err)
+        err = weir_engine_plans_prepare(&c->next, e, error);
     if (err)
         weir_engine_discard(c);
     else
@@ -40,6 +42,7 @@ void weir_engine_discard(weir_engine_change *c)
 {
     if (!c)
         return;
+    weir_plans_deinit(&c->next.runs);
     weir_engine_deallocate(&c->next);
     weir_free(c);
 }
@@ -125,6 +128,7 @@ static void engine_exchange(weir_engine *e, weir_engine *next)
     e->apart = next->apart;
     e->plans = next->plans;
     e->n_samples = next->n_samples;
+    e->runs = next->runs;
     next->catalog = old.catalog;
     next->schedule = old.schedule;
     next->currents = old.currents;
@@ -133,6 +137,7 @@ static void engine_exchange(weir_engine *e, weir_engine *next)
     next->apart = old.apart;
     next->plans = old.plans;
     next->n_samples = old.n_samples;
+    next->runs = old.runs;
 }
 
 static void engine_read_at_once(weir_engine *e, const weir_engine *before, const uint32_t *stays,
@@ -151,6 +156,7 @@ void weir_engine_apply(weir_engine *e, weir_engine_change *change, const uint32_
 {
     weir_engine *next = &change->next;
     const weir_wall wall = weir_anchor_wall(&e->anchor, now);
+    weir_engine_plans_renew(next, e, wall);
     for (uint32_t i = 0; i < next->catalog->n_devices; i++) {
         if (was[i] != WEIR_DEVICE_NONE && stays[was[i]] == i)
             device_stay(e, next, was[i], i, wall);

@@ -78,6 +78,8 @@ static void engine_clock_changed(weir_engine *e, weir_mono now, weir_wall wall, 
     if (step_us < 0 || !was_trusted || !weir_engine_trusts(e))
         e->epoch++;
     weir_anchor_set(&e->anchor, now, wall);
+    e->plans_seen = wall;
+    weir_engine_change_plans(e, wall);
     weir_schedule_restart(&e->schedule, wall);
 
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;

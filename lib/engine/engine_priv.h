@@ -16,6 +16,7 @@ typedef struct weir_engine_reading {
     weir_read read;      /* intervals: those that are still the device's, beats of plans may go */
     weir_chosen *chosen; /* NULL: only the plan `default` is concerned */
     bool trusted;        /* the clock, when it began */
+    const weir_plan *collects; /* read at once for this plan; compared only. NULL: a slot */
 } weir_engine_reading;
 
 typedef struct weir_engine_device {
@@ -43,6 +44,10 @@ struct weir_engine {
     weir_sample *apart;   /* as many: those of one set of plans */
     uint64_t *plans;      /* as many: whose each of them is */
     uint32_t n_samples;
+    weir_plans runs;
+    weir_plan_run default_run; /* only its "collect now" changes */
+    uint32_t plan_changes;     /* by which a catalog that is prepared sees that it is late */
+    weir_wall plans_seen;      /* changes before were due before; slots up to here are taken */
 };
 
 /* engine.c */
@@ -68,6 +73,24 @@ static inline bool weir_engine_trusts(const weir_engine *e)
 {
     return e->trust.doubt == WEIR_CLOCK_TRUSTED;
 }
+
+/* engine_plans.c */
+
+weir_err weir_engine_plans_init(weir_engine *e, weir_error *error) WEIR_MUST_CHECK;
+/* When the next change comes by itself; false: none will. */
+bool weir_engine_next_plan(const weir_engine *e, weir_wall *ret);
+/* Makes the changes that have come. The slots before them are taken. */
+void weir_engine_change_plans(weir_engine *e, weir_wall until);
+/* Goes on with what is collected at once; returns when to be called again. */
+weir_mono weir_engine_collect_plans(weir_engine *e, weir_mono now);
+/* engine.c: one read of that. Takes the reference. */
+void weir_engine_collect(weir_engine *e, uint32_t device, weir_chosen *chosen,
+                         const weir_plan *plan, weir_mono now);
+/* The plans of an engine that is prepared for another catalog; and again, when some have changed
+ * since, as far as memory lets it. */
+weir_err weir_engine_plans_prepare(weir_engine *next, const weir_engine *e,
+                                   weir_error *error) WEIR_MUST_CHECK;
+void weir_engine_plans_renew(weir_engine *next, weir_engine *e, weir_wall wall);
 
 /* engine_clock.c: what becomes of the epoch at the first step; what a step found. step_us: by how
  * much the clock was set since the last look, 0: it was not. */

@@ -127,6 +127,25 @@ weir_err weir_plan_copy(const weir_plan *plan, const weir_catalog *catalog, weir
     return WEIR_OK;
 }
 
+static weir_mono run_expiry(const weir_plan_run *run)
+{
+    return run->plan->lifetime_us ? weir_mono_add(run->began, run->plan->lifetime_us)
+                                  : WEIR_MONO_NEVER;
+}
+
+/* The same plan as another catalog has it. */
+static void run_follow(weir_plan_run *run, const weir_plan_run *old)
+{
+    const weir_plan *plan = run->plan;
+    if (old->state == WEIR_PLAN_EXPIRED &&
+        (plan->end.us != old->plan->end.us || plan->lifetime_us != old->plan->lifetime_us))
+        return;
+    *run = *old;
+    run->plan = plan;
+    if (run->state == WEIR_PLAN_RUNNING || run->state == WEIR_PLAN_PAUSED)
+        run->expires = run_expiry(run);
+}
+
 static weir_err plans_follow_one(weir_plans *fresh, const weir_plan_run *old,
                                  const weir_catalog *catalog, weir_error *error)
 {
@@ -136,14 +155,11 @@ static weir_err plans_follow_one(weir_plans *fresh, const weir_plan_run *old,
                          "there is a plan '%s' already, started while this runs: stop it, or name "
                          "yours otherwise",
                          old->plan->name);
+    if (run)
+        run_follow(run, old);
+    if (run || !old->arena)
+        return WEIR_OK; /* no catalog has it any more */
     weir_plan_run copy = *old;
-    if (run) {
-        copy.plan = run->plan;
-        *run = copy;
-        return WEIR_OK;
-    }
-    if (!old->arena)
-        return WEIR_OK; /* no plan of this name any more */
     copy.arena = weir_arena_new();
     weir_err err =
         copy.arena ? weir_plan_copy(old->plan, catalog, copy.arena, &copy.plan) : WEIR_ENOMEM;
@@ -185,7 +201,8 @@ static weir_err run_start(weir_plan_run *run, weir_mono mono, weir_wall at, weir
     run->state = WEIR_PLAN_RUNNING;
     run->started = at;
     run->ended = (weir_wall){0};
-    run->expires = plan->lifetime_us ? weir_mono_add(mono, plan->lifetime_us) : WEIR_MONO_NEVER;
+    run->began = mono;
+    run->expires = run_expiry(run);
     return WEIR_OK;
 }
 

@@ -40,10 +40,11 @@ typedef struct weir_plan_run {
     weir_arena *arena; /* owned: of a plan that is not in the catalog; else NULL */
     weir_plan_state state;
     weir_wall started, ended; /* 0: not yet */
-    weir_mono expires;        /* by its lifetime; WEIR_MONO_NEVER */
+    weir_mono began, expires; /* the same as started; by its lifetime, WEIR_MONO_NEVER */
     bool by_hand;             /* stopped or started by somebody: start does not start it */
     /* Read at once, so many cycles: see weir_engine_plan_collect. */
-    uint32_t cycles, open; /* cycles still to come; reads under way */
+    uint32_t cycles; /* still to begin */
+    bool collecting; /* one is under way */
     int64_t wait_us;
     weir_mono next_cycle;
 } weir_plan_run;
@@ -64,7 +65,8 @@ weir_err weir_plans_init(weir_plans *plans, const weir_catalog *catalog,
 void weir_plans_deinit(weir_plans *plans);
 
 /*
- * The plans of another catalog go on where those of `old` with their names are; old's own, which no
+ * The plans of another catalog go on where those of `old` with their names are; one that is expired
+ * and has another end or lifetime now is ready again. Old's own, which no
  * catalog has, are copied with the tags they match now. fresh was made by weir_plans_init of the
  * newer catalog. WEIR_ENOMEM; WEIR_EINVAL: a plan of the catalog has the name of one started by
  * hand.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/plan.h"
 
 int64_t weir_beat_after(const weir_beat *beat, int64_t t)
 {
@@ -166,13 +167,40 @@ static uint64_t plans_fold(const weir_chosen *chosen, const uint64_t *point_plan
     return all;
 }
 
-static weir_chosen *chosen_new(const weir_rhythms *r, const weir_device *device, uint32_t beats)
+/* Of no point yet; `plans` has room for those of each. */
+static weir_chosen *chosen_new(const weir_device *device, uint64_t **ret_points,
+                               uint64_t **ret_plans)
 {
     const size_t n_words = (device->n_points + 63) / 64;
     weir_chosen *chosen = weir_alloc_zero(1, sizeof *chosen + (n_words + device->n_points) * 8);
     if (!chosen)
         return NULL;
-    uint64_t *points = (uint64_t *)(chosen + 1), *plans = points + n_words;
+    *ret_points = (uint64_t *)(chosen + 1);
+    *ret_plans = *ret_points + n_words;
+    chosen->refs = 1;
+    chosen->selection.points = *ret_points;
+    return chosen;
+}
+
+static void chosen_finish(weir_chosen *chosen, const weir_device *device, uint64_t *points,
+                          const uint64_t *plans, uint32_t *next_id)
+{
+    bool differ;
+    for (uint32_t p = 0; p < device->n_points; p++)
+        if (plans[p])
+            points[p / 64] |= UINT64_C(1) << p % 64;
+    chosen->plans = plans_fold(chosen, plans, device->n_points, &differ);
+    chosen->point_plans = differ ? plans : NULL;
+    chosen->selection.id = ++*next_id;
+}
+
+static weir_chosen *chosen_of_beats(const weir_rhythms *r, const weir_device *device,
+                                    uint32_t beats, uint32_t *next_id)
+{
+    uint64_t *points, *plans;
+    weir_chosen *chosen = chosen_new(device, &points, &plans);
+    if (!chosen)
+        return NULL;
     for (uint32_t p = 0; p < device->n_points; p++) {
         const uint8_t interval = device->point_interval[p];
         if (interval < r->n_intervals && beats >> interval & 1)
@@ -181,15 +209,30 @@ static weir_chosen *chosen_new(const weir_rhythms *r, const weir_device *device,
     for (size_t i = 0; i < r->n_wants; i++)
         if (beats >> r->wants[i].beat & 1)
             plans[r->wants[i].point] |= r->wants[i].plans;
-    for (uint32_t p = 0; p < device->n_points; p++)
-        if (plans[p])
-            points[p / 64] |= UINT64_C(1) << p % 64;
-    chosen->refs = 1;
-    chosen->selection.points = points;
-    bool differ;
-    chosen->plans = plans_fold(chosen, plans, device->n_points, &differ);
-    chosen->point_plans = differ ? plans : NULL;
+    chosen_finish(chosen, device, points, plans, next_id);
     return chosen;
+}
+
+weir_err weir_chosen_of_members(const weir_device *device, uint32_t index, const weir_plan *plan,
+                                uint32_t *next_id, weir_chosen **ret)
+{
+    uint64_t *points, *plans;
+    size_t first = 0;
+    const size_t n = plan ? weir_plan_members_of(plan, index, &first) : 0;
+    *ret = NULL;
+    if (plan ? !n : !device->n_intervals)
+        return WEIR_OK;
+    weir_chosen *chosen = chosen_new(device, &points, &plans);
+    if (!chosen)
+        return WEIR_ENOMEM;
+    for (size_t i = first; i < first + n; i++)
+        plans[plan->members[i].point] = UINT64_C(1) << plan->bit;
+    for (uint32_t p = 0; !plan && p < device->n_points; p++)
+        if (device->point_interval[p] < device->n_intervals)
+            plans[p] = WEIR_PLAN_DEFAULT;
+    chosen_finish(chosen, device, points, plans, next_id);
+    *ret = chosen;
+    return WEIR_OK;
 }
 
 static void rhythms_keep_chosen(weir_rhythms *r, uint32_t beats, weir_chosen *chosen)
@@ -218,10 +261,9 @@ weir_err weir_rhythms_choose(weir_rhythms *r, const weir_device *device, uint32_
             (*ret)->refs++;
             return WEIR_OK;
         }
-    weir_chosen *chosen = chosen_new(r, device, beats);
+    weir_chosen *chosen = chosen_of_beats(r, device, beats, next_id);
     if (!chosen)
         return WEIR_ENOMEM;
-    chosen->selection.id = ++*next_id;
     rhythms_keep_chosen(r, beats, chosen);
     *ret = chosen;
     return WEIR_OK;

@@ -55,6 +55,10 @@ typedef struct weir_chosen {
 
 void weir_chosen_unref(weir_chosen *chosen); /* accepts NULL */
 
+/* As weir_schedule_choose_members. */
+weir_err weir_chosen_of_members(const weir_device *device, uint32_t index, const weir_plan *plan,
+                                uint32_t *next_id, weir_chosen **ret) WEIR_MUST_CHECK;
+
 /* NULL: memory is short. */
 weir_rhythms *weir_rhythms_new(const weir_device *device) WEIR_MUST_CHECK;
 void weir_rhythms_free(weir_rhythms *rhythms); /* accepts NULL */
@@ -67,8 +71,8 @@ weir_err weir_rhythms_want(weir_rhythms *rhythms, const weir_device *device, uin
 
 /*
  * Gives beats that `old` has as well the same number and the same next slot, and all others the
- * first slot after now. Returns the beats of `old` that are gone. To be called once, before
- * anything is chosen; old may be NULL.
+ * first slot after now. Returns the beats of `old` that are gone. Before anything is chosen; old
+ * may be NULL.
  */
 uint32_t weir_rhythms_follow(weir_rhythms *rhythms, const weir_rhythms *old, weir_wall now);
 

@@ -70,6 +70,16 @@ uint32_t weir_schedule_beats(const weir_schedule *s, uint32_t device)
     return ((1u << s->catalog->devices[device].n_intervals) - 1) | (rhythms ? rhythms->present : 0);
 }
 
+uint32_t weir_schedule_beats_of(const weir_schedule *s, uint32_t device, uint64_t plans)
+{
+    const weir_rhythms *rhythms = s->devices[device].rhythms;
+    uint32_t beats = 0;
+    for (size_t i = 0; rhythms && i < rhythms->n_wants; i++)
+        if (rhythms->wants[i].plans & plans)
+            beats |= 1u << rhythms->wants[i].beat;
+    return beats;
+}
+
 static int64_t *beat_next(const weir_schedule *s, uint32_t device, uint32_t beat)
 {
     const bool own = beat < s->catalog->devices[device].n_intervals;
@@ -289,6 +299,13 @@ weir_err weir_schedule_choose(weir_schedule *s, uint32_t device, uint32_t beats,
         return WEIR_OK;
     return weir_rhythms_choose(rhythms, &s->catalog->devices[device], beats, &s->last_selection,
                                ret);
+}
+
+weir_err weir_schedule_choose_members(weir_schedule *s, uint32_t device, const weir_plan *plan,
+                                      weir_chosen **ret)
+{
+    return weir_chosen_of_members(&s->catalog->devices[device], device, plan, &s->last_selection,
+                                  ret);
 }
 
 bool weir_schedule_next(const weir_schedule *s, weir_wall *ret)

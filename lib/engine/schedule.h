@@ -88,11 +88,18 @@ bool weir_schedule_take(weir_schedule *schedule, weir_wall now, weir_due *ret);
 weir_err weir_schedule_choose(weir_schedule *schedule, uint32_t device, uint32_t beats,
                               weir_chosen **ret) WEIR_MUST_CHECK;
 
+/* All members of a plan on the device, NULL: all points with an interval of its own, whatever is
+ * due. *ret NULL: there are none. WEIR_ENOMEM. */
+weir_err weir_schedule_choose_members(weir_schedule *schedule, uint32_t device,
+                                      const weir_plan *plan, weir_chosen **ret) WEIR_MUST_CHECK;
+
 /* The earliest slot of all; false: no device is read. */
 bool weir_schedule_next(const weir_schedule *schedule, weir_wall *ret);
 
 /* All beats of a device; the interval of one, 0: cron; its next slot; the earliest of several. */
 uint32_t weir_schedule_beats(const weir_schedule *schedule, uint32_t device);
+/* Those at which one of these plans wants something; not `default`. */
+uint32_t weir_schedule_beats_of(const weir_schedule *schedule, uint32_t device, uint64_t plans);
 int64_t weir_schedule_interval(const weir_schedule *schedule, uint32_t device, uint32_t beat);
 weir_wall weir_schedule_slot(const weir_schedule *schedule, uint32_t device, uint32_t beat);
 weir_wall weir_schedule_earliest(const weir_schedule *schedule, uint32_t device, uint32_t beats);

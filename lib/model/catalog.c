@@ -30,12 +30,27 @@ weir_catalog *weir_catalog_ref(const weir_catalog *catalog)
     return shared;
 }
 
+void weir_sink_config_ref(const weir_sink_config *config)
+{
+    if (config->memory)
+        atomic_fetch_add_explicit(&config->memory->references, 1, memory_order_relaxed);
+}
+
+void weir_sink_config_unref(const weir_sink_config *config)
+{
+    if (config->memory &&
+        atomic_fetch_sub_explicit(&config->memory->references, 1, memory_order_acq_rel) == 0)
+        weir_arena_free(config->memory->arena);
+}
+
 void weir_catalog_free(weir_catalog *catalog)
 {
     if (!catalog || atomic_fetch_sub_explicit(&catalog->references, 1, memory_order_acq_rel) != 0)
         return;
     for (size_t i = 0; i < catalog->n_zones; i++)
         weir_zone_free(catalog->zones[i]);
+    for (size_t i = 0; i < catalog->n_sinks; i++)
+        weir_sink_config_unref(&catalog->sinks[i]);
     weir_arena_free(catalog->arena);
 }
 

@@ -168,8 +168,17 @@ typedef enum weir_sink_quality {
     WEIR_SINK_QUALITY_GOOD,
 } weir_sink_quality;
 
+/* Where a sink's configuration lies: it may outlive its catalog, as the sink does that is the same
+ * in the next one. */
+typedef struct weir_sink_memory {
+    _Atomic uint32_t references; /* beside the first */
+    weir_arena *arena;           /* owns this too */
+} weir_sink_memory;
+
 /* A sink as it is configured. What its filters leave out it never gets, and that is no gap. */
 typedef struct weir_sink_config {
+    weir_sink_memory
+        *memory; /* has all that is pointed to but the type; NULL: it lives elsewhere */
     const char *name;
     weir_where where;
     const struct weir_sink_type *type;
@@ -188,6 +197,10 @@ typedef struct weir_sink_config {
 } weir_sink_config;
 
 typedef enum weir_log_format { WEIR_LOG_FORMAT_TEXT, WEIR_LOG_FORMAT_JSON } weir_log_format;
+
+/* Keeps what a copy of the configuration points to; given back with weir_sink_config_unref. */
+void weir_sink_config_ref(const weir_sink_config *config);
+void weir_sink_config_unref(const weir_sink_config *config);
 
 /* What makes the wall clock trusted. */
 typedef enum weir_clock_rule {

@@ -428,6 +428,31 @@ static bool sinks_equal(const weir_sink_config *a, const weir_sink_config *b)
     return options_equal(a, b);
 }
 
+/* ---- plans ---- */
+
+static bool patterns_equal(const weir_plan *a, const weir_plan *b)
+{
+    if (a->n_patterns != b->n_patterns)
+        return false;
+    for (size_t i = 0; i < a->n_patterns; i++)
+        if (strcmp(a->patterns[i], b->patterns[i]) != 0)
+            return false;
+    return true;
+}
+
+/* As written: which tags the patterns match may be another matter. */
+static bool plans_equal(const weir_plan *a, const weir_plan *b)
+{
+    return a->id == b->id && a->enabled == b->enabled && a->merge == b->merge &&
+           a->policy == b->policy && a->interval_us == b->interval_us &&
+           a->default_interval_us == b->default_interval_us &&
+           a->minimum_interval_us == b->minimum_interval_us && a->has_cron == b->has_cron &&
+           texts_equal(a->cron_text, b->cron_text) && texts_equal(a->zone_name, b->zone_name) &&
+           a->lifetime_us == b->lifetime_us && a->start.us == b->start.us &&
+           a->end.us == b->end.us && texts_equal(a->description, b->description) &&
+           patterns_equal(a, b);
+}
+
 /* ---- matching ---- */
 
 static bool part_init(weir_diff *diff, weir_diff_part *part, size_t n_old, size_t n_new)
@@ -602,6 +627,20 @@ static void sinks_match(struct differ *d)
     part_count(part);
 }
 
+static void plans_match(struct differ *d)
+{
+    weir_diff_part *part = &d->diff->plans;
+    for (uint32_t i = 0; i < part->n_new; i++) /* at most 63 each */
+        for (uint32_t k = 0; k < part->n_old; k++)
+            if (strcmp(d->older->plans[k].name, d->newer->plans[i].name) == 0) {
+                part_match(part, k, i);
+                part->change[i] = plans_equal(&d->older->plans[k], &d->newer->plans[i])
+                                      ? WEIR_CHANGE_NONE
+                                      : WEIR_CHANGE_READS;
+            }
+    part_count(part);
+}
+
 /* ---- hints ---- */
 
 /* Behind the same connection with the same unit id. */
@@ -647,10 +686,12 @@ static bool diff_fill(weir_diff *diff)
         .diff = diff, .older = diff->older ? diff->older : &nothing, .newer = diff->newer};
     if (!part_init(diff, &diff->connections, d.older->n_connections, d.newer->n_connections) ||
         !part_init(diff, &diff->devices, d.older->n_devices, d.newer->n_devices) ||
+        !part_init(diff, &diff->plans, d.older->n_plans, d.newer->n_plans) ||
         !part_init(diff, &diff->sinks, d.older->n_sinks, d.newer->n_sinks) ||
         !connections_match(&d) || !devices_match(&d))
         return false;
     devices_compare(&d);
+    plans_match(&d);
     sinks_match(&d);
     return hints_find(&d) && !d.failed;
 }
@@ -711,17 +752,22 @@ bool weir_diff_is_empty(const weir_diff *diff)
 {
     const weir_catalog *a = diff->older, *b = diff->newer;
     return a && part_is_empty(&diff->connections) && part_is_empty(&diff->devices) &&
-           part_is_empty(&diff->sinks) && stores_equal(&a->store, &b->store) &&
-           a->clock_rule == b->clock_rule && a->log_level == b->log_level &&
-           a->log_format == b->log_format;
+           part_is_empty(&diff->plans) && part_is_empty(&diff->sinks) &&
+           stores_equal(&a->store, &b->store) && a->clock_rule == b->clock_rule &&
+           a->log_level == b->log_level && a->log_format == b->log_format;
 }
 
 void weir_diff_count(const weir_diff *diff, weir_text *t)
 {
-    const weir_diff_part *c = &diff->connections, *d = &diff->devices, *s = &diff->sinks;
-    weir_text_format(t, "%zu added, %zu changed, %zu removed", c->n_added + d->n_added + s->n_added,
-                     c->n_changed + d->n_changed + s->n_changed,
-                     c->n_removed + d->n_removed + s->n_removed);
+    const weir_diff_part *parts[] = {&diff->connections, &diff->devices, &diff->plans,
+                                     &diff->sinks};
+    size_t n_added = 0, n_changed = 0, n_removed = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        n_added += parts[i]->n_added;
+        n_changed += parts[i]->n_changed;
+        n_removed += parts[i]->n_removed;
+    }
+    weir_text_format(t, "%zu added, %zu changed, %zu removed", n_added, n_changed, n_removed);
 }
 
 static void say(weir_text *t, bool differs, const char *what)
@@ -762,76 +808,85 @@ void weir_diff_describe_device(const weir_diff *diff, uint32_t device, weir_text
         say(t, t->length == 0, "order of points");
 }
 
+static const char *connection_name(const weir_catalog *c, uint32_t i)
+{
+    return c->connections[i].name;
+}
+
+static const char *device_name(const weir_catalog *c, uint32_t i)
+{
+    return c->devices[i].name;
+}
+
+static const char *plan_name(const weir_catalog *c, uint32_t i)
+{
+    return c->plans[i].name;
+}
+
+static const char *sink_name(const weir_catalog *c, uint32_t i)
+{
+    return c->sinks[i].name;
+}
+
+/* The new ones and those that differ, and then those that are gone. */
+static void part_each(const weir_diff *diff, const weir_diff_part *part, const char *kind,
+                      const char *(*name)(const weir_catalog *c, uint32_t i),
+                      weir_diff_visitor visit, void *data)
+{
+    WEIR_TEXT_AUTO detail = WEIR_TEXT_INIT;
+    for (uint32_t i = 0; i < part->n_new; i++) {
+        if (part->change[i] == WEIR_CHANGE_NONE)
+            continue;
+        weir_text_clear(&detail);
+        if (part == &diff->devices)
+            weir_diff_describe_device(diff, i, &detail);
+        else if (part->old_of[i] != WEIR_DIFF_NONE &&
+                 strcmp(name(diff->newer, i), name(diff->older, part->old_of[i])) != 0)
+            weir_text_format(&detail, "was %s", name(diff->older, part->old_of[i]));
+        const weir_diff_item item = {kind, name(diff->newer, i),
+                                     part->change[i] == WEIR_CHANGE_ADDED ? "added" : "changed",
+                                     weir_text_get(&detail)};
+        visit(data, &item);
+    }
+    for (uint32_t i = 0; i < part->n_old; i++)
+        if (part->new_of[i] == WEIR_DIFF_NONE)
+            visit(data, &(weir_diff_item){kind, name(diff->older, i), "removed", ""});
+}
+
+void weir_diff_each(const weir_diff *diff, weir_diff_visitor visit, void *data)
+{
+    part_each(diff, &diff->connections, "connection", connection_name, visit, data);
+    part_each(diff, &diff->devices, "device", device_name, visit, data);
+    part_each(diff, &diff->plans, "plan", plan_name, visit, data);
+    part_each(diff, &diff->sinks, "sink", sink_name, visit, data);
+}
+
 /* What is told one by one; an event's text is not for more. */
 enum { TOLD_MAX = 20 };
 
-static void tell(weir_text *t, size_t *n, const char *kind, const char *name, const char *what)
-{
-    if ((*n)++ < TOLD_MAX)
-        weir_text_format(t, "%s %s %s%s", *n == 1 ? ":" : ";", kind, name, what);
-}
+struct telling {
+    weir_text *text;
+    size_t n;
+};
 
-static void tell_devices(const weir_diff *diff, size_t *n, weir_text *t)
+static void tell(void *data, const weir_diff_item *item)
 {
-    WEIR_TEXT_AUTO what = WEIR_TEXT_INIT;
-    for (uint32_t i = 0; i < diff->devices.n_new && *n < TOLD_MAX; i++) {
-        weir_text_clear(&what);
-        if (diff->devices.change[i] == WEIR_CHANGE_NONE)
-            continue;
-        if (diff->devices.change[i] == WEIR_CHANGE_ADDED) {
-            weir_text_add(&what, " added");
-        } else {
-            weir_text_add(&what, ": ");
-            WEIR_TEXT_AUTO detail = WEIR_TEXT_INIT;
-            weir_diff_describe_device(diff, i, &detail);
-            weir_text_add(&what, weir_text_get(&detail));
-        }
-        tell(t, n, "device", diff->newer->devices[i].name, weir_text_get(&what));
-    }
-    for (uint32_t i = 0; i < diff->devices.n_old && *n < TOLD_MAX; i++)
-        if (diff->devices.new_of[i] == WEIR_DIFF_NONE)
-            tell(t, n, "device", diff->older->devices[i].name, " removed");
-}
-
-static const char *change_text(weir_change change)
-{
-    return change == WEIR_CHANGE_ADDED ? " added" : " changed";
-}
-
-static void tell_connections(const weir_diff *diff, size_t *n, weir_text *t)
-{
-    for (uint32_t i = 0; i < diff->connections.n_new; i++)
-        if (diff->connections.change[i] != WEIR_CHANGE_NONE)
-            tell(t, n, "connection", diff->newer->connections[i].name,
-                 change_text((weir_change)diff->connections.change[i]));
-    for (uint32_t i = 0; i < diff->connections.n_old; i++)
-        if (diff->connections.new_of[i] == WEIR_DIFF_NONE)
-            tell(t, n, "connection", diff->older->connections[i].name, " removed");
-}
-
-static void tell_sinks(const weir_diff *diff, size_t *n, weir_text *t)
-{
-    for (uint32_t i = 0; i < diff->sinks.n_new; i++)
-        if (diff->sinks.change[i] != WEIR_CHANGE_NONE)
-            tell(t, n, "sink", diff->newer->sinks[i].name,
-                 change_text((weir_change)diff->sinks.change[i]));
-    for (uint32_t i = 0; i < diff->sinks.n_old; i++)
-        if (diff->sinks.new_of[i] == WEIR_DIFF_NONE)
-            tell(t, n, "sink", diff->older->sinks[i].name, " removed");
+    struct telling *t = data;
+    if (t->n++ >= TOLD_MAX)
+        return;
+    weir_text_format(t->text, "%s %s %s %s", t->n == 1 ? ":" : ";", item->kind, item->name,
+                     item->change);
+    if (*item->detail)
+        weir_text_format(t->text, " (%s)", item->detail);
 }
 
 void weir_diff_describe(const weir_diff *diff, weir_text *t)
 {
-    const weir_diff_part *parts[] = {&diff->connections, &diff->devices, &diff->sinks};
-    size_t n = 0, all = 0;
-    for (size_t i = 0; i < 3; i++)
-        all += parts[i]->n_added + parts[i]->n_changed + parts[i]->n_removed;
+    struct telling telling = {t, 0};
     weir_diff_count(diff, t);
-    tell_connections(diff, &n, t);
-    tell_sinks(diff, &n, t);
-    tell_devices(diff, &n, t);
-    if (all > TOLD_MAX)
-        weir_text_format(t, " and %zu more", all - TOLD_MAX);
+    weir_diff_each(diff, tell, &telling);
+    if (telling.n > TOLD_MAX)
+        weir_text_format(t, "; and %zu more", telling.n - TOLD_MAX);
 }
 
 void weir_diff_describe_hint(const weir_diff *diff, const weir_diff_hint *hint, weir_text *t)

@@ -35,7 +35,7 @@ typedef struct weir_diff_hint {
 typedef struct weir_diff {
     weir_arena *arena;                 /* owns the rest */
     const weir_catalog *older, *newer; /* borrowed */
-    weir_diff_part connections, devices, sinks;
+    weir_diff_part connections, devices, plans, sinks;
     size_t n_tags_added, n_tags_removed;
     size_t n_hints;
     const weir_diff_hint *hints;
@@ -65,11 +65,19 @@ bool weir_diff_is_empty(const weir_diff *diff);
  * or WEIR_DIFF_NONE. False: no memory. */
 bool weir_diff_points(const weir_diff *diff, uint32_t device, uint32_t *ret_old_of) WEIR_MUST_CHECK;
 
-/* "2 added, 1 changed, 0 removed": connections, devices and sinks together. */
+/* "2 added, 1 changed, 0 removed": connections, devices, plans and sinks together. */
 void weir_diff_count(const weir_diff *diff, weir_text *t);
 
-/* "1 added, 1 changed, 0 removed: device m09 added; device m07: interval": the first some of them.
- */
+/* One thing that is different. detail: "was m07, interval", or "". */
+typedef struct weir_diff_item {
+    const char *kind;                   /* "connection", "device", "plan", "sink" */
+    const char *name, *change, *detail; /* "added", "changed", "removed" */
+} weir_diff_item;
+typedef void (*weir_diff_visitor)(void *data, const weir_diff_item *item);
+void weir_diff_each(const weir_diff *diff, weir_diff_visitor visit, void *data);
+
+/* "1 added, 1 changed, 0 removed: device m09 added; device m07 changed (interval)": the first some
+ * of them. */
 void weir_diff_describe(const weir_diff *diff, weir_text *t);
 
 /* One of them with what is different, for people: "interval, 2 points added". "" for NONE and

@@ -12,6 +12,7 @@ programs read a real `weir simulate`.
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -124,6 +125,24 @@ def check_symbols(outside):
             sys.exit(f"{library}: SONAME or what it needs is wrong\n{dynamic}")
 
 
+def check_manual(outside):
+    """Every function has its place in a page, and the pages are as man wants them."""
+    folder = os.path.dirname(outside.find("weir_collector.3"))
+    text = ""
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        with open(path, encoding="utf-8") as file:
+            text += file.read()
+        if shutil.which("groff"):
+            said = run(["groff", "-man", "-Tutf8", "-ww", "-z", path])
+            if said:
+                sys.exit(f"{name}:\n{said}")
+    with open(os.path.join(HERE, "libweir.symbols"), encoding="utf-8") as file:
+        missing = [symbol for symbol in file.read().split() if not re.search(symbol + r"\b", text)]
+    if missing:
+        sys.exit(f"no page of section 3 has {missing}")
+
+
 class Plant:
     """weir simulate, from the prefix."""
 
@@ -222,6 +241,7 @@ def main():
         outside = Outside(build, prefix, sanitizers, folder)
         check_headers(outside)
         check_symbols(outside)
+        check_manual(outside)
         outside.run(outside.compile(os.path.join(HERE, "every_header.cc"), compiler="c++", standard="c++11"))
         plant = Plant(outside)
         try:
