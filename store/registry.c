@@ -406,22 +406,26 @@ weir_err weir_store_register_begin(weir_store *store, weir_catalog *catalog, con
     return err;
 }
 
-weir_err weir_store_register_end(weir_store *store, weir_error *error)
+/* ret_noted: what came of the copy for a repair; what is registered is registered without it. */
+static weir_err registration_end(weir_store *store, weir_err *ret_noted, weir_error *error)
 {
     weir_registration *r = store->registering;
+    *ret_noted = WEIR_OK;
     weir_err err = registration_commit(r, error);
     if (err != WEIR_OK)
         weir_store_rollback(store);
     else
         store->catalog = r->catalog;
-    /* A copy for a repair: what is registered is registered without it. */
-    if (err == WEIR_OK && r->n_named) {
-        weir_error ignored = WEIR_ERROR_INIT;
-        const weir_err noted = names_note(store, &ignored);
-        (void)noted;
-    }
+    if (err == WEIR_OK && (r->n_named || !r->diff))
+        *ret_noted = names_note(store, error);
     registration_free(store);
     return err;
+}
+
+weir_err weir_store_register_end(weir_store *store, weir_error *error)
+{
+    weir_err noted;
+    return registration_end(store, &noted, error);
 }
 
 void weir_store_register_cancel(weir_store *store)
@@ -434,7 +438,10 @@ weir_err weir_store_register(weir_store *store, weir_catalog *catalog, weir_wall
                              weir_error *error)
 {
     weir_err err = weir_store_register_begin(store, catalog, NULL, now, error);
-    return err == WEIR_OK ? weir_store_register_end(store, error) : err;
+    weir_err noted = WEIR_OK;
+    if (err == WEIR_OK)
+        err = registration_end(store, &noted, error);
+    return err == WEIR_OK ? noted : err;
 }
 
 /* A repair brings the tags' rows over, or at least their uids; a file that was made anew has none.

@@ -152,23 +152,29 @@ static void on_log(void *data, weir_log_level level, const char *event, const ch
     p->n_logged += strlen(text) > 0;
 }
 
-static void plant_open(struct plant *p, const char *uri, const char *data_dir)
+static weir_catalog *catalog_load(const char *uri, const char *data_dir, int units)
 {
     weir_problems problems = WEIR_PROBLEMS_INIT;
     WEIR_TEXT_AUTO yaml = WEIR_TEXT_INIT;
-    *p = (struct plant){.dir = "/tmp/weir-threads-XXXXXX"};
-    assert_non_null(mkdtemp(p->dir));
+    weir_catalog *catalog = NULL;
     weir_text_format(&yaml,
                      "data_dir: %s\nstore: {max_loss: 100ms}\nconnections: [{name: bus, uri: "
                      "\"%s\", timeout: 500ms}]\ndevices:\n"
                      "  - {name: \"m{unit_id}\", unit_id: 1-%d, connection: bus, interval: 20ms,"
                      " points: [{name: a, register: holding, address: 3, type: uint16},"
                      " {name: s, register: holding, address: 40, type: string, length: 80}]}\n",
-                     data_dir ? data_dir : p->dir, uri, UNITS);
+                     data_dir, uri, units);
     assert_int_equal(
-        weir_yaml_load_text(yaml.text, yaml.length, "t.yaml", NULL, &p->catalog, &problems),
-        WEIR_OK);
+        weir_yaml_load_text(yaml.text, yaml.length, "t.yaml", NULL, &catalog, &problems), WEIR_OK);
     weir_problems_deinit(&problems);
+    return catalog;
+}
+
+static void plant_open(struct plant *p, const char *uri, const char *data_dir)
+{
+    *p = (struct plant){.dir = "/tmp/weir-threads-XXXXXX"};
+    assert_non_null(mkdtemp(p->dir));
+    p->catalog = catalog_load(uri, data_dir ? data_dir : p->dir, UNITS);
 }
 
 /* The machine's clock is trusted, whatever it shows. */
@@ -256,7 +262,7 @@ struct looker {
 
 static void looker_judge(struct looker *l, const weir_snapshot *s)
 {
-    const weir_catalog *catalog = l->plant->catalog;
+    const weir_catalog *catalog = s->catalog;
     for (size_t i = 0; i < s->n_tags; i++) {
         const weir_value v = weir_snapshot_value(s, i);
         const unsigned unit = catalog->devices[catalog->tags[i].device].unit_id;
@@ -313,6 +319,46 @@ static void many_look_while_it_runs_and_all_that_was_read_is_stored(void **state
     assert_int_equal(plant_sql(&p, "select count(*) from samples"), p.n_good + p.n_bad);
     assert_int_equal(plant_sql(&p, "select count(*) from devices"), UNITS);
     assert_true(plant_sql(&p, "select min(requests) from devices") > 0);
+    plant_close(&p);
+    slave_stop(&slave);
+}
+
+/* --- another catalog --- */
+
+static void the_catalog_is_exchanged_while_many_look(void **state)
+{
+    struct slave slave;
+    struct plant p;
+    struct looker lookers[LOOKERS];
+    pthread_t threads[LOOKERS];
+    atomic_bool end = false;
+    weir_error error = WEIR_ERROR_INIT;
+    char uri[64];
+    (void)state;
+    slave_start(&slave);
+    (void)snprintf(uri, sizeof uri, "tcp://127.0.0.1:%u", slave.port);
+    plant_open(&p, uri, NULL);
+    plant_must_start(&p, false);
+    for (size_t i = 0; i < LOOKERS; i++) {
+        lookers[i] = (struct looker){.plant = &p, .end = &end};
+        assert_int_equal(pthread_create(&threads[i], NULL, looker_main, &lookers[i]), 0);
+    }
+    for (int i = 0; i < 60; i++) {
+        weir_catalog *catalog = catalog_load(uri, p.dir, i % 3 ? UNITS : UNITS / 2);
+        if (weir_runtime_apply(p.collector, catalog, "a test", NULL, &error))
+            fail_msg("%s", error.text);
+        weir_catalog_free(catalog);
+    }
+    end = true;
+    for (size_t i = 0; i < LOOKERS; i++) {
+        (void)pthread_join(threads[i], NULL);
+        assert_false(lookers[i].wrong);
+    }
+    assert_int_equal(p.catalog->references, 0); /* nobody else has the first one any more */
+    assert_true(weir_runtime_stop(p.collector));
+    assert_int_equal(plant_sql(&p, "select count(*) from samples"), p.n_good + p.n_bad);
+    assert_int_equal(plant_sql(&p, "select count(*) from samples where quality = 'bad'"), 0);
+    assert_true(plant_sql(&p, "select count(*) from events where kind = 'config'") >= 40);
     plant_close(&p);
     slave_stop(&slave);
 }
@@ -480,6 +526,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_look_while_it_runs_and_all_that_was_read_is_stored),
+        cmocka_unit_test(the_catalog_is_exchanged_while_many_look),
         cmocka_unit_test(it_can_be_stopped_at_any_moment_and_loses_nothing),
         cmocka_unit_test(it_can_be_stopped_while_it_connects),
         cmocka_unit_test(once_reads_every_point_and_is_done),
