@@ -913,7 +913,7 @@ const weir_option weir_plan_table[] = {
      .fallback = "local",
      .metavar = "ZONE",
      .text = "The clock that cron, start and end go by, such as Europe/Berlin or UTC; local: the "
-             "machine's. When it is moved, `weir help plans` says what becomes of cron."},
+             "machine's. When it is moved, `weir plan --help` says what becomes of cron."},
     {.name = "default_interval",
      .type = WEIR_OPTION_CUSTOM,
      AT(weir_plan_in, default_interval),

@@ -353,11 +353,22 @@ void weir_deliveries_listen(weir_deliveries *deliveries, const weir_deliveries_l
     deliveries->listener = *listener;
 }
 
+/* The bits of the plans are known since the collector has started. */
+static void deliveries_name_plans(weir_deliveries *all)
+{
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(all->collector);
+    for (size_t i = 0; i < all->n; i++)
+        for (size_t k = 0; k < catalog->n_sinks; k++)
+            if (!strcmp(catalog->sinks[k].name, all->sinks[i]->config.name))
+                all->sinks[i]->config.plans = catalog->sinks[k].plans;
+}
+
 weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_runtime *collector,
                                weir_error *error)
 {
     weir_err err = WEIR_OK;
     deliveries->collector = collector;
+    deliveries_name_plans(deliveries);
     for (size_t i = 0; err == WEIR_OK && i < deliveries->n; i++)
         if (deliveries->sinks[i]->config.enabled)
             err = sink_start(deliveries->sinks[i], error);

@@ -415,11 +415,14 @@ static bool options_equal(const weir_sink_config *a, const weir_sink_config *b)
 static bool sinks_equal(const weir_sink_config *a, const weir_sink_config *b)
 {
     if (a->type != b->type || a->enabled != b->enabled || a->n_tags != b->n_tags ||
-        a->n_labels != b->n_labels || a->plans != b->plans || a->quality != b->quality ||
+        a->n_labels != b->n_labels || a->n_plans != b->n_plans || a->quality != b->quality ||
         a->batch != b->batch || a->backlog_rate != b->backlog_rate)
         return false;
     for (size_t i = 0; i < a->n_tags; i++)
         if (strcmp(a->tags[i], b->tags[i]) != 0)
+            return false;
+    for (size_t i = 0; i < a->n_plans; i++) /* their bits are the store's, and follow */
+        if (strcmp(a->plan_names[i], b->plan_names[i]) != 0)
             return false;
     for (size_t i = 0; i < a->n_labels; i++)
         if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
