@@ -72,12 +72,22 @@ static void connection_check_in_flight(weir_loader *l, weir_node mapping, const 
         weir_loader_problem(l, at, "max_in_flight must be 1 with tid_check: lenient");
 }
 
+static void connection_tell(weir_loader *l, weir_node mapping)
+{
+    const weir_layer layer = {.node = mapping};
+    weir_effective_value *list = weir_effective_list(l->effective, l->top, "connections");
+    weir_effective_fill(l->effective,
+                        weir_effective_add(l->effective, list, NULL, WEIR_NODE_MAPPING),
+                        weir_connection_table, &layer, 1, NULL);
+}
+
 /* True also when something is wrong but the name: its devices should not be called dangling. */
 static bool connection_build(weir_loader *l, weir_node mapping, weir_connection *ret)
 {
     weir_connection_in in = {0};
     weir_option_defaults(weir_connection_table, &in);
     weir_loader_read(l, mapping, weir_connection_table, &in);
+    connection_tell(l, mapping);
     if (!weir_loader_require(l, mapping, weir_connection_table, "a connection", &in) ||
         !weir_loader_check_name(l, weir_node_get(mapping, "name"), "a connection", in.name, "/"))
         return false;

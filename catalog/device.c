@@ -77,12 +77,13 @@ static weir_point_in *entry_chosen(struct entry *e, size_t *ret_n)
     const weir_profile *profile = e->profile;
     const weir_option_strings *only = &e->in.only;
     const size_t n_all = profile ? profile->n_points : 0;
-    *ret_n = n_all;
+    *ret_n = 0;
     if (!only->n || !profile) {
         if (only->n && !weir_node_get(e->mapping, "profile").id)
             weir_loader_problem(e->l, entry_at(e, "only"),
                                 "'only' chooses among a profile's "
                                 "points: this device has no profile");
+        *ret_n = n_all;
         return profile ? profile->points : NULL;
     }
     bool *chosen = weir_loader_scratch(e->l, n_all, sizeof *chosen);
@@ -592,6 +593,70 @@ static void entry_units(struct entry *e, weir_device_list *devices)
                 return;
 }
 
+/* ---- what it came to ---- */
+
+/* Of a profile a device takes the limits; name and words are its own. */
+static bool profile_gives(const char *key)
+{
+    static const char *const own[] = {"name", "description", "points", "connection"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (!strcmp(key, own[i]))
+            return false;
+    return weir_option_find(weir_profile_table, key) != NULL;
+}
+
+/* What its points have from the device. */
+static bool device_gives(const char *key)
+{
+    return !strcmp(key, "interval") || !strcmp(key, "order");
+}
+
+enum { DEVICE_LAYERS_MAX = WEIR_LAYERS_MAX + 1 };
+
+/* The entry and its profiles, the one that wins first. */
+static size_t entry_layers(const struct entry *e, weir_layer layers[DEVICE_LAYERS_MAX])
+{
+    size_t n = 0;
+    layers[n++] = (weir_layer){.node = e->mapping};
+    for (const weir_profile *p = e->profile; p && n < DEVICE_LAYERS_MAX; p = p->parent)
+        layers[n++] = (weir_layer){
+            .node = weir_document_root(p->document), .source = "profile ", .takes = profile_gives};
+    return n;
+}
+
+static void point_tell(const struct entry *e, const weir_point_in *in, weir_effective_value *list)
+{
+    static const char *const whole[] = {"simulate", NULL};
+    weir_effective *effective = e->l->effective;
+    weir_layer layers[WEIR_LAYERS_MAX + DEVICE_LAYERS_MAX + 1];
+    size_t n = 0;
+    for (unsigned i = in->n_layers; i > 0; i--)
+        layers[n++] = (weir_layer){
+            .node = in->layers[i - 1],
+            .source = in->layers[i - 1].document == e->mapping.document ? NULL : "profile "};
+    const size_t n_own = n;
+    n += entry_layers(e, layers + n);
+    layers[n++] = (weir_layer){.defaults = weir_device_table};
+    for (size_t i = n_own; i < n; i++)
+        layers[i].takes = device_gives;
+    weir_effective_fill(effective, weir_effective_add(effective, list, NULL, WEIR_NODE_MAPPING),
+                        weir_point_table, layers, n, whole);
+}
+
+static void entry_tell(const struct entry *e)
+{
+    weir_effective *effective = e->l->effective;
+    weir_layer layers[DEVICE_LAYERS_MAX];
+    if (!effective)
+        return;
+    weir_effective_value *value = weir_effective_add(
+        effective, weir_effective_list(effective, e->l->top, "devices"), NULL, WEIR_NODE_MAPPING);
+    weir_effective_fill(effective, value, weir_device_table, layers, entry_layers(e, layers), NULL);
+    weir_effective_value *points = weir_effective_list(effective, value, "points");
+    for (size_t i = 0; points && i < e->n_ins; i++)
+        point_tell(e, &e->ins[i], points);
+}
+
 /* ---- the entry ---- */
 
 static void entry_read(struct entry *e)
@@ -619,6 +684,7 @@ static void entry_build(struct entry *e, weir_device_list *devices)
     entry_limits(e);
     entry_points(e, connected &&
                         weir_scheme_is_placeless(e->connections[e->device.connection].uri.scheme));
+    entry_tell(e);
     if (named && connected)
         entry_units(e, devices);
 }

@@ -110,6 +110,18 @@ static void max_size_build(weir_loader *l, weir_node node, weir_store_config *c)
     }
 }
 
+/* Of no disk there is no half. */
+static void memory_default(weir_loader *l, weir_store_config *c)
+{
+    c->max_bytes = MEMORY_DEFAULT;
+    if (!l->effective)
+        return;
+    WEIR_TEXT_AUTO size = WEIR_TEXT_INIT;
+    weir_text_format(&size, "%dMB", MEMORY_DEFAULT / (1000 * 1000));
+    weir_effective_default(l->effective, weir_effective_get(l->top, "store"), "max_size",
+                           weir_text_get(&size));
+}
+
 void weir_limits_build(weir_loader *l, const weir_store_in *in, weir_store_config *c)
 {
     if (in->retention.id)
@@ -117,7 +129,7 @@ void weir_limits_build(weir_loader *l, const weir_store_in *in, weir_store_confi
     if (in->max_size.id)
         max_size_build(l, in->max_size, c);
     else if (c->data_dir && !strcmp(c->data_dir, "memory"))
-        c->max_bytes = MEMORY_DEFAULT;
+        memory_default(l, c);
     else
         c->max_percent = PERCENT_DEFAULT;
     c->min_free = in->given.min_free ? in->min_free : MIN_FREE_DEFAULT;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "catalog/document.h"
+#include "catalog/effective.h"
 #include "catalog/intern.h"
 #include "catalog/problem.h"
 #include "catalog/tables.h"
@@ -17,7 +18,8 @@ typedef struct weir_profile {
     const char *name;
     weir_document *document;
     struct weir_profile *next;
-    weir_device_in device; /* the limits it gives */
+    weir_device_in device;             /* the limits it gives */
+    const struct weir_profile *parent; /* NULL: it inherits none */
     size_t n_points;
     weir_point_in *points;
     const char *not_found; /* what to say of it, NULL: it is there */
@@ -36,6 +38,8 @@ typedef struct weir_loader {
     const char *file; /* the configuration's name */
     weir_problems *problems;
     weir_profile *profiles;
+    weir_effective *effective; /* NULL: nobody asks what it came to */
+    weir_effective_value *top; /* of that */
     weir_node point_defaults; /* what a device's new point begins with */
     bool has_plans; /* points without an interval may be theirs: judged when these are known */
     bool failed;

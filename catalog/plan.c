@@ -233,6 +233,15 @@ static weir_node complaint_place(weir_loader *l, weir_node mapping, const char *
     return key ? key_or(mapping, key) : mapping;
 }
 
+static void plan_tell(weir_loader *l, weir_node mapping)
+{
+    const weir_layer layer = {.node = mapping};
+    weir_effective_value *list = weir_effective_list(l->effective, l->top, "plans");
+    weir_effective_fill(l->effective,
+                        weir_effective_add(l->effective, list, NULL, WEIR_NODE_MAPPING),
+                        weir_plan_table, &layer, 1, NULL);
+}
+
 static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list *devices,
                        weir_catalog *catalog, weir_plan *plan)
 {
@@ -241,6 +250,7 @@ static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list
     weir_plan_in in = {0};
     weir_option_defaults(weir_plan_table, &in);
     weir_loader_read(l, mapping, weir_plan_table, &in);
+    plan_tell(l, mapping);
     *plan = (weir_plan){
         .name = in.name,
         .description = in.description ? in.description : "",

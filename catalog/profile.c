@@ -110,6 +110,7 @@ static bool profile_inherit(weir_loader *l, weir_profile *p, weir_node root)
     const weir_profile *parent = name ? weir_profile_get(l, name, node) : NULL;
     if (!parent)
         return false;
+    p->parent = parent;
     const weir_device_in own = p->device;
     p->device = parent->device;
     p->device.name = own.name;

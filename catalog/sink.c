@@ -82,6 +82,16 @@ static bool sink_read(weir_loader *l, weir_node mapping, struct sink_read *s)
     return true;
 }
 
+static void sink_tell(weir_loader *l, weir_node mapping, const struct sink_read *s)
+{
+    const weir_layer layer = {.node = mapping};
+    weir_effective_value *value = weir_effective_add(
+        l->effective, weir_effective_list(l->effective, l->top, "sinks"), NULL, WEIR_NODE_MAPPING);
+    weir_effective_fill(l->effective, value, weir_sink_table, &layer, 1, NULL);
+    if (s->type)
+        weir_effective_fill(l->effective, value, s->type->options, &layer, 1, NULL);
+}
+
 static const weir_sink_type *sink_find_type(weir_loader *l, weir_node mapping)
 {
     const weir_node at = weir_node_get(mapping, "type");
@@ -323,6 +333,7 @@ static void sink_build(weir_loader *l, weir_node mapping, const weir_device_list
     struct sink_read s = {.type = sink_find_type(l, mapping)};
     if (!sink_read(l, mapping, &s))
         return;
+    sink_tell(l, mapping, &s);
     const weir_sink_in *in = s.in;
     const bool complete = sink_require(l, mapping, &s);
     if (in->name && *in->name) {

@@ -75,6 +75,7 @@ static weir_err ledger_check(const void *options, weir_error *error)
 
 static const weir_sink_type ledger_type = {.abi = WEIR_SINK_ABI,
                                            .name = "ledger",
+                                           .flags = WEIR_SINK_IN_ORDER,
                                            .options = ledger_table,
                                            .options_size = sizeof(ledger_options),
                                            .check = ledger_check};

@@ -57,6 +57,16 @@ static void top_build_section(weir_loader *l, weir_node node, const weir_option 
     weir_option_defaults(table, base);
     if (node.id && weir_loader_expect(l, node, WEIR_NODE_MAPPING, name))
         weir_loader_read(l, node, table, base);
+    const weir_layer layer = {.node = node};
+    weir_effective_fill(l->effective,
+                        weir_effective_add(l->effective, l->top, name, WEIR_NODE_MAPPING), table,
+                        &layer, 1, NULL);
+}
+
+/* What they say is in the entries by now. */
+static bool top_takes(const char *key)
+{
+    return strcmp(key, "include") != 0;
 }
 
 static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_device_list *devices)
@@ -67,6 +77,8 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
     weir_clock_in clock = {0};
     weir_option_defaults(weir_top_table, &top);
     weir_loader_read(l, root, weir_top_table, &top);
+    const weir_layer layer = {.node = root, .takes = top_takes};
+    weir_effective_fill(l->effective, l->top, weir_top_table, &layer, 1, NULL);
     if (top.data_dir && !*top.data_dir)
         weir_loader_problem(l, weir_node_get(root, "data_dir"),
                             "data_dir is empty: name a folder, or memory");
@@ -137,6 +149,8 @@ static weir_err loader_init(weir_loader *l, const char *file, const weir_yaml_op
     l->files = options && options->files ? options->files : &weir_yaml_disk;
     if (options && options->providers)
         l->files = weir_providers_watch(options->providers, l->files);
+    l->effective = options ? options->effective : NULL;
+    l->top = weir_effective_root(l->effective);
     l->texts.arena = l->arena;
     return l->arena && l->whole ? WEIR_OK : WEIR_ENOMEM;
 }

@@ -45,6 +45,9 @@ typedef struct weir_yaml_options {
     /* Gets what is no mistake but most likely not meant, code WEIR_OK; sorted. NULL: nobody asks.
      */
     weir_problems *warnings;
+    /* Gets what the configuration came to; worth something only when there is no problem. NULL:
+     * nobody asks. */
+    struct weir_effective *effective;
     /* Whether the databases of `catalog` and config.db are read too; else `catalog` is left alone,
      * whatever it says. */
     bool databases;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "catalog/warnings.h"
 #include "catalog/yaml.h"
 #include "cli/check_store.h"
 #include "cli/commands.h"
@@ -40,7 +41,8 @@ static const weir_option check_option_table[] = {
     {.name = "strict",
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct check_options, strict),
-     .text = "A bus that cannot keep up is a mistake too (exit 3)."},
+     .text =
+         "Warnings are mistakes too (exit code 3): for a pipeline that shall let nothing pass."},
     WEIR_FORMAT_OPTION(struct check_options),
     {0}};
 
@@ -57,15 +59,17 @@ struct check {
     weir_catalog *catalog;
     weir_output *output;
     weir_format format;
-    size_t overloaded; /* connections that cannot keep up */
+    size_t n_warnings;
 };
 
 /* Of the bus, in percent, above which a connection will not keep up: the estimate is of a healthy
  * network, and retries need room. */
 static const double load_max = 90;
 
-static void say_warnings(const weir_problems *warnings)
+/* By file and line, like mistakes. */
+static void say_warnings(struct check *c, const weir_problems *warnings)
 {
+    c->n_warnings += warnings->n;
     for (size_t i = 0; i < warnings->n; i++) {
         WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
         weir_problem_format(&warnings->items[i], &line);
@@ -96,12 +100,14 @@ static weir_err load_catalog(struct check *c, weir_error *error)
     if (!path)
         return weir_fail(error, WEIR_ECONFIG,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
-                         "Name one with -c FILE");
+                         "Name one with -c FILE, or make one with 'weir init'");
     weir_err err = weir_assemble_yaml(c->in->arena, &yaml);
     yaml.warnings = &warnings;
     if (!err)
         err = weir_yaml_load(path, &yaml, &c->catalog, &problems);
-    say_warnings(&warnings);
+    if (!err)
+        weir_catalog_warn(c->catalog, &warnings);
+    say_warnings(c, &warnings);
     if (err)
         err = weir_problems_fail(&problems, err, path, error);
     else
@@ -196,6 +202,20 @@ static weir_err show_requests(struct check *c, const weir_device *device, uint32
 }
 
 /* --- the load of each bus --- */
+
+static void warn(struct check *c, weir_where where, const char *format, ...) WEIR_PRINTF(3, 4);
+static void warn(struct check *c, weir_where where, const char *format, ...)
+{
+    weir_problems warnings = WEIR_PROBLEMS_INIT;
+    char text[1024];
+    va_list va;
+    va_start(va, format);
+    (void)vsnprintf(text, sizeof text, format, va);
+    va_end(va);
+    weir_problems_add(&warnings, WEIR_OK, where, "%s", text);
+    say_warnings(c, &warnings);
+    weir_problems_deinit(&warnings);
+}
 
 struct loads {
     size_t n;
@@ -298,13 +318,11 @@ static weir_err show_loads(struct check *c, uint32_t number, weir_error *error)
     /* One request at a time; more in flight need less, and simulated: has no bus. */
     bool one_by_one = connection->max_in_flight <= 1 &&
                       weir_scheme_is_modbus(connection->uri.scheme) && connection->enabled;
-    if (one_by_one && sum > load_max) {
-        c->overloaded++;
-        weir_command_note(c->in,
-                          "connection '%s' needs about %.0f %% of the time: readings will be late. "
-                          "Longer intervals, fewer points or a second connection help",
-                          connection->name, sum);
-    }
+    if (one_by_one && sum > load_max)
+        warn(c, connection->where,
+             "connection '%s' needs about %.0f %% of the time: readings will be late. Longer "
+             "intervals, fewer points or a second connection help",
+             connection->name, sum);
     return WEIR_OK;
 }
 
@@ -325,11 +343,17 @@ static size_t count_tags(const weir_catalog *c, const weir_sink_config *config)
 }
 
 /* For people: never its options, which may hold a secret. */
-static void show_sink(const struct check *c, const weir_sink_config *config)
+static void show_sink(struct check *c, const weir_sink_config *config)
 {
+    const size_t n_tags = count_tags(c->catalog, config);
+    if (config->enabled && !n_tags && c->catalog->n_tags)
+        warn(c, config->where, "sink '%s' gets no tag: its tags and labels match none together",
+             config->name);
+    if (c->output)
+        return;
     (void)printf("%s  sink of type %s%s: %zu of %zu tag%s\n", config->name, config->type->name,
-                 config->enabled ? "" : "  (disabled)", count_tags(c->catalog, config),
-                 c->catalog->n_tags, plural(c->catalog->n_tags));
+                 config->enabled ? "" : "  (disabled)", n_tags, c->catalog->n_tags,
+                 plural(c->catalog->n_tags));
 }
 
 /* --- plans --- */
@@ -386,12 +410,9 @@ static weir_err check_all(struct check *c, weir_error *error)
                                    : show_loads(c, i, error);
     for (size_t i = 0; i < c->catalog->n_plans && !err && !c->output; i++)
         show_plan(c, &c->catalog->plans[i]);
-    for (size_t i = 0; i < c->catalog->n_sinks && !err && !c->output; i++)
+    for (size_t i = 0; i < c->catalog->n_sinks && !err; i++)
         show_sink(c, &c->catalog->sinks[i]);
     weir_output_end(c->output);
-    if (!err && c->options->strict && c->overloaded)
-        err = weir_fail(error, WEIR_ECONFIG, "%zu connection%s cannot keep up", c->overloaded,
-                        c->overloaded == 1 ? "" : "s");
     return err;
 }
 
@@ -413,6 +434,9 @@ static int check_run(const weir_invocation *in)
         return weir_command_usage(in, "--live and --requests: one at a time");
     weir_err err = c.options->live ? check_live(&c, &code, &error) : check_all(&c, &error);
     weir_catalog_free(c.catalog);
+    if (!err && c.options->strict && c.n_warnings)
+        err = weir_fail(&error, WEIR_ECONFIG, "%zu warning%s, and --strict", c.n_warnings,
+                        plural(c.n_warnings));
     if (!err || err == WEIR_ECANCELED)
         return code;
     (void)weir_command_fail(in, &error);
@@ -422,6 +446,7 @@ static int check_run(const weir_invocation *in)
 
 static const weir_example check_examples[] = {
     {"weir check", "is ./weir.yaml right, and can its connections keep up?"},
+    {"weir check --strict", "the same, with exit code 3 also for warnings"},
     {"weir check --live", "does everything answer: connections, devices, sinks?"},
     {"weir check -c plant.yaml --requests --format csv", "every request that polling will send"},
     {0}};
@@ -442,6 +467,10 @@ const weir_command weir_command_check = {
         "Modbus TCP; over rtu+tcp:// as long as a serial line of 9600 baud behind it needs. It is "
         "what the grouping of points into requests is made with. Points that are due together "
         "share requests, so the sum is an upper limit.\n\n"
+        "Warnings are about what is no mistake but most likely not meant: a register that is read "
+        "twice, two masters on a serial line, a bus without enough time, a sink that gets no tag, "
+        "a "
+        "secret that everybody may read. With --strict they are mistakes.\n\n"
         "With --live every connection is opened, every point read once and every sink asked to "
         "take "
         "a row that is taken back. It needs no running weir and stores nothing; a device that "

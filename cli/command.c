@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/commands.h"
+#include "cli/complete.h"
 #include "cli/help.h"
 #include "cli/manual.h"
 #include "cli/thing.h"
@@ -18,7 +20,7 @@
 
 /* Commands of the interface that this version lacks: they are recognised, not misspelt. */
 static const char *const commands_unsupported[] = {
-    "scan", "write", "watch", "import", "explain", "init",
+    "scan", "write", "watch", "import", "explain",
 };
 
 static const weir_option no_options[] = {{0}};
@@ -253,12 +255,12 @@ static int command_help(int argc, char **argv)
     if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
         return command_help(0, NULL);
     const weir_command *command = weir_command_find(argv[0]);
-    if (!command && weir_topic_print(argv[0], stdout))
-        return WEIR_EXIT_OK;
-    if (!command)
-        return command_unknown(argv[0]);
-    weir_help_command(command, true, stdout);
-    return WEIR_EXIT_OK;
+    if (command)
+        weir_help_command(command, true, stdout);
+    /* `config` is both: a command, and the keys of the file it is about. */
+    if (command == &weir_command_config)
+        (void)fputc('\n', stdout);
+    return weir_topic_print(argv[0], stdout) || command ? WEIR_EXIT_OK : command_unknown(argv[0]);
 }
 
 static int dispatch(int argc, char **argv)
@@ -272,6 +274,8 @@ static int dispatch(int argc, char **argv)
         return command_help(argc - 2, argv + 2);
     if (!strcmp(word, "--man") && argc == 3)
         return weir_manual_print(argv[2], stdout);
+    if (!strcmp(word, "--complete") && argc >= 3)
+        return weir_complete(argv[2], argc - 3, argv + 3, stdout);
     if (!strcmp(word, "--version") || !strcmp(word, "-V"))
         word = "version";
     const weir_command *command = weir_command_find(word);

@@ -5,8 +5,10 @@
 
 const weir_command *const weir_commands[] = {
     &weir_command_demo,
+    &weir_command_init,
     &weir_command_run,
     &weir_command_check,
+    &weir_command_config,
     &weir_command_sql,
     &weir_command_export,
     &weir_command_generate,
@@ -24,6 +26,7 @@ const weir_command *const weir_commands[] = {
     &weir_command_backup,
     &weir_command_restore,
     &weir_command_migrate,
+    &weir_command_completion,
     &weir_command_version,
     NULL,
 };

@@ -6,6 +6,8 @@
 
 extern const weir_command weir_command_backup;
 extern const weir_command weir_command_check;
+extern const weir_command weir_command_completion;
+extern const weir_command weir_command_config;
 extern const weir_command weir_command_demo;
 extern const weir_command weir_command_connection;
 extern const weir_command weir_command_device;
@@ -13,6 +15,7 @@ extern const weir_command weir_command_historian;
 extern const weir_command weir_command_plan;
 extern const weir_command weir_command_export;
 extern const weir_command weir_command_generate;
+extern const weir_command weir_command_init;
 extern const weir_command weir_command_migrate;
 extern const weir_command weir_command_read;
 extern const weir_command weir_command_reload;

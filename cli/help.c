@@ -15,6 +15,7 @@ void weir_help_overview(FILE *file)
 {
     (void)fputs("weir collects data from meters and controllers and keeps it safe.\n\n"
                 "  weir demo                        a simulated plant, polled and shown\n"
+                "  weir init                        a first ./weir.yaml, from a few questions\n"
                 "  weir run                         collect as ./weir.yaml says\n\n"
                 "Usage: weir COMMAND [ARGUMENTS]\n\nCommands:\n",
                 file);

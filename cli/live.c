@@ -99,47 +99,37 @@ static void connection_try(struct live *l, size_t number)
 /* --- devices ------------------------------------------------------------------------------ */
 
 /* The worst point, by hand. */
-static void device_advise_read(const struct live *l, const weir_device *d, const weir_point *p,
-                               weir_text *next)
+static void device_advise_read(const weir_catalog *catalog, const weir_device *d,
+                               const weir_point *p, weir_text *next)
 {
     weir_text_format(next, "weir read %s --unit %u --register %s --address %u",
-                     l->catalog->connections[d->connection].uri_text, d->unit_id,
+                     catalog->connections[d->connection].uri_text, d->unit_id,
                      weir_register_text(p->table), p->address);
 }
 
-/* What mostly is behind a cause, and how one sees more of it. */
-static void device_explain(const struct live *l, const weir_device *d, weir_quality worst,
-                           const weir_point *point, weir_text *cause, weir_text *next)
+/* What mostly is behind a cause; "": it says all. */
+static const char *likely_cause(weir_quality worst)
 {
     enum { GATEWAY_PATH = 10, GATEWAY_TARGET = 11 }; /* exceptions, Application Protocol 1.1b3, 7 */
     const uint16_t detail = weir_quality_detail(worst);
-    const char *likely = "";
-    if (weir_quality_class(worst) != WEIR_BAD)
-        return;
-    weir_quality_format(worst, cause);
     switch (weir_quality_cause(worst)) {
     case WEIR_CAUSE_TIMEOUT:
-        likely = "is the unit id right, is it switched on?";
-        break;
+        return "is the unit id right, is it switched on?";
     case WEIR_CAUSE_CONNECT:
     case WEIR_CAUSE_DISCONNECTED:
-        likely = "its connection fails, or allows one client only";
-        break;
+        return "its connection fails, or allows one client only";
     case WEIR_CAUSE_EXCEPTION:
-        likely = detail == GATEWAY_PATH || detail == GATEWAY_TARGET
-                     ? "the gateway does not reach this unit id"
-                     : "it does not have these registers";
-        break;
+        return detail == GATEWAY_PATH || detail == GATEWAY_TARGET
+                   ? "the gateway does not reach this unit id"
+                   : "it does not have these registers";
     case WEIR_CAUSE_WRONG_UNIT:
     case WEIR_CAUSE_WRONG_FUNCTION:
     case WEIR_CAUSE_MALFORMED:
-        likely = "does it speak RTU over TCP (rtu+tcp://), or another protocol?";
-        break;
+        return "does it speak RTU over TCP (rtu+tcp://), or another protocol?";
     case WEIR_CAUSE_RANGE:
     case WEIR_CAUSE_NA:
     case WEIR_CAUSE_NOT_A_NUMBER:
-        likely = "are address, type and order right?";
-        break;
+        return "are address, type and order right?";
     case WEIR_CAUSE_NONE:
     case WEIR_CAUSE_LATE:
     case WEIR_CAUSE_CLOCK:
@@ -149,10 +139,7 @@ static void device_explain(const struct live *l, const weir_device *d, weir_qual
     case WEIR_CAUSE_SCRIPT:
         break;
     }
-    if (*likely)
-        weir_text_format(cause, ": %s", likely);
-    if (point && point->table != WEIR_REGISTER_FUNCTION)
-        device_advise_read(l, d, point, next);
+    return "";
 }
 
 static const weir_point *device_worst_point(const weir_once *once, const weir_device *d,
@@ -163,6 +150,21 @@ static const weir_point *device_worst_point(const weir_once *once, const weir_de
             once->readings[d->first_tag + i].sample.quality == worst)
             return weir_tag_point(once->catalog, &once->catalog->tags[d->first_tag + i]);
     return NULL;
+}
+
+void weir_live_explain(const weir_once *once, size_t device, weir_text *cause, weir_text *next)
+{
+    const weir_device *d = &once->catalog->devices[device];
+    const weir_quality worst = weir_once_share_of(once, device).worst;
+    const weir_point *point = device_worst_point(once, d, worst);
+    const char *likely = likely_cause(worst);
+    if (weir_quality_class(worst) != WEIR_BAD)
+        return;
+    weir_quality_format(worst, cause);
+    if (*likely)
+        weir_text_format(cause, ": %s", likely);
+    if (point && point->table != WEIR_REGISTER_FUNCTION)
+        device_advise_read(once->catalog, d, point, next);
 }
 
 static void device_put(struct live *l, const weir_once *once, size_t number)
@@ -189,7 +191,7 @@ static void device_put(struct live *l, const weir_once *once, size_t number)
     else if (share.n_read < d->n_tags)
         weir_text_add(&cause, "it did not answer everything within a minute");
     else
-        device_explain(l, d, share.worst, device_worst_point(once, d, share.worst), &cause, &next);
+        weir_live_explain(once, number, &cause, &next);
     row.cause = weir_text_get(&cause);
     row.remedy = weir_text_get(&next);
     live_row_put(l, &row);

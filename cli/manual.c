@@ -171,6 +171,9 @@ static void manual_program(weir_text *t)
     roff_entry(t, "/etc/weir/weir.yaml", "The configuration when there is no ./weir.yaml.");
     roff_entry(t, "./weir-data",
                "The data directory when neither --data-dir nor data_dir is given.");
+    roff_entry(t, "PREFIX/share/weir/weir.schema.json",
+               "A JSON schema of the configuration, for editors; for a profile "
+               "weir-profile.schema.json.");
     roff_entry(t, "DATA_DIR/data.db", "The store: an SQLite file with compressed blocks.");
     roff_entry(t, "DATA_DIR/weir.sock", "The control socket of the running daemon.");
     roff_command_examples(t);

@@ -80,7 +80,7 @@ weir_err weir_assemble_read(const weir_assemble_options *options, weir_catalog *
     if (!path && !has_config_db(options))
         return weir_fail(error, WEIR_ENOTFOUND,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
-                         "Name one with -c FILE, or see 'weir demo'");
+                         "Name one with -c FILE, or make one with 'weir init'");
     weir_err err = load(path, options, &catalog, problems, error);
     if (err)
         return err;

@@ -49,7 +49,10 @@ static weir_err plan_of_options(const weir_plan_options *o, weir_plan *ret, weir
         return weir_fail(error, WEIR_EINVAL, "a plan needs a name and tags");
     if (o->interval_us < 0 || o->default_interval_us < 0 || o->minimum_interval_us < 0)
         return weir_fail(error, WEIR_EINVAL, "plan %s: an interval below 0", o->name);
-    return o->cron ? weir_cron_parse(o->cron, &ret->cron, error) : WEIR_OK;
+    weir_error inner = WEIR_ERROR_INIT;
+    if (o->cron && weir_cron_parse(o->cron, &ret->cron, &inner) != WEIR_OK)
+        return weir_fail(error, WEIR_EINVAL, "plan %s: cron, %.400s", o->name, inner.text);
+    return WEIR_OK;
 }
 
 /* Takes the life to read when it returns WEIR_OK; plan_leave gives it back. */

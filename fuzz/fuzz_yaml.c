@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/effective.h"
 #include "catalog/yaml.h"
 #include "sinks/noop/noop.h"
 
@@ -33,12 +34,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
     const weir_yaml_files files = {.data = &input, .read = input_read};
-    const weir_yaml_options options = {.files = &files, .sink_type = find_noop};
+    weir_effective *effective = weir_effective_new();
+    const weir_yaml_options options = {
+        .files = &files, .sink_type = find_noop, .effective = effective};
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_catalog *catalog = NULL;
     weir_err err = weir_yaml_load_simulation("input.yaml", &options, &catalog, &problems);
     if ((err == WEIR_OK) != (catalog != NULL) || (err == WEIR_OK) != (problems.n == 0))
         abort();
+    weir_effective_free(effective);
     weir_catalog_free(catalog);
     weir_problems_deinit(&problems);
     return 0;

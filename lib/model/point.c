@@ -42,6 +42,11 @@ bool weir_register_parse(const char *word, weir_register *ret)
     return false;
 }
 
+const char *weir_register_word(size_t i)
+{
+    return i < sizeof register_words / sizeof *register_words ? register_words[i].word : NULL;
+}
+
 const char *weir_register_text(weir_register table)
 {
     switch (table) {

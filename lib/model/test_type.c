@@ -132,6 +132,20 @@ static void orders_are_read_in_every_form(void **state)
     assert_int_equal(order, WEIR_ORDER_CDAB);
 }
 
+static void every_word_listed_is_taken(void **state)
+{
+    (void)state;
+    weir_type type;
+    weir_order order;
+    size_t n = 0;
+    for (; weir_type_word(n); n++)
+        assert_true(weir_type_parse(weir_type_word(n), &type));
+    assert_true(n > WEIR_TYPE_COUNT);
+    for (n = 0; weir_order_word(n); n++)
+        assert_true(weir_order_parse(weir_order_word(n), &order));
+    assert_true(n > WEIR_ORDER_COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +156,7 @@ int main(void)
         cmocka_unit_test(orders_mean_what_their_letters_say),
         cmocka_unit_test(one_byte_has_only_one_order),
         cmocka_unit_test(orders_are_read_in_every_form),
+        cmocka_unit_test(every_word_listed_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

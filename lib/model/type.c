@@ -101,6 +101,14 @@ bool weir_type_parse(const char *word, weir_type *ret)
     return false;
 }
 
+const char *weir_type_word(size_t i)
+{
+    const size_t n_aliases = sizeof type_aliases / sizeof *type_aliases;
+    if (i < WEIR_TYPE_COUNT)
+        return types[i].word;
+    return i - WEIR_TYPE_COUNT < n_aliases ? type_aliases[i - WEIR_TYPE_COUNT].word : NULL;
+}
+
 const char *weir_type_text(weir_type type)
 {
     return types[type].word;
@@ -151,6 +159,14 @@ bool weir_order_parse(const char *word, weir_order *ret)
             return true;
         }
     return false;
+}
+
+const char *weir_order_word(size_t i)
+{
+    const size_t n_aliases = sizeof order_aliases / sizeof *order_aliases;
+    if (i < n_aliases)
+        return order_aliases[i].word;
+    return i - n_aliases < WEIR_ORDER_COUNT ? orders8[i - n_aliases] : NULL;
 }
 
 const char *weir_order_text(weir_order order, unsigned width)

@@ -13,7 +13,7 @@ from conftest import BINARY, read_line
 from oracle import simdev_config, simdev_points
 from simdev import make_value, read_value
 
-COMMANDS = ["sink", "backup", "restore", "run", "demo", "check", "read", "simulate", "sql", "status", "store", "version", "generate",
+COMMANDS = ["init", "config", "completion", "sink", "backup", "restore", "run", "demo", "check", "read", "simulate", "sql", "status", "store", "version", "generate",
             "export", "device", "tag", "migrate"]
 
 
