@@ -105,15 +105,15 @@ static weir_err load_catalog(struct check *c, weir_error *error)
     yaml.warnings = &warnings;
     if (!err)
         err = weir_yaml_load(path, &yaml, &c->catalog, &problems);
-    if (!err)
+    if (!err) {
         weir_catalog_warn(c->catalog, &warnings);
+        weir_check_renames(c->catalog, &warnings);
+    }
     say_warnings(c, &warnings);
     if (err)
         err = weir_problems_fail(&problems, err, path, error);
     else
         say_valid(c->catalog, path);
-    if (!err)
-        weir_check_renames(c->catalog);
     weir_problems_deinit(&problems);
     weir_problems_deinit(&warnings);
     return err;
