@@ -83,8 +83,9 @@ def test_profiles_pass_strictly(weir, profile):
     assert done.returncode == OK, done.stderr
 
 
-def test_a_device_that_most_likely_was_renamed_is_a_warning_too(weir):
-    config = {"data_dir": str(weir.tmp_path / "data"), "connections": [{"name": "hall", "uri": "simulated:"}],
+def test_a_device_that_most_likely_was_renamed_is_a_warning_too(weir, peers):
+    config = {"data_dir": str(weir.tmp_path / "data"),
+              "connections": [{"name": "hall", "uri": f"tcp://127.0.0.1:{peers.simdev('1').port}"}],
               "devices": [dict(METER, name="m07")]}
     daemon = weir.start(weir.write_config(config))
     daemon.wait_sql("select 1 from samples limit 1")
