@@ -108,6 +108,7 @@ static bool connection_build(weir_loader *l, weir_node mapping, weir_connection 
         .pause_on_unit_switch_us = in.pause_on_unit_switch,
         .pause_after_write_us = in.pause_after_write,
         .reconnect_max_us = in.reconnect_max,
+        .minimum_interval_us = in.minimum_interval,
     };
     ret->where.file = weir_loader_text(l, ret->where.file);
     if (connection_parse_uri(l, mapping, &in, ret))

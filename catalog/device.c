@@ -251,6 +251,7 @@ static void entry_limits(struct entry *e)
     d->max_hole_bits = (uint16_t)in->max_hole_bits;
     d->demote_after_failures = (uint16_t)in->demote_after_failures;
     d->demote_period_us = in->demote_period;
+    d->minimum_interval_us = in->minimum_interval;
     _Static_assert(sizeof(weir_label) == sizeof(struct weir_option_pair),
                    "a label is a pair of texts");
     d->labels = weir_loader_keep(e->l, in->labels.items, in->labels.n * sizeof(weir_label));

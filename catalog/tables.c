@@ -254,6 +254,14 @@ const weir_option weir_connection_table[] = {
      .max = WEIR_HOUR,
      .fallback = "15s",
      .text = "The longest pause between attempts to connect."},
+    {.name = "minimum_interval",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_connection_in, minimum_interval),
+     .min = WEIR_MS,
+     .max = 366 * WEIR_DAY,
+     .metavar = "DURATION",
+     .text = "No plan shall read a device behind it more often; the plan's interval_policy says "
+             "what becomes of it."},
     LATER("baud_rate", WEIR_OPTION_INT, "Speed of a serial line."),
     LATER("data_bits", WEIR_OPTION_INT, "Data bits of a serial line."),
     LATER("parity", WEIR_OPTION_STRING, "Parity of a serial line: N, E or O."),
@@ -332,6 +340,14 @@ const weir_option weir_connection_table[] = {
          .max = WEIR_DAY,                                                                          \
          .fallback = "60s",                                                                        \
          .text = "The longest pause between two attempts to reach an offline device."},            \
+        {.name = "minimum_interval",                                                               \
+         .type = WEIR_OPTION_DURATION,                                                             \
+         AT(weir_device_in, minimum_interval),                                                     \
+         .min = WEIR_MS,                                                                           \
+         .max = 366 * WEIR_DAY,                                                                    \
+         .metavar = "DURATION",                                                                    \
+         .text = "No plan shall read it more often; the plan's interval_policy says what becomes " \
+                 "of it. Its own intervals are as they are written."},                             \
         {.name = "deadband",                                                                       \
          .type = WEIR_OPTION_CUSTOM,                                                               \
          AT(weir_device_in, deadband),                                                             \
@@ -1041,8 +1057,15 @@ const weir_option weir_top_table[] = {
      AT(weir_top_in, sinks),
      .table = weir_sink_table,
      .text = "Where samples are delivered; see below."},
+    {.name = "reload_interval",
+     .type = WEIR_OPTION_DURATION,
+     AT(weir_top_in, reload_interval),
+     .min = 500 * WEIR_MS,
+     .max = WEIR_HOUR,
+     .fallback = "1s",
+     .text = "How late a running weir sees at most that config.db or a database of catalog has "
+             "changed; with `weir run --watch-config` the files too."},
     LATER("scripts", WEIR_OPTION_LIST, "Calculated tags."),
-    LATER("reload_interval", WEIR_OPTION_DURATION, "How often the file is looked at for changes."),
     LATER("listen", WEIR_OPTION_STRING, "The address of the HTTP server."),
     LATER("http", WEIR_OPTION_TABLE, "The HTTP server."),
     LATER("timer_slack", WEIR_OPTION_DURATION, "How far due times may be gathered."),

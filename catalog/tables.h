@@ -17,6 +17,7 @@ typedef struct weir_top_in {
     const char *data_dir;
     weir_node store, log, clock, connections, devices, plans, sinks, defaults, catalog;
     weir_option_strings include;
+    int64_t reload_interval;
 } weir_top_in;
 
 /* Where a database's rows are, and what they mean. */
@@ -75,7 +76,7 @@ typedef struct weir_connection_in {
     int tid_check; /* weir_tid_check */
     int64_t max_in_flight, retries, busy_retries;
     int64_t timeout, busy_retries_wait, pause_after_connect, pause_between_requests;
-    int64_t pause_on_unit_switch, pause_after_write, reconnect_max;
+    int64_t pause_on_unit_switch, pause_after_write, reconnect_max, minimum_interval;
 } weir_connection_in;
 
 /* A device, and what a profile says for all its devices. */
@@ -89,7 +90,7 @@ typedef struct weir_device_in {
     weir_node deadband, max_unchanged_interval; /* of points that say nothing of it */
     bool enabled, one_point_per_request;
     int64_t max_registers_per_request, max_bits_per_request, max_hole_registers, max_hole_bits;
-    int64_t demote_after_failures, demote_period;
+    int64_t demote_after_failures, demote_period, minimum_interval;
     struct {
         bool unit_id, one_point_per_request;
     } given;

@@ -66,7 +66,8 @@ void weir_callback_leave(const weir_collector *before);
 weir_err weir_callback_refuse(const weir_collector *collector, weir_error *error) WEIR_MUST_CHECK;
 
 /* listen.c: tells all listeners; logs. */
-void weir_collector_tell(weir_collector *collector, weir_stage stage);
+void weir_collector_tell(weir_collector *collector, weir_stage stage, const char *plan);
+void weir_collector_on_plan(void *data, const weir_plan_notice *notice);
 void weir_collector_on_batch(void *data, const weir_batch *batch);
 void weir_collector_on_event(void *data, const weir_event *event);
 void weir_collector_on_log(void *data, weir_log_level level, const char *event, const char *subject,

@@ -126,14 +126,19 @@ static void every_problem_is_told_and_what_was_loaded_stays(void **state)
 struct seen {
     sem_t batch, stage;
     atomic_int stages[WEIR_AFTER_EXPIRY + 1];
-    atomic_int refused, found;
+    atomic_int refused, found, plan_stages;
+    _Atomic uint64_t plans; /* that were due in any batch */
     bool call_back;
 };
 
 static void see_stage(void *data, weir_collector *c, weir_stage stage, const char *plan)
 {
     struct seen *s = data;
-    assert_null(plan);
+    if (plan) {
+        assert_string_equal(plan, "fast");
+        atomic_fetch_add(&s->plan_stages, 1);
+        return;
+    }
     atomic_fetch_add(&s->stages[stage], 1);
     if (s->call_back)
         atomic_fetch_add(&s->refused, weir_collector_stop(c, NULL) == WEIR_EPERM);
@@ -146,7 +151,9 @@ static void see_batch(void *data, weir_collector *c, const weir_batch_view *batc
     weir_current_sample current;
     weir_values *values = NULL;
     weir_samples *samples = NULL;
+    weir_plan_info plan = {.struct_size = sizeof plan};
     const weir_tag_info *tag = weir_collector_tag(c, batch->samples[0].tag);
+    atomic_fetch_or(&s->plans, batch->plans);
     if (tag && !strcmp(tag->name, "m/a") && !strcmp(tag->unit, "kW") && !strcmp(tag->device, "m") &&
         !strcmp(tag->labels_json, "{\"building\":\"A \\\"east\\\"\"}") &&
         !strcmp(batch->connection, "line"))
@@ -160,6 +167,8 @@ static void see_batch(void *data, weir_collector *c, const weir_batch_view *batc
             weir_collector_values(c, &values, &error),
             weir_collector_samples(c, "m/a", batch->due, batch->due, &samples, &error),
             weir_collector_load_file(c, "x.yaml", &error),
+            weir_plan_pause(c, "fast", &error),
+            weir_plan_find(c, "fast", &plan, &error),
         };
         for (size_t i = 0; i < sizeof errs / sizeof *errs; i++)
             atomic_fetch_add(&s->refused, errs[i] == WEIR_EPERM);
@@ -216,8 +225,8 @@ static void listener_that_would_wait_for_itself_is_refused(void **state)
     assert_int_equal(weir_collector_start(c, NULL), WEIR_OK);
     wait_for(&s.batch);
     assert_int_equal(weir_collector_stop(c, NULL), WEIR_OK);
-    assert_true(s.refused >= 7 + 4); /* of a batch, and of the four stages told so far */
-    assert_int_equal(s.refused % 7, 4);
+    assert_true(s.refused >= 9 + 4); /* of a batch, and of the four stages told so far */
+    assert_int_equal(s.refused % 9, 4);
     s.call_back = false;
     assert_int_equal(weir_collector_close(c), WEIR_OK);
 }
@@ -318,6 +327,52 @@ static void loading_while_it_runs_applies_what_is_different(void **state)
         assert_int_equal(weir_collector_current(c, "n/c", &current, &error), WEIR_ENOTFOUND);
     }
     assert_string_equal(before->name, "m/a"); /* lives until the close */
+    assert_int_equal(weir_collector_close(c), WEIR_OK);
+}
+
+static void plans_are_begun_and_ended_by_the_program(void **state)
+{
+    static const char *const tags[] = {"m/*"}, *const nothing[] = {"x/*"};
+    weir_plan_options fast = {.struct_size = sizeof fast,
+                              .name = "fast",
+                              .id = 7,
+                              .n_tags = 1,
+                              .tags = tags,
+                              .interval_us = 20 * WEIR_MS};
+    struct seen s = {0};
+    weir_collector *c = collector_new();
+    weir_error error = WEIR_ERROR_INIT;
+    weir_plan_info info = {.struct_size = sizeof info};
+    (void)state;
+    seen_init(&s, c);
+    assert_int_equal(load(c, "random:", NULL, NULL), WEIR_OK);
+    assert_int_equal(weir_plan_begin(c, &fast, &error), WEIR_EINVAL); /* does not run */
+    assert_int_equal(weir_collector_start(c, NULL), WEIR_OK);
+    assert_int_equal(weir_plan_find(c, "fast", &info, &error), WEIR_ENOTFOUND);
+    assert_int_equal(weir_plan_begin(c, &fast, &error), WEIR_OK);
+    assert_int_equal(weir_plan_begin(c, &fast, &error), WEIR_EINUSE);
+    assert_int_equal(weir_plan_find(c, "fast", &info, &error), WEIR_OK);
+    assert_string_equal(info.state, "running");
+    assert_int_equal(info.id, 7);
+    assert_int_equal(info.n_tags, 2);
+    assert_int_equal(info.expires.us - info.started.us, WEIR_DAY); /* unless said otherwise */
+    while (!(s.plans >> info.bit & 1))
+        wait_for(&s.batch);
+    assert_int_equal(weir_plan_pause(c, "fast", &error), WEIR_OK);
+    assert_int_equal(weir_plan_resume(c, "fast", &error), WEIR_OK);
+    assert_int_equal(weir_plan_collect(c, "fast", 2, 0, &error), WEIR_OK);
+    assert_int_equal(weir_plan_collect(c, "fast", 0, 0, &error), WEIR_EINVAL);
+    assert_int_equal(weir_plan_stop(c, "fast", &error), WEIR_OK);
+    assert_int_equal(weir_plan_stop(c, "slow", &error), WEIR_ENOTFOUND);
+    assert_int_equal(weir_plan_stop(c, "default", &error), WEIR_EINVAL);
+    assert_int_equal(weir_plan_at(c, 0, &info, &error), WEIR_OK);
+    assert_string_equal(info.name, "default");
+    assert_int_equal(s.plan_stages, 2 * 4); /* before and after start, pause, resume, stop */
+    fast.name = "none";
+    fast.tags = nothing;
+    assert_int_equal(weir_plan_begin(c, &fast, &error), WEIR_ENOTFOUND);
+    fast.cron = "0 99 * * * *";
+    assert_int_equal(weir_plan_begin(c, &fast, &error), WEIR_EINVAL);
     assert_int_equal(weir_collector_close(c), WEIR_OK);
 }
 
@@ -563,6 +618,7 @@ int main(void)
         cmocka_unit_test(listener_that_would_wait_for_itself_is_refused),
         cmocka_unit_test(current_values_and_history_show_what_was_read),
         cmocka_unit_test(loading_while_it_runs_applies_what_is_different),
+        cmocka_unit_test(plans_are_begun_and_ended_by_the_program),
         cmocka_unit_test(own_source_gives_values_and_what_it_leaves_is_bad),
         cmocka_unit_test(own_source_that_blocks_holds_up_nothing_and_is_interrupted_at_the_end),
         cmocka_unit_test(own_source_that_cannot_open_gives_bad_samples_with_the_cause),

@@ -83,8 +83,8 @@ typedef struct weir_batch_view {
 typedef struct weir_listener {
     size_t struct_size;
     void *data;
-    /* On the thread that starts, pauses, resumes, stops or closes; expiry on the loop. plan: whose
-     * stage it is; NULL: the whole collector's. */
+    /* plan: whose stage it is (weir/plan.h), then on the loop; NULL: the whole collector's, then on
+     * the thread that starts, pauses, resumes, stops or closes it. */
     void (*on_stage)(void *data, weir_collector *collector, weir_stage stage, const char *plan);
     /* Every sample, also those that a deadband leaves out of the store. On the loop: while it runs,
      * no device is read, so hand on what takes long. */

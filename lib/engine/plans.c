@@ -325,19 +325,30 @@ static int64_t gcd(int64_t a, int64_t b)
     return a;
 }
 
-static void merged_add(struct merged *m, const weir_plan *plan, int64_t us)
+/* The largest of those that the plan, the device and its connection ask for. */
+static int64_t floor_of(const weir_plan *plan, const weir_catalog *catalog,
+                        const weir_device *device)
+{
+    int64_t floor_us = plan->minimum_interval_us;
+    const int64_t of_connection = catalog->connections[device->connection].minimum_interval_us;
+    if (floor_us < device->minimum_interval_us)
+        floor_us = device->minimum_interval_us;
+    return floor_us < of_connection ? of_connection : floor_us;
+}
+
+static void merged_add(struct merged *m, const weir_plan *plan, int64_t us, int64_t floor_us)
 {
     m->gcd_us = gcd(us, m->gcd_us);
     m->plans |= UINT64_C(1) << plan->bit;
-    if (m->floor_us < plan->minimum_interval_us)
-        m->floor_us = plan->minimum_interval_us;
+    if (m->floor_us < floor_us)
+        m->floor_us = floor_us;
     if (m->policy < plan->policy)
         m->policy = plan->policy;
 }
 
 /* One plan's part of a device: at once, or into what is merged. */
-static weir_err resolve_plan(const weir_plan *plan, const weir_device *device, size_t first,
-                             size_t n, struct merged *merged, weir_rhythms *rhythms,
+static weir_err resolve_plan(const weir_plan *plan, const weir_device *device, int64_t floor_us,
+                             size_t first, size_t n, struct merged *merged, weir_rhythms *rhythms,
                              weir_error *error)
 {
     weir_err err = WEIR_OK;
@@ -348,12 +359,12 @@ static weir_err resolve_plan(const weir_plan *plan, const weir_device *device, s
         if (!plan->has_cron && us <= 0)
             continue; /* it has no interval any more: nobody says when */
         if (us)
-            err = interval_limit(device, plan->policy, plan->minimum_interval_us, &us, error);
+            err = interval_limit(device, plan->policy, floor_us, &us, error);
         if (err)
             break;
         beat.interval_us = us;
         if (plan->merge == WEIR_PLAN_GCD && us)
-            merged_add(&merged[point], plan, us);
+            merged_add(&merged[point], plan, us, floor_us);
         else
             err = weir_rhythms_want(rhythms, device, point, &beat, UINT64_C(1) << plan->bit, error);
     }
@@ -381,9 +392,10 @@ static weir_err resolve_merged(const struct merged *merged, const weir_device *d
     return err;
 }
 
-static weir_err resolve(const weir_plans *plans, const weir_device *device, uint32_t index,
+static weir_err resolve(const weir_plans *plans, const weir_catalog *catalog, uint32_t index,
                         struct merged *merged, weir_rhythms *rhythms, weir_error *error)
 {
+    const weir_device *device = &catalog->devices[index];
     weir_err err = WEIR_OK;
     for (size_t i = 0; !err && i < plans->n; i++) {
         const weir_plan_run *run = &plans->runs[i];
@@ -391,7 +403,8 @@ static weir_err resolve(const weir_plans *plans, const weir_device *device, uint
         if (run->state != WEIR_PLAN_RUNNING)
             continue;
         const size_t n = weir_plan_members_of(run->plan, index, &first);
-        err = resolve_plan(run->plan, device, first, n, merged, rhythms, error);
+        err = resolve_plan(run->plan, device, floor_of(run->plan, catalog, device), first, n,
+                           merged, rhythms, error);
     }
     return err ? err : resolve_merged(merged, device, rhythms, error);
 }
@@ -416,7 +429,7 @@ weir_err weir_plans_resolve(const weir_plans *plans, const weir_catalog *catalog
     weir_rhythms *rhythms = weir_rhythms_new(device);
     struct merged *merged = weir_alloc_zero(device->n_points + 1, sizeof *merged);
     weir_err err = rhythms && merged
-                       ? resolve(plans, device, index, merged, rhythms, error)
+                       ? resolve(plans, catalog, index, merged, rhythms, error)
                        : weir_fail(error, WEIR_ENOMEM, "the plans of device '%s'", device->name);
     weir_free(merged);
     if (err)

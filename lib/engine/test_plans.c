@@ -216,13 +216,19 @@ static void three_hundred_and_two_hundred_are_read_every_hundred(void **state)
         {0, WEIR_PLAN_IGNORE, 100},  {120, WEIR_PLAN_IGNORE, 100}, {120, WEIR_PLAN_LIMIT, 200},
         {100, WEIR_PLAN_LIMIT, 100}, {100, WEIR_PLAN_ERROR, 100},  {120, WEIR_PLAN_ERROR, 0},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    /* The minimum may be the plans', the device's or its connection's. */
+    for (size_t k3 = 0; k3 < 3 * sizeof cases / sizeof *cases; k3++) {
+        const size_t i = k3 / 3, whose = k3 % 3;
         struct world *w = world_new(1, WEIR_PLAN_GCD);
+        if (whose == 1)
+            w->b->devices[0].minimum_interval_us = cases[i].minimum_ms * WEIR_MS;
+        if (whose == 2)
+            w->b->connections[0].minimum_interval_us = cases[i].minimum_ms * WEIR_MS;
         weir_error error = WEIR_ERROR_INIT;
         weir_rhythms *rhythms = NULL;
         for (int k = 0; k < 2; k++) {
             w->plans[k].interval_us = (k ? 200 : 300) * WEIR_MS;
-            w->plans[k].minimum_interval_us = cases[i].minimum_ms * WEIR_MS;
+            w->plans[k].minimum_interval_us = whose ? 0 : cases[i].minimum_ms * WEIR_MS;
             w->plans[k].policy = cases[i].policy;
             w->plans[k].n_members = 1;
             w->members[k][0] = (weir_plan_member){0, 0};

@@ -81,6 +81,7 @@ typedef struct weir_connection {
     int64_t pause_on_unit_switch_us;   /* default 0 */
     int64_t pause_after_write_us;      /* default 0 */
     int64_t reconnect_max_us;          /* longest back-off between attempts, default 15 s */
+    int64_t minimum_interval_us;       /* of plans, for all devices behind it; 0: no limit */
 } weir_connection;
 
 typedef struct weir_range {
@@ -107,6 +108,7 @@ typedef struct weir_device {
     uint16_t max_hole_bits;             /* default 64 */
     uint16_t demote_after_failures;     /* default 3 */
     int64_t demote_period_us;           /* longest back-off of a silent device, default 60 s */
+    int64_t minimum_interval_us;        /* of plans; 0: no limit */
     size_t n_forbidden;
     const weir_range *forbidden;
     size_t n_labels;
@@ -228,6 +230,7 @@ typedef struct weir_catalog {
     weir_zone **zones; /* owned: those of the plans */
     weir_store_config store;
     weir_clock_rule clock_rule;
+    int64_t reload_interval_us; /* so late changes are seen at most, default 1 s */
     weir_log_level log_level;
     weir_log_format log_format;
 } weir_catalog;

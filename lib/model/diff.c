@@ -254,7 +254,8 @@ static bool limits_equal(const weir_device *a, const weir_device *b)
            a->max_bits_per_request == b->max_bits_per_request &&
            a->max_hole_registers == b->max_hole_registers && a->max_hole_bits == b->max_hole_bits &&
            a->demote_after_failures == b->demote_after_failures &&
-           a->demote_period_us == b->demote_period_us && forbidden_equal(a, b);
+           a->demote_period_us == b->demote_period_us &&
+           a->minimum_interval_us == b->minimum_interval_us && forbidden_equal(a, b);
 }
 
 static bool labels_equal(const weir_device *a, const weir_device *b)
@@ -304,7 +305,8 @@ static bool connections_equal(const weir_connection *a, const weir_connection *b
            a->pause_between_requests_us == b->pause_between_requests_us &&
            a->pause_on_unit_switch_us == b->pause_on_unit_switch_us &&
            a->pause_after_write_us == b->pause_after_write_us &&
-           a->reconnect_max_us == b->reconnect_max_us;
+           a->reconnect_max_us == b->reconnect_max_us &&
+           a->minimum_interval_us == b->minimum_interval_us;
 }
 
 static weir_change connection_compare(const weir_connection *a, const weir_connection *b)
@@ -757,7 +759,8 @@ bool weir_diff_is_empty(const weir_diff *diff)
     return a && part_is_empty(&diff->connections) && part_is_empty(&diff->devices) &&
            part_is_empty(&diff->plans) && part_is_empty(&diff->sinks) &&
            stores_equal(&a->store, &b->store) && a->clock_rule == b->clock_rule &&
-           a->log_level == b->log_level && a->log_format == b->log_format;
+           a->reload_interval_us == b->reload_interval_us && a->log_level == b->log_level &&
+           a->log_format == b->log_format;
 }
 
 void weir_diff_count(const weir_diff *diff, weir_text *t)

@@ -9,6 +9,7 @@ with); every header alone by a C and a C++ compiler; the exported symbols agains
 programs read a real `weir simulate`.
 """
 
+import datetime
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(HERE)), "examples")
@@ -80,7 +82,7 @@ class Outside:
 
     def compile(self, source, package="weir", static=False, compiler="cc", standard="gnu11"):
         """The program's path. Static: our library from its archive; the system's stay shared."""
-        name = os.path.splitext(os.path.basename(source))[0] + ("-static" if static else "")
+        name = "-".join([os.path.splitext(os.path.basename(source))[0], package] + ["static"] * static)
         program = os.path.join(self.folder, name)
         link = self.flags(package, "--libs", *(["--static"] if static else []))
         if static:
@@ -159,7 +161,8 @@ class Plant:
         self.port = self.uri.rsplit(":", 1)[1]
 
     def configuration(self, outside, more="", data="memory"):
-        path = os.path.join(outside.folder, "weir.yaml")
+        file, path = tempfile.mkstemp(".yaml", dir=outside.folder)
+        os.close(file)
         with open(path, "w", encoding="utf-8") as file:
             file.write(COLLECT.replace("URI", self.uri).replace("DATA", data) + more)
         return path
@@ -172,6 +175,10 @@ class Plant:
 def expect(text, pattern, least=1):
     if len(re.findall(pattern, text, re.MULTILINE)) < least:
         sys.exit(f"not {least} times {pattern!r} in\n{text}")
+
+
+def check_cplusplus(outside):
+    outside.run(outside.compile(os.path.join(HERE, "every_header.cc"), compiler="c++", standard="c++11"))
 
 
 def check_smallest(outside, plant, static):
@@ -192,13 +199,12 @@ def check_own_source(outside, static):
 
 
 def check_own_sink(outside, plant, static):
-    lines = os.path.join(outside.folder, "lines.txt")
+    lines = os.path.join(outside.folder, f"lines-{static}.txt")
     sinks = f"sinks: [{{name: mine, type: lines, options: {{file: '{lines}'}}}}]\n"
     configuration = plant.configuration(outside, sinks, os.path.join(outside.folder, "data-" + str(static)))
     outside.run(outside.compile(os.path.join(EXAMPLES, "own_sink.c"), static=static), configuration, "2")
     with open(lines, encoding="utf-8") as file:
         text = file.read()
-    os.remove(lines)
     expect(text, r"^\d+ \S+Z meter/power 48\.5\d* good$", 3)
     seqs = [int(line.split()[0]) for line in text.splitlines()]
     if seqs != sorted(set(seqs)):
@@ -212,6 +218,33 @@ def check_pause(outside, plant):
     expect(text, r"^[1-9]\d* samples while running again$")
     expect(text, "before start\nafter start\n(.*\n)before pause\nafter pause\n(.*\n)before resume\nafter resume\n(.*\n)"
                  "before close\nbefore stop\nafter stop\nafter close")
+
+
+def check_plan_control(outside, plant):
+    program = outside.compile(os.path.join(EXAMPLES, "plan_control.c"))
+    text = outside.run(program, plant.configuration(outside), "meter/p*")
+    expect(text, r"^plan fast is running, 1 tags\n[1-9]\d* samples for the plan while it runs$")
+    expect(text, r"^plan fast is paused, 1 tags\n0 samples for the plan while it is paused$")
+    expect(text, r"^[1-9]\d* samples for the plan while it runs again\nplan fast is stopped")
+
+
+def check_data_collector(outside):
+    """What was read when is in the file: with both contexts each 100 ms, alone as each wants."""
+    program = outside.compile(os.path.join(EXAMPLES, "data-collector", "data_collector.c"))
+    path = os.path.join(outside.folder, "values.csv")
+    text = outside.run(program, path)
+    expect(text, r"^A stopped: 0 samples in 1\.2 s$")
+    expect(text, r"^before pause of A\nafter pause of A$")
+    with open(path, encoding="utf-8") as file:
+        rows = [line.split(",") for line in file.read().splitlines()[1:]]
+    times = [round(datetime.datetime.fromisoformat(row[0].replace("Z", "+00:00")).timestamp() * 1000) for row in rows]
+    if any(time % 100 for time in times) or not all(15 <= float(row[2]) <= 18 for row in rows):
+        sys.exit(f"times or values are wrong: {rows}")
+    gaps = [after - before for before, after in zip(times, times[1:])]
+    steady = [gap for i, gap in enumerate(gaps[1:], 1) if gap == gaps[i - 1]]
+    phases = [gap for i, gap in enumerate(steady) if i == 0 or gap != steady[i - 1]]
+    if phases != [300, 100, 200, 100, 300]:
+        sys.exit(f"intervals were {phases}: {gaps}")
 
 
 def check_own_loop(outside, plant, package, static):
@@ -237,22 +270,19 @@ def check_python(outside, plant):
 
 def main():
     build, prefix, sanitizers = sys.argv[1:4]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(6) as pool:
         outside = Outside(build, prefix, sanitizers, folder)
-        check_headers(outside)
-        check_symbols(outside)
-        check_manual(outside)
-        outside.run(outside.compile(os.path.join(HERE, "every_header.cc"), compiler="c++", standard="c++11"))
         plant = Plant(outside)
+        # Most of them wait for a collector most of the time.
+        checks = [(check_headers,), (check_symbols,), (check_manual,), (check_cplusplus,), (check_pause, plant),
+                  (check_plan_control, plant), (check_data_collector,), (check_python, plant),
+                  (check_own_loop, plant, "weir", False)]
+        for static in (False, True):
+            checks += [(check_smallest, plant, static), (check_own_source, static), (check_own_sink, plant, static),
+                       (check_own_loop, plant, "weir-core", static)]
         try:
-            for static in (False, True):
-                check_smallest(outside, plant, static)
-                check_own_source(outside, static)
-                check_own_sink(outside, plant, static)
-                check_own_loop(outside, plant, "weir-core", static)
-            check_own_loop(outside, plant, "weir", False)
-            check_pause(outside, plant)
-            check_python(outside, plant)
+            for done in [pool.submit(check, outside, *more) for check, *more in checks]:
+                done.result()
         finally:
             plant.end()
 
