@@ -354,6 +354,91 @@ static void a_clock_set_over_a_start_makes_no_burst(void **state)
     world_free(w);
 }
 
+/* Takes the catalog with these plans in the place of the old ones; devices are the same. */
+static void world_apply(world *w, weir_catalog *catalog, weir_plan *plans, size_t n)
+{
+    static const uint32_t same[] = {0, 1};
+    weir_error error = WEIR_ERROR_INIT;
+    weir_engine_change *change;
+    *catalog = w->b->catalog;
+    catalog->revision++;
+    catalog->plans = plans;
+    catalog->n_plans = n;
+    if (weir_engine_prepare(w->engine, catalog, &change, &error))
+        fail_msg("%s", error.text);
+    weir_engine_apply(w->engine, change, same, same, w->now);
+    w->wake = w->now;
+}
+
+static void another_catalog_disturbs_no_plan_that_stays(void **state)
+{
+    (void)state;
+    world *w = world_new();
+    weir_error error = WEIR_ERROR_INIT;
+    (void)world_plan(w, "stays", 0, 1);
+    (void)world_plan(w, "goes", 1, 1);
+    (void)world_plan(w, "paused", 1, 0);
+    world_start(w);
+    world_run(w, 1050 * WEIR_MS);
+    assert_int_equal(weir_engine_plan_change(w->engine, "paused", WEIR_PLAN_PAUSE, w->now, &error),
+                     WEIR_OK);
+    const char *patterns[] = {"m01/x"};
+    const weir_plan by_hand = {.name = "by hand",
+                               .bit = 9,
+                               .interval_us = 500 * WEIR_MS,
+                               .patterns = patterns,
+                               .n_patterns = 1,
+                               .end = {INT64_MAX}};
+    assert_int_equal(weir_engine_plan_start(w->engine, &by_hand, w->now, &error), WEIR_OK);
+    weir_catalog next;
+    weir_plan plans[] = {w->plans[2], w->plans[0], w->plans[0]};
+    plans[2].name = "fresh";
+    plans[2].bit = 5;
+    plans[2].interval_us = 400 * WEIR_MS;
+    world_apply(w, &next, plans, 3);
+    world_run(w, 2 * WEIR_S);
+    assert_int_equal(count(w, 2, 0, 3050, 2), 8); /* 0.3 .. 3.0, two of them with others */
+    assert_int_equal(count(w, 2, 0, 3050, 2 | 1u << 5), 2); /* 1.2, 2.4 */
+    assert_int_equal(count(w, 2, 0, 3050, 1u << 5), 3);     /* 1.6, 2.0, 2.8 */
+    assert_int_equal(count(w, 4, 1050, 3050, 4), 0);
+    assert_int_equal(count(w, 3, 1050, 3050, 8), 0);
+    assert_int_equal(count(w, 4, 1050, 3050, 1u << 9), 4); /* 1.5 .. 3.0 */
+    assert_int_equal(count(w, 1, 0, 3050, WEIR_PLAN_DEFAULT), 3);
+    assert_int_equal(weir_engine_overruns(w->engine), 0);
+    assert_int_equal(weir_engine_n_plans(w->engine), 5);
+    assert_int_equal(weir_engine_plan_change(w->engine, "goes", WEIR_PLAN_STOP, w->now, &error),
+                     WEIR_ENOTFOUND);
+    assert_int_equal(weir_engine_plan_change(w->engine, "paused", WEIR_PLAN_RESUME, w->now, &error),
+                     WEIR_OK);
+    world_run(w, WEIR_S);
+    assert_true(count(w, 3, 3050, 4050, 0) >= 4);
+    world_free(w);
+}
+
+/* A catalog was prepared, and then somebody stopped a plan before it was applied. */
+static void what_happens_to_plans_while_a_catalog_is_prepared_counts(void **state)
+{
+    (void)state;
+    static const uint32_t same[] = {0, 1};
+    world *w = world_new();
+    weir_error error = WEIR_ERROR_INIT;
+    weir_engine_change *change;
+    (void)world_plan(w, "a", 0, 1);
+    (void)world_plan(w, "b", 1, 1);
+    world_start(w);
+    world_run(w, 1050 * WEIR_MS);
+    weir_catalog next = w->b->catalog;
+    assert_int_equal(weir_engine_prepare(w->engine, &next, &change, &error), WEIR_OK);
+    assert_int_equal(weir_engine_plan_change(w->engine, "a", WEIR_PLAN_STOP, w->now, &error),
+                     WEIR_OK);
+    weir_engine_apply(w->engine, change, same, same, w->now);
+    w->wake = w->now;
+    world_run(w, 2 * WEIR_S);
+    assert_int_equal(count(w, 2, 1050, 3050, 2), 0);
+    assert_int_equal(count(w, 4, 1050, 3050, 4), 7);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +449,8 @@ int main(void)
         cmocka_unit_test(what_is_collected_at_once_needs_no_rhythm),
         cmocka_unit_test(a_start_without_memory_leaves_all_as_it_was),
         cmocka_unit_test(a_clock_set_over_a_start_makes_no_burst),
+        cmocka_unit_test(another_catalog_disturbs_no_plan_that_stays),
+        cmocka_unit_test(what_happens_to_plans_while_a_catalog_is_prepared_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
