@@ -336,7 +336,12 @@ weir_err weir_yaml_load_text(const char *text, size_t n, const char *file,
                              const weir_yaml_options *options, weir_catalog **ret,
                              weir_problems *problems)
 {
-    return load_text(text, n, file, options, false, ret, problems);
+    weir_providers *providers = options ? options->providers : NULL;
+    weir_providers_begin(providers);
+    const weir_err err = load_text(text, n, file, options, false, ret, problems);
+    if (err == WEIR_OK)
+        weir_providers_end(providers);
+    return err;
 }
 
 /* By name: searched where a configuration in the current folder would. */

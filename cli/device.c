@@ -139,7 +139,7 @@ static int device_run(const weir_invocation *in)
         return weir_command_usage(in, "'%s' is none of add, set, remove, list, show, replace",
                                   in->args[0]);
     if (in->n_args != 2)
-        return weir_command_usage(in, "replace needs the device or the tag");
+        return weir_command_usage(in, "missing DEVICE or TAG: which was replaced");
     weir_edit edit = {.kind = WEIR_EDIT_REPLACE, .subject = in->args[1]};
     if (edit_parse(options, &edit, &error))
         return weir_command_usage(in, "%s", error.text);

@@ -55,7 +55,7 @@ static int tag_run(const weir_invocation *in)
         return weir_command_usage(in, "'%s' is none of add, set, remove, list, show, purge",
                                   in->args[0]);
     if (in->n_args != 2)
-        return weir_command_usage(in, "purge needs the tags");
+        return weir_command_usage(in, "missing PATTERN: which tags to purge");
     const weir_edit edit = {.kind = WEIR_EDIT_PURGE, .subject = in->args[1]};
     if (!options->yes && !isatty(STDIN_FILENO))
         return weir_command_usage(in, "purge asks before it acts: give --yes where nobody answers");

@@ -485,8 +485,8 @@ int weir_thing_run(const weir_invocation *in, const weir_thing_command *command)
     weir_error error = WEIR_ERROR_INIT;
     struct place p;
     if (in->n_args != (lists ? 1 : 2))
-        return weir_command_usage(in, lists ? "list takes no name" : "'%s' needs a name",
-                                  in->args[0]);
+        return weir_command_usage(
+            in, lists ? "%s takes no name" : "missing name: which shall be '%s'", in->args[0]);
     const int code = place_find(in, command, &p);
     if (code)
         return code;

@@ -4,7 +4,9 @@
 #include "daemon/assemble.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -56,8 +58,18 @@ static weir_err load(const char *path, const weir_assemble_options *options, wei
     yaml.databases = !options->without_databases;
     yaml.providers = options->providers;
     yaml.data_dir = options->data_dir;
-    weir_err err = weir_yaml_load(path, &yaml, ret, problems);
-    return err ? weir_problems_describe(problems, err, path, error) : WEIR_OK;
+    /* config.db alone is a configuration too. */
+    weir_err err = path ? weir_yaml_load(path, &yaml, ret, problems)
+                        : weir_yaml_load_text("{}", 2, "config.db", &yaml, ret, problems);
+    return err ? weir_problems_describe(problems, err, path ? path : "config.db", error) : WEIR_OK;
+}
+
+static bool has_config_db(const weir_assemble_options *options)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/config.db",
+                   options->data_dir ? options->data_dir : "./weir-data");
+    return !options->without_databases && access(path, F_OK) == 0;
 }
 
 weir_err weir_assemble_read(const weir_assemble_options *options, weir_catalog **ret,
@@ -65,7 +77,7 @@ weir_err weir_assemble_read(const weir_assemble_options *options, weir_catalog *
 {
     weir_catalog *catalog = NULL;
     const char *path = weir_assemble_config_path(options->config);
-    if (!path)
+    if (!path && !has_config_db(options))
         return weir_fail(error, WEIR_ENOTFOUND,
                          "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
                          "Name one with -c FILE, or make one with 'weir init'");

@@ -22,8 +22,8 @@ typedef struct weir_assemble_options {
  * Loads the configuration; prints all its problems on stderr, "FILE:LINE:COLUMN: text" each.
  * Free with weir_catalog_free.
  *
- * WEIR_ENOTFOUND  no file; error says where it was looked for.
- * WEIR_ECONFIG    problems were printed; error counts them.
+ * WEIR_ENOTFOUND  no file, and no config.db in the data directory; error says where it was looked
+ * for. WEIR_ECONFIG    problems were printed; error counts them.
  */
 weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog **ret,
                             weir_error *error) WEIR_MUST_CHECK;

@@ -379,3 +379,11 @@ def test_nonsense_from_an_editor_names_table_row_and_column(shell):
         with sqlite3.connect(shell.folder / "weir-data" / "config.db") as db:
             db.execute(f'UPDATE device SET "{column}" = ?', (old,))
     shell.run("check")
+
+
+def test_config_db_alone_is_a_configuration(tmp_path):
+    shell = Shell(tmp_path)
+    shell.run("run", "--once", code=3)
+    shell.run("connection", "add", "sim", "--uri", "simulated:")
+    shell.run("device", "add", "a", "--connection", "sim", "--profile", "eastron-sdm630", "--interval", "1s", "--only", "voltage_l1")
+    assert [row["tag"] for row in shell.rows("run", "--once")] == ["a/voltage_l1"]
