@@ -94,26 +94,23 @@ static void say_valid(const weir_catalog *c, const char *path)
 
 static weir_err load_catalog(struct check *c, weir_error *error)
 {
-    const char *path = weir_assemble_config_path(c->options->config);
+    const char *name = NULL;
     weir_problems problems = WEIR_PROBLEMS_INIT, warnings = WEIR_PROBLEMS_INIT;
     weir_yaml_options yaml = {0};
-    if (!path)
-        return weir_fail(error, WEIR_ECONFIG,
-                         "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
-                         "Name one with -c FILE, or make one with 'weir init'");
-    weir_err err = weir_assemble_yaml(c->in->arena, &yaml);
+    if (weir_assemble_yaml(c->in->arena, &yaml))
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
     yaml.warnings = &warnings;
-    if (!err)
-        err = weir_yaml_load(path, &yaml, &c->catalog, &problems);
-    if (!err)
+    weir_err err =
+        weir_assemble_parse(c->options->config, &yaml, &c->catalog, &problems, &name, error);
+    if (!err) {
         weir_catalog_warn(c->catalog, &warnings);
+        weir_check_renames(c->catalog, &warnings);
+    }
     say_warnings(c, &warnings);
     if (err)
-        err = weir_problems_fail(&problems, err, path, error);
+        weir_problems_print(&problems);
     else
-        say_valid(c->catalog, path);
-    if (!err)
-        weir_check_renames(c->catalog);
+        say_valid(c->catalog, name);
     weir_problems_deinit(&problems);
     weir_problems_deinit(&warnings);
     return err;

@@ -4,7 +4,6 @@
 #include "cli/check_store.h"
 
 #include <sqlite3.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/map.h"
@@ -23,13 +22,12 @@ static bool ends_with(const char *text, const char *end)
     return n >= n_end && strcmp(text + n - n_end, end) == 0;
 }
 
-static void say_rename(const weir_device *fresh, const char *old)
+static void say_rename(const weir_device *fresh, const char *old, weir_problems *warnings)
 {
-    (void)fprintf(
-        stderr,
-        "warning: %s:%u: %s gone, %s new with the same unit: rename? Then 'was: %s' at %s "
-        "keeps the history together\n",
-        fresh->where.file, fresh->where.line, old, fresh->name, old, fresh->name);
+    weir_problems_add(warnings, WEIR_OK, fresh->where,
+                      "%.100s gone, %.100s new with the same unit: rename? Then 'was: %.100s' at "
+                      "%.100s keeps the history together",
+                      old, fresh->name, old, fresh->name);
 }
 
 /* The new device that has the place of one that is gone. */
@@ -51,7 +49,7 @@ static const weir_device *find_successor(const weir_catalog *c, const weir_map *
 }
 
 static void check_gone(const weir_catalog *c, const weir_map *configured, const weir_map *stored,
-                       sqlite3_stmt *stmt)
+                       sqlite3_stmt *stmt, weir_problems *warnings)
 {
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
@@ -60,7 +58,7 @@ static void check_gone(const weir_catalog *c, const weir_map *configured, const 
                                            ? find_successor(c, stored, address)
                                            : NULL;
         if (successor)
-            say_rename(successor, name);
+            say_rename(successor, name, warnings);
     }
 }
 
@@ -91,7 +89,7 @@ static bool configured_names(const weir_catalog *c, weir_map *ret)
     return good;
 }
 
-void weir_check_renames(const weir_catalog *catalog)
+void weir_check_renames(const weir_catalog *catalog, weir_problems *warnings)
 {
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
     weir_map configured = WEIR_MAP_INIT, stored = WEIR_MAP_INIT;
@@ -102,7 +100,7 @@ void weir_check_renames(const weir_catalog *catalog)
         return;
     if (sqlite3_prepare_v2(weir_query_db(query), DEVICES_SQL, -1, &stmt, NULL) == SQLITE_OK &&
         configured_names(catalog, &configured) && stored_names(stmt, arena, &stored))
-        check_gone(catalog, &configured, &stored, stmt);
+        check_gone(catalog, &configured, &stored, stmt, warnings);
     (void)sqlite3_finalize(stmt);
     weir_query_close(query);
     weir_map_deinit(&configured);

@@ -54,21 +54,17 @@ static const weir_option config_option_table[] = {
 static weir_err effective_load(const weir_invocation *in, weir_effective *e, weir_error *error)
 {
     const struct config_options *options = in->options;
-    const char *path = weir_assemble_config_path(options->config);
+    const char *name;
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_yaml_options yaml = {0};
     WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = NULL;
-    if (!path)
-        return weir_fail(error, WEIR_ECONFIG,
-                         "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
-                         "Name one with -c FILE, or make one with 'weir init'");
-    weir_err err = weir_assemble_yaml(in->arena, &yaml);
+    if (weir_assemble_yaml(in->arena, &yaml))
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
     yaml.effective = e;
     yaml.data_dir = options->data_dir;
-    if (!err)
-        err = weir_yaml_load(path, &yaml, &catalog, &problems);
+    weir_err err = weir_assemble_parse(options->config, &yaml, &catalog, &problems, &name, error);
     if (err)
-        err = weir_problems_fail(&problems, err, path, error);
+        weir_problems_print(&problems);
     weir_problems_deinit(&problems);
     if (options->data_dir)
         weir_effective_set(e, weir_effective_root(e), "data_dir", options->data_dir,
@@ -169,9 +165,13 @@ static int config_run(const weir_invocation *in)
         err = config_schema(in, &error);
     else
         return weir_command_usage(in, "'%s' is neither show nor schema", in->args[0]);
-    return err == WEIR_EINVAL ? weir_command_usage(in, "%s", error.text)
-           : err              ? weir_command_fail(in, &error)
-                              : WEIR_EXIT_OK;
+    if (err == WEIR_EINVAL)
+        return weir_command_usage(in, "%s", error.text);
+    if (err == WEIR_OK)
+        return WEIR_EXIT_OK;
+    const int code = weir_command_fail(in, &error);
+    /* As weir check has it: what is not there is a wrong configuration to whoever asks. */
+    return err == WEIR_ENOTFOUND ? WEIR_EXIT_CONFIG : code;
 }
 
 static const weir_example config_examples[] = {

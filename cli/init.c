@@ -8,23 +8,17 @@
  * piece: before, it does not exist, and whatever ends us leaves nothing behind.
  */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/number.h"
 #include "catalog/profiles.h"
 #include "catalog/yaml.h"
 #include "cli/commands.h"
-#include "cli/live.h"
-#include "cli/once.h"
+#include "cli/new_file.h"
+#include "cli/once_show.h"
 #include "cli/question.h"
 #include "cli/starter.h"
 #include "daemon/assemble.h"
@@ -409,50 +403,6 @@ static weir_err fields_answer(struct init *i, weir_error *error)
 
 /* ---- trying it ---- */
 
-static void show_values(const weir_once *once, const weir_device *d)
-{
-    enum { SHOWN_MAX = 6 };
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < d->n_tags && n < SHOWN_MAX; k++) {
-        const weir_sample *sample = &once->readings[d->first_tag + k].sample;
-        const weir_tag *tag = &once->catalog->tags[d->first_tag + k];
-        WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
-        WEIR_TEXT_AUTO value = WEIR_TEXT_INIT;
-        if (!sample->tag || weir_quality_class(sample->quality) == WEIR_BAD)
-            continue;
-        weir_tag_name(once->catalog, tag, &name);
-        weir_value_format(&sample->value, &value);
-        (void)fprintf(stderr, "  %-32s %s %s\n", weir_text_get(&name), weir_text_get(&value),
-                      weir_tag_point(once->catalog, tag)->unit);
-        n++;
-    }
-}
-
-/* True when all of it is good. */
-static bool show_device(const weir_once *once, size_t number)
-{
-    const weir_device *d = &once->catalog->devices[number];
-    const weir_once_share share = weir_once_share_of(once, number);
-    WEIR_TEXT_AUTO cause = WEIR_TEXT_INIT;
-    WEIR_TEXT_AUTO next = WEIR_TEXT_INIT;
-    (void)fprintf(stderr, "%s: %zu of %u value%s good", d->name, share.n_good, d->n_tags,
-                  d->n_tags == 1 ? "" : "s");
-    if (once->rtt_us[number] && share.n_good)
-        (void)fprintf(stderr, ", slowest reply %.1f ms",
-                      (double)once->rtt_us[number] / (double)WEIR_MS);
-    (void)fputc('\n', stderr);
-    show_values(once, d);
-    if (share.n_good == d->n_tags)
-        return true;
-    weir_live_explain(once, number, &cause, &next);
-    (void)fprintf(stderr, "  %s\n",
-                  cause.length ? weir_text_get(&cause)
-                               : "it did not answer everything within a minute");
-    if (next.length)
-        (void)fprintf(stderr, "  see more: %s\n", weir_text_get(&next));
-    return false;
-}
-
 static weir_err try_devices(const struct init *i, bool *ret_good, weir_error *error)
 {
     weir_once once;
@@ -462,8 +412,8 @@ static weir_err try_devices(const struct init *i, bool *ret_good, weir_error *er
         return err;
     weir_log_set(WEIR_LOG_ERROR, catalog->log_format); /* what is wrong is said below */
     err = weir_once_read(catalog, i->in->arena, &once, error);
-    for (size_t d = 0; !err && d < catalog->n_devices; d++)
-        *ret_good &= show_device(&once, d);
+    if (!err)
+        *ret_good = weir_once_show(&once, stderr);
     return err;
 }
 
@@ -495,62 +445,8 @@ static weir_err file_exists(const struct init *i, weir_error *error)
                      i->options->config);
 }
 
-static bool write_all(int fd, const weir_text *text)
+static weir_err file_write(const struct init *i, weir_error *error)
 {
-    for (size_t done = 0; done < text->length;) {
-        const ssize_t n = write(fd, weir_text_get(text) + done, text->length - done);
-        if (n < 0 && errno != EINTR)
-            return false;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return fsync(fd) == 0;
-}
-
-/* link() never replaces; file systems without links (FAT) get the same but for a race. */
-static bool give_name(const char *part, const char *name, bool replace)
-{
-    if (replace)
-        return rename(part, name) == 0;
-    if (link(part, name) == 0)
-        return unlink(part) == 0;
-    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
-        return false;
-    if (access(name, F_OK) == 0) {
-        errno = EEXIST;
-        return false;
-    }
-    return rename(part, name) == 0;
-}
-
-static weir_err file_write(const struct init *i, const weir_text *text, weir_error *error)
-{
-    const char *name = i->options->config;
-    char *part = weir_arena_format(i->in->arena, "%s.XXXXXX", name);
-    const mode_t mask = umask(0);
-    (void)umask(mask);
-    if (!part)
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    const int fd = mkostemp(part, O_CLOEXEC);
-    if (fd < 0)
-        return weir_fail(error, errno == EACCES || errno == EROFS ? WEIR_EPERM : WEIR_EIO,
-                         "cannot write %s: %s", name, strerror(errno));
-    bool good = write_all(fd, text) && fchmod(fd, 0666 & ~mask) == 0;
-    const int cause = errno;
-    good &= close(fd) == 0;
-    errno = cause;
-    if (good && give_name(part, name, i->options->force))
-        return WEIR_OK;
-    weir_err err = good && errno == EEXIST
-                       ? file_exists(i, error)
-                       : weir_fail(error, WEIR_EIO, "cannot write %s: %s", name, strerror(errno));
-    (void)unlink(part);
-    return err;
-}
-
-/* A signal between the first byte and the name would leave a part behind: it waits. */
-static weir_err file_write_whole(const struct init *i, weir_error *error)
-{
-    sigset_t all, before;
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_starter_write(&i->starter, &text);
     if (text.failed)
@@ -559,11 +455,9 @@ static weir_err file_write_whole(const struct init *i, weir_error *error)
         (void)fputs(weir_text_get(&text), stdout);
         return WEIR_OK;
     }
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
-    weir_err err = file_write(i, &text, error);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return err;
+    weir_err err =
+        weir_new_file_write(i->options->config, &text, i->options->force, i->in->arena, error);
+    return err == WEIR_EINUSE ? file_exists(i, error) : err;
 }
 
 /* ---- all ---- */
@@ -627,7 +521,7 @@ static int init_run(const weir_invocation *in)
     if (!err)
         err = try_if_wanted(&i, &good, &error);
     if (!err)
-        err = file_write_whole(&i, &error);
+        err = file_write(&i, &error);
     if (err == WEIR_EINVAL)
         return weir_command_usage(in, "%s", error.text);
     if (err == WEIR_ECANCELED)

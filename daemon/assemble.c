@@ -46,9 +46,33 @@ weir_err weir_assemble_yaml(weir_arena *arena, weir_yaml_options *ret)
     return weir_yaml_default_dirs(arena, ret);
 }
 
-static weir_err load(const char *path, const weir_assemble_options *options, weir_catalog **ret,
+/* config.db alone is a configuration too. */
+static bool has_config_db(const weir_yaml_options *yaml)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/config.db",
+                   yaml->data_dir ? yaml->data_dir : "./weir-data");
+    return yaml->databases && access(path, F_OK) == 0;
+}
+
+weir_err weir_assemble_parse(const char *config, const weir_yaml_options *yaml, weir_catalog **ret,
+                             weir_problems *problems, const char **ret_name, weir_error *error)
+{
+    const char *path = weir_assemble_config_path(config);
+    if (!path && !has_config_db(yaml))
+        return weir_fail(error, WEIR_ENOTFOUND,
+                         "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
+                         "Name one with -c FILE, or make one with 'weir init'");
+    *ret_name = path ? path : "config.db";
+    weir_err err = path ? weir_yaml_load(path, yaml, ret, problems)
+                        : weir_yaml_load_text("{}", 2, "config.db", yaml, ret, problems);
+    return err ? weir_problems_describe(problems, err, *ret_name, error) : WEIR_OK;
+}
+
+static weir_err load(const weir_assemble_options *options, weir_catalog **ret,
                      weir_problems *problems, weir_error *error)
 {
+    const char *name;
     weir_yaml_options yaml = {0};
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
     if (!arena || weir_assemble_yaml(arena, &yaml))
@@ -58,30 +82,14 @@ static weir_err load(const char *path, const weir_assemble_options *options, wei
     yaml.databases = !options->without_databases;
     yaml.providers = options->providers;
     yaml.data_dir = options->data_dir;
-    /* config.db alone is a configuration too. */
-    weir_err err = path ? weir_yaml_load(path, &yaml, ret, problems)
-                        : weir_yaml_load_text("{}", 2, "config.db", &yaml, ret, problems);
-    return err ? weir_problems_describe(problems, err, path ? path : "config.db", error) : WEIR_OK;
-}
-
-static bool has_config_db(const weir_assemble_options *options)
-{
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s/config.db",
-                   options->data_dir ? options->data_dir : "./weir-data");
-    return !options->without_databases && access(path, F_OK) == 0;
+    return weir_assemble_parse(options->config, &yaml, ret, problems, &name, error);
 }
 
 weir_err weir_assemble_read(const weir_assemble_options *options, weir_catalog **ret,
                             weir_problems *problems, weir_error *error)
 {
     weir_catalog *catalog = NULL;
-    const char *path = weir_assemble_config_path(options->config);
-    if (!path && !has_config_db(options))
-        return weir_fail(error, WEIR_ENOTFOUND,
-                         "no configuration: neither ./weir.yaml nor /etc/weir/weir.yaml is there. "
-                         "Name one with -c FILE, or make one with 'weir init'");
-    weir_err err = load(path, options, &catalog, problems, error);
+    weir_err err = load(options, &catalog, problems, error);
     if (err)
         return err;
     if (options->data_dir) {

@@ -33,6 +33,17 @@ weir_err weir_assemble_load(const weir_assemble_options *options, weir_catalog *
 weir_err weir_assemble_read(const weir_assemble_options *options, weir_catalog **ret,
                             weir_problems *problems, weir_error *error) WEIR_MUST_CHECK;
 
+/*
+ * The same by options for reading, of whoever wants more of it: the file, the first default that
+ * exists, or config.db alone. problems and ret as of weir_yaml_load; ret_name: what to call it.
+ * Nothing is printed.
+ *
+ * WEIR_ENOTFOUND  there is none; WEIR_ECONFIG, WEIR_ENOMEM; error says it, problems the rest.
+ */
+weir_err weir_assemble_parse(const char *config, const weir_yaml_options *yaml, weir_catalog **ret,
+                             weir_problems *problems, const char **ret_name,
+                             weir_error *error) WEIR_MUST_CHECK;
+
 /* What every configuration of this program is read with: folders of profiles, types of sinks; on
  * the disk, no warnings. The texts live in the arena. WEIR_ENOMEM. */
 weir_err weir_assemble_yaml(weir_arena *arena, weir_yaml_options *ret) WEIR_MUST_CHECK;

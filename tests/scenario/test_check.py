@@ -81,3 +81,18 @@ def test_profiles_pass_strictly(weir, profile):
                                            "interval": "10s"}]})
     done = weir.run("check", "-c", path, "--strict")
     assert done.returncode == OK, done.stderr
+
+
+def test_a_device_that_most_likely_was_renamed_is_a_warning_too(weir, peers):
+    config = {"data_dir": str(weir.tmp_path / "data"),
+              "connections": [{"name": "hall", "uri": f"tcp://127.0.0.1:{peers.simdev('1').port}"}],
+              "devices": [dict(METER, name="m07")]}
+    daemon = weir.start(weir.write_config(config))
+    daemon.wait_sql("select 1 from samples limit 1")
+    daemon.stop()
+    config["devices"][0]["name"] = "feeder-a"
+    path = weir.write_config(config)
+    assert weir.run("check", "-c", path).returncode == OK
+    done = weir.run("check", "-c", path, "--strict")
+    assert done.returncode == CONFIG
+    assert f"warning: {path}:" in done.stderr and "m07 gone, feeder-a new with the same unit: rename?" in done.stderr

@@ -18,6 +18,8 @@ connections:
 devices:
   - {name: feeder, connection: hall, unit_id: 1, interval: 1s, profile: eastron-sdm630, only: [power, "voltage_*"]}
   - {name: pump 1, connection: hall, unit_id: 2, interval: 1s, points: [{name: on, register: coil, address: 1}]}
+plans:
+  - {name: night, tags: "feeder/*", cron: "0 0 22 * * *", zone: UTC}
 sinks:
   - {name: office, type: influxdb, url: "http://h", database: d, password: "${NOT_SET_ANYWHERE}"}
   - {name: files, type: csv, path: out.csv}
@@ -109,6 +111,7 @@ OFFERS = {
     "tags of another file, one word": (["export", "--config=other.yaml", "-t", "to"], ["tower/"]),
     "sinks": (["sink", "test", ""], ["files", "office"]),
     "a second sink": (["sink", "test", "office", "f"], ["files"]),
+    "plans": (["plan", "pause", "n"], ["night"]),
     "parts": (["config", "show", "connections/hall/time"], ["connections/hall/timeout"]),
     "schemas": (["config", "schema", ""], ["config", "profile"]),
     "shells": (["completion", "z"], ["zsh"]),

@@ -92,3 +92,17 @@ def test_a_wrong_configuration_is_told_as_check_tells_it(weir):
     shown, checked = weir.run("config", "show", "-c", path), weir.run("check", "-c", path)
     assert shown.returncode == checked.returncode == 3 and shown.stdout == ""
     assert shown.stderr.splitlines()[0] == checked.stderr.splitlines()[0]
+
+
+def test_a_configuration_in_config_db_alone_is_shown_and_checked(weir, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    assert weir.run("config", "show", cwd=here).returncode == weir.run("check", cwd=here).returncode == 3
+    assert weir.run("connection", "add", "hall", "--uri", "simulated:", cwd=here).returncode == 0
+    done = weir.run("device", "add", "m", "--connection", "hall", "--profile", "eastron-sdm630", "--interval", "1s", cwd=here)
+    assert done.returncode == 0, done.stderr
+    shown = weir.run("config", "show", "devices/m", "--origin", cwd=here)
+    assert shown.returncode == 0, shown.stderr
+    line = next(line for line in shown.stdout.splitlines() if line.startswith("connection:"))
+    assert line.endswith("config.db, table device, column connection, row 1"), line
+    assert weir.run("check", "--strict", cwd=here).returncode == 0
