@@ -5,7 +5,8 @@
  * The file is opened for reading only. A statement that is being stepped holds a lock that keeps
  * writers out, so none is stepped for long: after LOCK_US it is reset, the writers get a turn, and
  * it goes on behind the rows it gave. PRAGMA data_version, before and after, tells whether somebody
- * has written meanwhile; then all is read again. The same pragma tells changed() of a commit.
+ * has written meanwhile; then all is read again, until it was not written to, or the rows were the
+ * same twice. The same pragma tells changed() of a commit.
  *
  * What fails: the file is gone or another one (the connection is closed, the next call opens it
  * anew); it is locked longer than BUSY_MS; a query has no first row within a turn; it is no
@@ -22,8 +23,8 @@
 #include "catalog/database.h"
 
 enum {
-    LOCK_US = 25 * 1000,       /* writers are promised 50 ms */
-    LOCK_MAX_US = 40 * 1000,   /* when a statement is interrupted */
+    LOCK_US = 15 * 1000,       /* writers are promised 50 ms, also on a machine with much to do */
+    LOCK_MAX_US = 30 * 1000,   /* when a statement is interrupted */
     STEPS_BETWEEN_LOOKS = 500, /* of the virtual machine: some 10 us */
     BUSY_MS = 1500,
     PAUSE_MS = 3,  /* for the writers; they sleep 1 or 2 ms between attempts at first */
@@ -198,15 +199,21 @@ static void rows_forget(weir_rows *rows)
 weir_err weir_sqlite_read(sqlite3 *db, const char *place, const weir_layout_query *queries,
                           weir_rows *ret, weir_error *error)
 {
+    uint64_t before = 0;
     for (int i = 0; i < READS_MAX; i++) {
         const int64_t version = data_version(db);
         weir_err err = WEIR_OK;
+        uint64_t digest = 0;
         rows_forget(ret);
-        for (size_t k = 0; k < WEIR_LAYOUT_QUERIES && err == WEIR_OK; k++)
+        for (size_t k = 0; k < WEIR_LAYOUT_QUERIES && err == WEIR_OK; k++) {
             if (queries[k].table)
                 err = query_read(db, place, &queries[k], &ret[k], error);
-        if (err || (version >= 0 && data_version(db) == version))
+            digest = weir_rows_digest(&ret[k], digest);
+        }
+        /* The same rows twice: somebody writes all the time, but elsewhere. */
+        if (err || (version >= 0 && data_version(db) == version) || (i && digest == before))
             return err;
+        before = digest;
     }
     return weir_fail(error, WEIR_EINUSE, "%s is written to all the time", place);
 }

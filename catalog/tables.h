@@ -17,6 +17,7 @@ typedef struct weir_top_in {
     const char *data_dir;
     weir_node store, log, clock, connections, devices, plans, sinks, defaults, catalog;
     weir_option_strings include;
+    int64_t reload_interval;
 } weir_top_in;
 
 /* Where a database's rows are, and what they mean. */

@@ -382,7 +382,7 @@ static void a_query_without_end_is_given_up(void **state)
     sql("p.db", "CREATE TABLE t (a)");
     yaml_write("catalog: [{url: 'sqlite:p.db', layout: queries, devices: 'WITH RECURSIVE n(i) AS "
                "(SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) AS name FROM n'}]\n");
-    assert_says("weir.yaml:1:17: p.db, devices: no row within 40 ms, and the file would be locked");
+    assert_says("weir.yaml:1:17: p.db, devices: no row within 30 ms, and the file would be locked");
 }
 
 /* ---- news ---- */

@@ -76,6 +76,7 @@ static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_devi
         .data_dir = top.data_dir, .max_loss_us = store.max_loss, .wal_max = store.wal_max};
     weir_limits_build(l, &store, &c->store);
     top_build_section(l, top.clock, weir_clock_table, "clock", &clock);
+    c->reload_interval_us = top.reload_interval;
     c->clock_rule = (weir_clock_rule)clock.trust;
     c->log_level = (weir_log_level)log.level;
     c->log_format = (weir_log_format)log.format;

@@ -15,8 +15,6 @@
 #include "daemon/problems.h"
 #include "runtime/clock.h"
 
-static const int64_t poll_interval_us = WEIR_S;
-
 /* Whoever writes a file often does so in several steps: it is left alone for so long first. */
 static const int64_t settle_us = 200 * WEIR_MS;
 
@@ -183,11 +181,19 @@ static bool reload_poll(weir_reload *r, char trouble[256])
     return changed;
 }
 
+/* Together with what a writer is left alone for, a change is in force within reload_interval. */
+static int64_t reload_pause(weir_reload *r)
+{
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(r->config.runtime);
+    const int64_t interval = catalog->reload_interval_us ? catalog->reload_interval_us : WEIR_S;
+    return interval > 2 * settle_us ? interval - settle_us : settle_us;
+}
+
 static void *reload_main(void *data)
 {
     weir_reload *r = data;
     char trouble[256] = "";
-    while (reload_sleep(r, poll_interval_us)) {
+    while (reload_sleep(r, reload_pause(r))) {
         if (!reload_poll(r, trouble) || !reload_sleep(r, settle_us))
             continue;
         const weir_err err = weir_reload_now(r, "a changed configuration", NULL, NULL);

@@ -60,7 +60,7 @@ static void collector_free(weir_collector *c)
     weir_free(c->own_sinks);
     weir_free(c->listeners);
     weir_catalog_free(c->catalog);
-    weir_tag_table_free(c->tags);
+    weir_tag_table_free(c->tables);
     (void)pthread_mutex_destroy(&c->tags_lock);
     (void)pthread_rwlock_destroy(&c->life);
     weir_free(c->data_dir);
@@ -74,10 +74,10 @@ weir_err weir_collector_close(weir_collector *collector)
     weir_err err = weir_callback_refuse(collector, NULL);
     if (err != WEIR_OK)
         return err;
-    weir_collector_tell(collector, WEIR_BEFORE_CLOSE);
+    weir_collector_tell(collector, WEIR_BEFORE_CLOSE, NULL);
     if (weir_collector_get_state(collector) != WEIR_COLLECTOR_IDLE)
         err = weir_collector_stop(collector, NULL);
-    weir_collector_tell(collector, WEIR_AFTER_CLOSE);
+    weir_collector_tell(collector, WEIR_AFTER_CLOSE, NULL);
     collector_free(collector);
     return err;
 }
@@ -193,6 +193,7 @@ static weir_err parts_start(weir_collector *c, weir_error *error)
         .log = weir_collector_on_log,
         .on_batch = weir_collector_on_batch,
         .on_event = weir_collector_on_event,
+        .on_plan = weir_collector_on_plan,
         .on_committed = on_committed,
         .data = c,
     };
@@ -236,17 +237,18 @@ weir_err weir_collector_start(weir_collector *collector, weir_error *error)
     if (err == WEIR_OK) {
         (void)pthread_mutex_lock(&c->tags_lock);
         c->tags->has_uids = false; /* the store is asked anew */
+        c->tags->catalog = c->catalog;
         (void)pthread_mutex_unlock(&c->tags_lock);
-        weir_collector_tell(c, WEIR_BEFORE_START);
+        weir_collector_tell(c, WEIR_BEFORE_START, NULL);
         err = sources_list(c) ? parts_start(c, error)
                               : weir_fail(error, WEIR_ENOMEM, "the collector");
         if (err == WEIR_OK) {
-            weir_collector_note_uids(c);
+            (void)weir_collector_table_of(c, c->catalog->revision);
             atomic_store(&c->state, WEIR_COLLECTOR_RUNNING);
         } else {
             (void)parts_stop(c);
         }
-        weir_collector_tell(c, err == WEIR_OK ? WEIR_AFTER_START : WEIR_AFTER_STOP);
+        weir_collector_tell(c, err == WEIR_OK ? WEIR_AFTER_START : WEIR_AFTER_STOP, NULL);
     }
     (void)pthread_rwlock_unlock(&c->life);
     return err;
@@ -265,10 +267,10 @@ static weir_err collector_pause(weir_collector *c, bool paused, weir_error *erro
         err = weir_fail(error, WEIR_EINVAL, "the collector is %spaused",
                         paused ? "already " : "not ");
     if (err == WEIR_OK) {
-        weir_collector_tell(c, paused ? WEIR_BEFORE_PAUSE : WEIR_BEFORE_RESUME);
+        weir_collector_tell(c, paused ? WEIR_BEFORE_PAUSE : WEIR_BEFORE_RESUME, NULL);
         (void)weir_runtime_pause(c->runtime, paused); /* late: it will */
         atomic_store(&c->state, paused ? WEIR_COLLECTOR_PAUSED : WEIR_COLLECTOR_RUNNING);
-        weir_collector_tell(c, paused ? WEIR_AFTER_PAUSE : WEIR_AFTER_RESUME);
+        weir_collector_tell(c, paused ? WEIR_AFTER_PAUSE : WEIR_AFTER_RESUME, NULL);
     }
     (void)pthread_rwlock_unlock(&c->life);
     return err;
@@ -294,11 +296,11 @@ weir_err weir_collector_stop(weir_collector *collector, weir_error *error)
     if (!c->runtime) {
         err = weir_fail(error, WEIR_EINVAL, "the collector does not run");
     } else {
-        weir_collector_tell(c, WEIR_BEFORE_STOP);
+        weir_collector_tell(c, WEIR_BEFORE_STOP, NULL);
         if (!parts_stop(c))
             err = weir_fail(error, WEIR_EIO, "the last samples could not be committed");
         atomic_store(&c->state, WEIR_COLLECTOR_IDLE);
-        weir_collector_tell(c, WEIR_AFTER_STOP);
+        weir_collector_tell(c, WEIR_AFTER_STOP, NULL);
     }
     (void)pthread_rwlock_unlock(&c->life);
     return err;

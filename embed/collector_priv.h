@@ -13,10 +13,15 @@
 #include "runtime/collector.h"
 #include "weir/collector.h"
 
-/* The tags of one catalog as other programs see them. */
+/* The names in one catalog as other programs see them. Lives until the collector is closed, since
+ * what was handed out does; the catalog need not. */
 typedef struct weir_tag_table {
-    struct weir_tag_table *older; /* of catalogs loaded before: what was handed out lives on */
-    weir_arena *arena;            /* owns all, this struct too */
+    struct weir_tag_table *older;
+    weir_arena *arena;           /* owns all, this struct too */
+    uint32_t revision;           /* of the catalog, once it is in force */
+    const weir_catalog *catalog; /* borrowed, until its uids are known */
+    size_t n_devices, n_connections;
+    const char **devices, **connections; /* names, by index */
     size_t n;
     weir_tag_info *infos; /* by catalog index */
     weir_map names;       /* to infos */
@@ -48,7 +53,8 @@ struct weir_collector {
     weir_listener *listeners; /* does not change while it runs */
 
     pthread_mutex_t tags_lock;
-    weir_tag_table *tags; /* the newest first; under tags_lock */
+    weir_tag_table *tables; /* all, the newest first; this and the next under tags_lock */
+    weir_tag_table *tags;   /* the one in force: what is looked up is looked up here */
 };
 
 /* Marks the thread as inside a callback of the collector; returns what it was in before, for
@@ -60,7 +66,8 @@ void weir_callback_leave(const weir_collector *before);
 weir_err weir_callback_refuse(const weir_collector *collector, weir_error *error) WEIR_MUST_CHECK;
 
 /* listen.c: tells all listeners; logs. */
-void weir_collector_tell(weir_collector *collector, weir_stage stage);
+void weir_collector_tell(weir_collector *collector, weir_stage stage, const char *plan);
+void weir_collector_on_plan(void *data, const weir_plan_notice *notice);
 void weir_collector_on_batch(void *data, const weir_batch *batch);
 void weir_collector_on_event(void *data, const weir_event *event);
 void weir_collector_on_log(void *data, weir_log_level level, const char *event, const char *subject,
@@ -70,7 +77,15 @@ void weir_collector_on_log(void *data, weir_log_level level, const char *event, 
 weir_err weir_tag_table_new(const weir_catalog *catalog, weir_tag_table **ret,
                             weir_error *error) WEIR_MUST_CHECK;
 void weir_tag_table_free(weir_tag_table *table); /* and all older ones; accepts NULL */
-/* The newest; it does not change while the collector runs. Any thread. */
+
+/* Of a catalog that is about to come into force, under this revision: found by it from then on. */
+void weir_collector_add_table(weir_collector *collector, weir_tag_table *table, uint32_t revision);
+/* It did not come into force, and nobody has seen it. */
+void weir_collector_drop_table(weir_collector *collector, weir_tag_table *table);
+
+/* The table in force. Any thread. */
 const weir_tag_table *weir_collector_table(weir_collector *collector);
-/* The store has given the uids. Once for each start; on the thread that starts, or a callback. */
-void weir_collector_note_uids(weir_collector *collector);
+
+/* That of this catalog, whose uids the store has given: it is in force now. On the loop, or on the
+ * thread that starts or applies. */
+const weir_tag_table *weir_collector_table_of(weir_collector *collector, uint32_t revision);

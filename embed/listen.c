@@ -61,13 +61,24 @@ const char *weir_stage_text(weir_stage stage)
     return "?";
 }
 
-void weir_collector_tell(weir_collector *c, weir_stage stage)
+void weir_collector_tell(weir_collector *c, weir_stage stage, const char *plan)
 {
     const weir_collector *before = weir_callback_enter(c);
     for (size_t i = 0; i < c->n_listeners; i++)
         if (c->listeners[i].on_stage)
-            c->listeners[i].on_stage(c->listeners[i].data, c, stage, NULL);
+            c->listeners[i].on_stage(c->listeners[i].data, c, stage, plan);
     weir_callback_leave(before);
+}
+
+void weir_collector_on_plan(void *data, const weir_plan_notice *notice)
+{
+    static const weir_stage before[] = {[WEIR_PLAN_EXPIRE] = WEIR_BEFORE_EXPIRY,
+                                        [WEIR_PLAN_START] = WEIR_BEFORE_START,
+                                        [WEIR_PLAN_PAUSE] = WEIR_BEFORE_PAUSE,
+                                        [WEIR_PLAN_RESUME] = WEIR_BEFORE_RESUME,
+                                        [WEIR_PLAN_STOP] = WEIR_BEFORE_STOP};
+    /* After follows before in the list of stages. */
+    weir_collector_tell(data, before[notice->change] + (notice->after ? 1 : 0), notice->plan->name);
 }
 
 void weir_collector_on_batch(void *data, const weir_batch *batch)
@@ -75,10 +86,11 @@ void weir_collector_on_batch(void *data, const weir_batch *batch)
     weir_collector *c = data;
     if (c->n_listeners == 0)
         return;
+    const weir_tag_table *names = weir_collector_table_of(c, batch->catalog_revision);
     const weir_batch_view view = {
         .struct_size = sizeof view,
-        .connection = c->catalog->connections[batch->connection].name,
-        .device = c->catalog->devices[batch->device].name,
+        .connection = names->connections[batch->connection],
+        .device = names->devices[batch->device],
         .epoch = batch->epoch,
         .flags = batch->flags,
         .plans = batch->plans,
@@ -88,7 +100,6 @@ void weir_collector_on_batch(void *data, const weir_batch *batch)
         .n_samples = batch->n_samples,
         .samples = batch->samples,
     };
-    weir_collector_note_uids(c);
     const weir_collector *before = weir_callback_enter(c);
     for (size_t i = 0; i < c->n_listeners; i++)
         if (c->listeners[i].on_batch)

@@ -70,41 +70,71 @@ static weir_err catalog_load(weir_collector *c, const struct origin *origin, wei
     return err;
 }
 
-/* Under life. */
-static weir_err catalog_take(weir_collector *c, weir_catalog *catalog, weir_error *error)
+/* Under life, while it does not run. Takes the catalog: *catalog is NULL then. */
+static weir_err catalog_take(weir_collector *c, weir_catalog **catalog, weir_error *error)
 {
     weir_tag_table *table = NULL;
-    if (c->data_dir)
-        catalog->store.data_dir = weir_arena_text(catalog->arena, c->data_dir);
-    if (!catalog->store.data_dir)
-        return weir_fail(error, WEIR_ENOMEM, "the data directory's name");
-    const weir_err err = weir_tag_table_new(catalog, &table, error);
+    const weir_err err = weir_tag_table_new(*catalog, &table, error);
     if (err != WEIR_OK)
         return err;
+    weir_collector_add_table(c, table, (*catalog)->revision);
     (void)pthread_mutex_lock(&c->tags_lock);
-    table->older = c->tags;
     c->tags = table;
     (void)pthread_mutex_unlock(&c->tags_lock);
     weir_catalog_free(c->catalog);
-    c->catalog = catalog;
+    c->catalog = *catalog;
+    *catalog = NULL;
     return WEIR_OK;
+}
+
+/* What cannot change while it runs stays as it is. */
+static weir_err catalog_keep(const weir_collector *c, weir_catalog *catalog)
+{
+    catalog->clock_rule = c->catalog->clock_rule;
+    catalog->store.data_dir = weir_arena_text(catalog->arena, c->catalog->store.data_dir);
+    return catalog->store.data_dir ? WEIR_OK : WEIR_ENOMEM;
+}
+
+/* Under life, while it runs: the loop exchanges the catalog, then the sinks follow. Takes it as
+ * above; what became of a sink is an error of a catalog that is in force. */
+static weir_err catalog_apply(weir_collector *c, weir_catalog **catalog, weir_error *error)
+{
+    weir_applied applied = {0};
+    weir_tag_table *table = NULL;
+    if (catalog_keep(c, *catalog) != WEIR_OK)
+        return weir_fail(error, WEIR_ENOMEM, "the data directory's name");
+    weir_err err = weir_tag_table_new(*catalog, &table, error);
+    if (err != WEIR_OK)
+        return err;
+    /* The loop may show what it reads before we know that it has exchanged. */
+    weir_collector_add_table(c, table, c->catalog->revision + 1);
+    err = weir_runtime_apply(c->runtime, *catalog, "load", &applied, error);
+    if (err != WEIR_OK || weir_diff_is_empty(applied.diff)) {
+        weir_collector_drop_table(c, table);
+    } else {
+        (void)weir_collector_table_of(c, (*catalog)->revision);
+        weir_catalog_free(c->catalog);
+        c->catalog = *catalog;
+        *catalog = NULL;
+        err = weir_deliveries_apply(c->deliveries, applied.diff, error);
+    }
+    weir_applied_deinit(&applied);
+    return err;
 }
 
 static weir_err collector_load(weir_collector *c, const struct origin *origin, weir_error *error)
 {
-    weir_catalog *catalog = NULL;
+    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = NULL;
     weir_err err = weir_callback_refuse(c, error);
     if (err != WEIR_OK)
         return err;
     (void)pthread_rwlock_wrlock(&c->life);
-    if (c->runtime)
-        err = weir_fail(error, WEIR_EPERM, "the collector runs: stop it first");
+    err = catalog_load(c, origin, &catalog, error);
+    if (err == WEIR_OK && c->data_dir &&
+        !(catalog->store.data_dir = weir_arena_text(catalog->arena, c->data_dir)))
+        err = weir_fail(error, WEIR_ENOMEM, "the data directory's name");
     if (err == WEIR_OK)
-        err = catalog_load(c, origin, &catalog, error);
-    if (err == WEIR_OK)
-        err = catalog_take(c, catalog, error);
-    if (err != WEIR_OK)
-        weir_catalog_free(catalog);
+        err = c->runtime ? catalog_apply(c, &catalog, error) : catalog_take(c, &catalog, error);
     (void)pthread_rwlock_unlock(&c->life);
     return err;
 }

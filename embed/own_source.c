@@ -376,7 +376,8 @@ static size_t own_count(const struct own *o, const weir_read *read)
 
 static void job_fill(const struct own *o, struct job *job)
 {
-    const weir_tag_table *table = weir_collector_table(o->type->collector);
+    const weir_tag_table *table =
+        weir_collector_table_of(o->type->collector, o->host.catalog->revision);
     const weir_device *device = &o->host.catalog->devices[job->read.device];
     size_t n = 0;
     job->device = "";
@@ -417,7 +418,6 @@ static void own_read(void *state, const weir_read *read)
     job->n = n;
     job->samples = (weir_sample *)(void *)(job + 1);
     job->tags = (const weir_tag_info **)(void *)(job->samples + n);
-    weir_collector_note_uids(o->type->collector);
     job_fill(o, job);
     (void)pthread_mutex_lock(&t->lock);
     jobs_put(&t->todo, job);

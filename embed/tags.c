@@ -70,6 +70,22 @@ static bool info_fill(const weir_catalog *catalog, weir_arena *arena, const weir
     return ret->name && ret->unit && ret->address && ret->description;
 }
 
+static bool table_names(weir_tag_table *t, const weir_catalog *catalog)
+{
+    bool good = true;
+    t->n_devices = catalog->n_devices;
+    t->n_connections = catalog->n_connections;
+    t->devices = weir_arena_alloc(t->arena, t->n_devices + 1, sizeof *t->devices);
+    t->connections = weir_arena_alloc(t->arena, t->n_connections + 1, sizeof *t->connections);
+    if (!t->devices || !t->connections)
+        return false;
+    for (size_t i = 0; i < t->n_devices; i++)
+        good &= !!(t->devices[i] = weir_arena_text(t->arena, catalog->devices[i].name));
+    for (size_t i = 0; i < t->n_connections; i++)
+        good &= !!(t->connections[i] = weir_arena_text(t->arena, catalog->connections[i].name));
+    return good;
+}
+
 static bool table_fill(weir_tag_table *t, const weir_catalog *catalog)
 {
     for (size_t d = 0; d < catalog->n_devices; d++) {
@@ -97,7 +113,8 @@ weir_err weir_tag_table_new(const weir_catalog *catalog, weir_tag_table **ret, w
     t->arena = arena;
     t->n = catalog->n_tags;
     t->infos = weir_arena_alloc(arena, t->n + 1, sizeof *t->infos);
-    if (!t->infos || !table_fill(t, catalog)) {
+    t->catalog = catalog;
+    if (!t->infos || !table_names(t, catalog) || !table_fill(t, catalog)) {
         weir_map_deinit(&t->names);
         return weir_fail(error, WEIR_ENOMEM, "%zu tags", catalog->n_tags);
     }
@@ -117,11 +134,11 @@ void weir_tag_table_free(weir_tag_table *table)
 }
 
 /* Under tags_lock. Without memory the uids are looked for one by one. */
-static void table_note_uids(weir_tag_table *t, const weir_catalog *catalog)
+static void table_note_uids(weir_tag_table *t)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->n; i++) {
-        t->infos[i].uid = catalog->tags[i].uid;
+        t->infos[i].uid = t->catalog->tags[i].uid;
         n = t->infos[i].uid >= n ? (size_t)t->infos[i].uid + 1 : n;
     }
     weir_free(t->index_of);
@@ -129,15 +146,39 @@ static void table_note_uids(weir_tag_table *t, const weir_catalog *catalog)
     t->index_of = weir_alloc_zero(n + 1, sizeof *t->index_of);
     for (size_t i = 0; t->index_of && i < t->n; i++)
         t->index_of[t->infos[i].uid] = (uint32_t)i + 1;
+    t->catalog = NULL;
     t->has_uids = true;
 }
 
-void weir_collector_note_uids(weir_collector *collector)
+void weir_collector_add_table(weir_collector *collector, weir_tag_table *table, uint32_t revision)
 {
     (void)pthread_mutex_lock(&collector->tags_lock);
-    if (collector->tags && !collector->tags->has_uids)
-        table_note_uids(collector->tags, collector->catalog);
+    table->revision = revision;
+    table->older = collector->tables;
+    collector->tables = table;
     (void)pthread_mutex_unlock(&collector->tags_lock);
+}
+
+void weir_collector_drop_table(weir_collector *collector, weir_tag_table *table)
+{
+    (void)pthread_mutex_lock(&collector->tags_lock);
+    collector->tables = table->older;
+    table->older = NULL;
+    (void)pthread_mutex_unlock(&collector->tags_lock);
+    weir_tag_table_free(table);
+}
+
+const weir_tag_table *weir_collector_table_of(weir_collector *collector, uint32_t revision)
+{
+    (void)pthread_mutex_lock(&collector->tags_lock);
+    weir_tag_table *t = collector->tables;
+    while (t->revision != revision && t->older) /* the newest but for a moment */
+        t = t->older;
+    if (!t->has_uids)
+        table_note_uids(t);
+    collector->tags = t;
+    (void)pthread_mutex_unlock(&collector->tags_lock);
+    return t;
 }
 
 const weir_tag_table *weir_collector_table(weir_collector *collector)

@@ -40,8 +40,9 @@ static weir_err snapshot_get(weir_collector *c, weir_snapshot **ret, const weir_
         err = weir_fail(error, WEIR_EINVAL, "the collector does not run");
     } else {
         *ret = weir_runtime_snapshot(c->runtime);
-        *table = weir_collector_table(c);
-        if (!*ret)
+        if (*ret)
+            *table = weir_collector_table_of(c, (*ret)->catalog->revision);
+        else
             err = weir_fail(error, WEIR_ETIMEOUT, "the loop does not answer");
     }
     (void)pthread_rwlock_unlock(&c->life);
@@ -119,18 +120,14 @@ weir_err weir_collector_device(weir_collector *collector, const char *device, we
 {
     const weir_tag_table *table = NULL;
     weir_snapshot *snapshot = NULL;
-    if (!ret || ret->struct_size < sizeof ret->struct_size)
+    if (!ret || !device || ret->struct_size < sizeof ret->struct_size)
         return weir_fail(error, WEIR_EINVAL, "struct_size must be sizeof(weir_device_info)");
     weir_err err = snapshot_get(collector, &snapshot, &table, error);
     if (err != WEIR_OK)
         return err;
-    (void)pthread_rwlock_rdlock(&collector->life);
-    const weir_catalog *catalog = collector->catalog;
     size_t i = 0;
-    while (i < snapshot->n_devices && i < catalog->n_devices &&
-           strcmp(catalog->devices[i].name, device) != 0)
+    while (i < snapshot->n_devices && strcmp(table->devices[i], device) != 0)
         i++;
-    (void)pthread_rwlock_unlock(&collector->life);
     if (i < snapshot->n_devices) {
         const weir_device_info info = device_info(snapshot, i);
         const size_t size = ret->struct_size;

@@ -20,6 +20,7 @@ WEIR_C_BEGIN
  *     weir_collector_load_file, or _text, or _draft     what is to be collected
  *     weir_collector_start
  *     weir_collector_pause, _resume                     as often as wanted
+ *     weir_collector_load_file ...                      while it runs: what is different is applied
  *     weir_collector_stop                               may be loaded and started again
  *     weir_collector_close
  *
@@ -82,8 +83,8 @@ typedef struct weir_batch_view {
 typedef struct weir_listener {
     size_t struct_size;
     void *data;
-    /* On the thread that starts, pauses, resumes, stops or closes; expiry on the loop. plan: whose
-     * stage it is; NULL: the whole collector's. */
+    /* plan: whose stage it is (weir/plan.h), then on the loop; NULL: the whole collector's, then on
+     * the thread that starts, pauses, resumes, stops or closes it. */
     void (*on_stage)(void *data, weir_collector *collector, weir_stage stage, const char *plan);
     /* Every sample, also those that a deadband leaves out of the store. On the loop: while it runs,
      * no device is read, so hand on what takes long. */
@@ -118,10 +119,15 @@ WEIR_API weir_err weir_collector_listen(weir_collector *collector, const weir_li
  * what messages call the text, and whose folder its profiles are looked for in. Replaces what was
  * loaded before; when it fails, that stays.
  *
+ * While the collector runs, what is different is applied, and nothing else is touched: other
+ * connections keep their sockets, other devices miss no reading, other sinks go on; a removed tag
+ * keeps its history. Connections of own sources are closed and opened again. data_dir and
+ * clock.trust take effect with the next start.
+ *
  * WEIR_ECONFIG   error has the first problem and how many there are; on_log gets all of them,
  *                event "problem".
- * WEIR_EPERM     it runs: stop it first.
- * WEIR_ENOTFOUND, WEIR_ENOMEM
+ * WEIR_EINVAL, WEIR_EUNSUPPORTED, WEIR_EINUSE, WEIR_EIO   while it runs: it could not be applied.
+ * WEIR_ENOMEM
  */
 WEIR_API weir_err weir_collector_load_file(weir_collector *collector, const char *path,
                                            weir_error *error) WEIR_MUST_CHECK;

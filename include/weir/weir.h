@@ -5,5 +5,6 @@
 #include "weir/draft.h"
 #include "weir/collector.h"
 #include "weir/core.h"
+#include "weir/plan.h"
 #include "weir/sink.h"
 #include "weir/source.h"

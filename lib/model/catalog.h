@@ -230,6 +230,7 @@ typedef struct weir_catalog {
     weir_zone **zones; /* owned: those of the plans */
     weir_store_config store;
     weir_clock_rule clock_rule;
+    int64_t reload_interval_us; /* so late changes are seen at most, default 1 s */
     weir_log_level log_level;
     weir_log_format log_format;
 } weir_catalog;

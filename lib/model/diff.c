@@ -759,7 +759,8 @@ bool weir_diff_is_empty(const weir_diff *diff)
     return a && part_is_empty(&diff->connections) && part_is_empty(&diff->devices) &&
            part_is_empty(&diff->plans) && part_is_empty(&diff->sinks) &&
            stores_equal(&a->store, &b->store) && a->clock_rule == b->clock_rule &&
-           a->log_level == b->log_level && a->log_format == b->log_format;
+           a->reload_interval_us == b->reload_interval_us && a->log_level == b->log_level &&
+           a->log_format == b->log_format;
 }
 
 void weir_diff_count(const weir_diff *diff, weir_text *t)
