@@ -39,7 +39,9 @@ struct sink {
     bool started;
     bool woken;                                         /* under the lock of all */
     weir_sink_view view;                                /* likewise */
+    weir_wall shown;                                    /* when it was so; likewise */
     char posted[sizeof((weir_sink_view *)NULL)->state]; /* the state that the store has; likewise */
+    bool posted_unknown;                                /* and that it has no backlog; likewise */
 };
 
 struct weir_deliveries {
@@ -145,7 +147,25 @@ static void sink_show(struct sink *s, const weir_sink_record *record)
 {
     (void)pthread_mutex_lock(&s->all->lock);
     view_set(&s->view, record);
+    s->shown = weir_system_wall();
     (void)pthread_mutex_unlock(&s->all->lock);
+}
+
+/* As of now, also while a send takes long: what was committed since waits too. Under the lock. */
+static weir_sink_record record_of(const struct sink *s, uint64_t committed_seq)
+{
+    weir_sink_record r = s->view.record;
+    if (r.backlog == WEIR_BACKLOG_UNKNOWN || committed_seq <= r.head)
+        return r;
+    if (r.backlog == 0)
+        r.oldest_unsent = s->shown;
+    r.backlog += committed_seq - r.head;
+    return r;
+}
+
+static uint64_t committed_seq(const weir_deliveries *all)
+{
+    return all->collector ? weir_collector_store(all->collector).position.committed_seq : 0;
 }
 
 /* Nothing but a state: of a sink that is disabled, or could not start. */
@@ -153,6 +173,7 @@ static void sink_show_state(struct sink *s, const char *state, const char *why)
 {
     const weir_sink_record record = {.name = s->config->name,
                                      .type = s->config->type->name,
+                                     .backlog = WEIR_BACKLOG_UNKNOWN,
                                      .state = state,
                                      .error = why,
                                      .remedy = "",
@@ -171,21 +192,25 @@ static bool records_are_due(weir_deliveries *all)
         return false;
     all->states_next = weir_mono_add(now, states_interval_us);
     for (size_t i = 0; i < all->n; i++)
-        changed |= strcmp(all->sinks[i].posted, all->sinks[i].view.state) != 0;
+        changed |= all->sinks[i].posted_unknown !=
+                       (all->sinks[i].view.record.backlog == WEIR_BACKLOG_UNKNOWN) ||
+                   strcmp(all->sinks[i].posted, all->sinks[i].view.state) != 0;
     return changed;
 }
 
 static void records_post(weir_deliveries *all)
 {
     weir_sink_record *records = NULL;
+    const uint64_t seq = committed_seq(all); /* before the lock: the store's thread takes both */
     (void)pthread_mutex_lock(&all->lock);
     if (all->n > 0 && records_are_due(all)) {
         all->records_next = weir_mono_add(weir_system_mono(), records_interval_us);
         records = weir_alloc_zero(all->n, sizeof *records);
         for (size_t i = 0; records && i < all->n; i++) {
             struct sink *s = &all->sinks[i];
-            records[i] = s->view.record;
+            records[i] = record_of(s, seq);
             memcpy(s->posted, s->view.state, sizeof s->posted);
+            s->posted_unknown = records[i].backlog == WEIR_BACKLOG_UNKNOWN;
         }
         /* Under the lock, as the texts are those of the views; without memory: in a minute. */
         const weir_err err = records ? weir_postbox_sinks(weir_collector_postbox(all->collector),
@@ -373,7 +398,9 @@ size_t weir_deliveries_count(const weir_deliveries *deliveries)
 
 void weir_deliveries_get(weir_deliveries *deliveries, size_t i, weir_sink_view *ret)
 {
+    const uint64_t seq = committed_seq(deliveries);
     (void)pthread_mutex_lock(&deliveries->lock);
-    view_set(ret, &deliveries->sinks[i].view.record);
+    const weir_sink_record record = record_of(&deliveries->sinks[i], seq);
+    view_set(ret, &record);
     (void)pthread_mutex_unlock(&deliveries->lock);
 }

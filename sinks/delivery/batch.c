@@ -49,7 +49,7 @@ static void batch_advance(weir_delivery *d)
     const uint64_t last = is_over ? b->last_seq : d->rows[b->search.at].seq - 1;
     if (last < b->first_seq)
         return;
-    weir_delivery_mark(d, b->first_seq, last);
+    weir_delivery_mark(d, b->first_seq, last, b->is_backlog);
     b->first_seq = last + 1;
     if (d->done.seq >= last)
         d->oldest_ts = is_over ? b->last_ts : d->rows[b->search.at].sample.ts.us;
