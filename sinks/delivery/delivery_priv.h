@@ -12,8 +12,9 @@
 #define WEIR_SEND_DEADLINE (30 * WEIR_S)
 
 enum {
-    DELIVERY_MARKS = 16,     /* one a second at most: more than the ten seconds asked for */
-    DELIVERY_OUTCOMES = 1000 /* rows, for the rule of the half that is rejected */
+    DELIVERY_MARKS = 16,      /* one a second at most: more than the ten seconds asked for */
+    DELIVERY_OUTCOMES = 1000, /* rows, for the rule of the half that is rejected */
+    DELIVERY_REMEMBERED = 400 /* of them, when one is taken after that half was */
 };
 
 typedef enum weir_batch_kind {
