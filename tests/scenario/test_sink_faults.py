@@ -498,6 +498,38 @@ def test_a_table_a_column_or_room_that_is_missing_is_named_and_waited_for(case):
     assert not any(sink["quarantined"] for sink in case.status().values())
 
 
+@pytest.fixture
+def small_disk(servers):
+    if servers.postgres.disk:
+        servers.postgres.resize_small_disk(1)
+    elif not servers.postgres.add_small_disk(1):
+        pytest.skip("no tmpfs can be mounted here")
+    return servers.postgres
+
+
+@pytest.mark.row(47)
+def test_a_real_disk_that_fills_is_named_and_waited_for(case, small_disk):
+    case.sql(f"ALTER DATABASE {case.database} SET default_tablespace = small")
+    case.postgres()
+    case.csv()
+    case.start()
+    case.wait_state("office", "online")
+    full = case.wait_state("office", "full", 60)
+    assert "53100" in full["error"] and "No space left on device" in full["error"] and "make room" in full["remedy"], full
+    before = case.servers.errors(case.database)
+    case.watch(WATCHED_S, "files")
+    assert case.servers.errors(case.database) <= before + ATTEMPTS
+    assert case.status("office")["state"] == "full" and case.status("office")["backlog"] > 0
+    small_disk.resize_small_disk(256)
+    began = time.monotonic()
+    case.wait_state("office", "online")
+    case.recovered(began)
+    case.drain()
+    case.judge()
+    assert not any(sink["quarantined"] for sink in case.status().values())
+    case.sql("DROP TABLE weir_samples, weir_tags")  # what comes next on the small disk has room
+
+
 # --- one of four ---------------------------------------------------------------------------------------------------
 
 
