@@ -22,6 +22,7 @@
 #include "base/random.h"
 #include "daemon/log.h"
 #include "runtime/clock.h"
+#include "sinks/delivery/box.h"
 #include "sinks/delivery/delivery.h"
 
 static const int64_t records_interval_us = WEIR_MINUTE; /* to the store */
@@ -33,6 +34,7 @@ struct sink {
     struct weir_deliveries *all;
     const weir_sink_config *config;
     weir_delivery_host host;
+    weir_delivery_box box;
     weir_take *take;
     weir_delivery *delivery;
     pthread_t thread;
@@ -75,37 +77,6 @@ static bool host_is_ending(void *data)
     return atomic_load(&s->all->ending);
 }
 
-static weir_postbox *box_of(const struct sink *s)
-{
-    return weir_collector_postbox(s->all->collector);
-}
-
-static bool host_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
-{
-    const struct sink *s = data;
-    return weir_postbox_cursor(box_of(s), s->config->name, seq, spans, n, NULL) == WEIR_OK;
-}
-
-static bool host_on_set_aside(void *data, const weir_set_aside *rows, size_t n)
-{
-    const struct sink *s = data;
-    return weir_postbox_set_aside(box_of(s), s->config->name, rows, n, NULL) == WEIR_OK;
-}
-
-static bool host_on_replay(void *data, uint64_t id, int64_t done)
-{
-    const struct sink *s = data;
-    return weir_postbox_replay(box_of(s), s->config->name, id, done, NULL) == WEIR_OK;
-}
-
-static bool host_on_gap(void *data, const weir_consumer_gap *gap)
-{
-    const struct sink *s = data;
-    weir_consumer_gap named = *gap;
-    named.sink = s->config->name;
-    return weir_postbox_gap(box_of(s), &named, NULL) == WEIR_OK;
-}
-
 static void sink_tell(const struct sink *s, const char *state, const char *why, const char *remedy)
 {
     const bool is_well = strcmp(state, "online") == 0 || strcmp(state, "connecting") == 0;
@@ -113,7 +84,7 @@ static void sink_tell(const struct sink *s, const char *state, const char *why, 
     (void)snprintf(text, sizeof text, "%s%s%s%s%s", state, *why ? ": " : "", why,
                    *remedy ? ". Next: " : "", remedy);
     const weir_event event = {weir_system_wall(), WEIR_EVENT_ALARM, s->config->name, text};
-    const weir_err err = weir_postbox_event(box_of(s), &event, true, NULL);
+    const weir_err err = weir_postbox_event(s->box.postbox, &event, true, NULL);
     weir_log_line(is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
                   s->config->name, text);
 }
@@ -290,10 +261,6 @@ static weir_delivery_host host_of(struct sink *s, uint64_t seed)
                                 .wall = host_wall,
                                 .seed = seed,
                                 .is_ending = host_is_ending,
-                                .on_cursor = host_on_cursor,
-                                .on_set_aside = host_on_set_aside,
-                                .on_replay = host_on_replay,
-                                .on_gap = host_on_gap,
                                 .on_state = host_on_state,
                                 .log = host_log};
 }
@@ -319,6 +286,8 @@ weir_err weir_deliveries_new(const weir_catalog *catalog, uint64_t seed, weir_de
         s->all = all;
         s->config = &catalog->sinks[i];
         s->host = host_of(s, weir_random_u64(&random));
+        s->box.sink = s->config->name;
+        weir_delivery_host_post(&s->host, &s->box);
         sink_show_state(s, s->config->enabled ? "connecting" : "disabled", "");
     }
     *ret = all;
@@ -345,6 +314,8 @@ weir_err weir_deliveries_start(weir_deliveries *deliveries, weir_collector *coll
 {
     weir_err err = WEIR_OK;
     deliveries->collector = collector;
+    for (size_t i = 0; i < deliveries->n; i++)
+        deliveries->sinks[i].box.postbox = weir_collector_postbox(collector);
     for (size_t i = 0; err == WEIR_OK && i < deliveries->n; i++)
         if (deliveries->sinks[i].config->enabled)
             err = sink_start(&deliveries->sinks[i], error);

@@ -103,7 +103,7 @@ static bool retries_done(weir_delivery *d, size_t at, size_t k)
         const size_t n = k < 64 ? k : 64;
         for (size_t i = 0; i < n; i++)
             gone[i] = (weir_set_aside){.row = &d->rows[at + i]};
-        if (!d->host->on_set_aside(d->host->data, gone, n))
+        if (!d->host->on_set_aside(d->host->box_data, gone, n))
             return false;
         at += n;
         k -= n;
@@ -136,7 +136,7 @@ static bool set_aside(weir_delivery *d, size_t i, const weir_send_answer *answer
 {
     const weir_set_aside row = {&d->rows[i],
                                 *answer->why ? answer->why : "rejected without a reason"};
-    if (!d->host->on_set_aside(d->host->data, &row, 1)) {
+    if (!d->host->on_set_aside(d->host->box_data, &row, 1)) {
         wait_for_postbox(d);
         return false;
     }

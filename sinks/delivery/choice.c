@@ -166,7 +166,7 @@ static bool never_tell(weir_delivery *d)
                                    .seq = behind.seq,
                                    .done = behind.spans,
                                    .n_done = behind.n};
-    return d->host->on_gap(d->host->data, &gap);
+    return d->host->on_gap(d->host->box_data, &gap);
 }
 
 /* What the chunk says when it is not a matter of sending. LOOK_BATCH: it is. */
@@ -379,7 +379,7 @@ bool weir_delivery_replayed(weir_delivery *d, const weir_delivery_batch *b)
     if (b->replay_id != d->replay_id)
         return true; /* another was ordered meanwhile */
     if (b->replay_done != d->replay_done &&
-        !d->host->on_replay(d->host->data, b->replay_id, b->replay_done))
+        !d->host->on_replay(d->host->box_data, b->replay_id, b->replay_done))
         return false;
     d->replay_done = b->replay_done;
     d->replay_skip = b->replay_skip;

@@ -235,7 +235,7 @@ static weir_mono idle(weir_delivery *d, weir_mono next)
 static void post_cursor(weir_delivery *d)
 {
     if (d->moved)
-        d->moved = !d->host->on_cursor(d->host->data, d->done.seq, d->done.spans, d->done.n);
+        d->moved = !d->host->on_cursor(d->host->box_data, d->done.seq, d->done.spans, d->done.n);
 }
 
 static void tell_paused(weir_delivery *d)

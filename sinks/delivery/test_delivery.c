@@ -168,6 +168,7 @@ static struct bench *bench_open(const weir_sink_type *type)
     b->config =
         (weir_sink_config){.name = "main", .type = type, .options = &b->options, .enabled = true};
     b->host = (weir_delivery_host){.data = b,
+                                   .box_data = b,
                                    .now = bench_now,
                                    .wall = bench_wall,
                                    .seed = 1,
