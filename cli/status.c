@@ -145,7 +145,7 @@ static void print_sinks(const json_t *sinks)
         }
         if (rate > 0)
             weir_text_format(&t, ", %.0f a second", rate);
-        if (done_in_s >= 10) {
+        if (done_in_s >= 1) {
             weir_text_add(&t, ", done in about ");
             weir_text_add_duration(&t, (int64_t)done_in_s * WEIR_S);
         }
