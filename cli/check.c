@@ -46,6 +46,9 @@ static const weir_option check_option_table[] = {
     WEIR_FORMAT_OPTION(struct check_options),
     {0}};
 
+/* A row is of an interval of a connection, and has these; or of a sink, and has what follows. */
+enum { SINK_COLUMNS = 8, LOAD_COLUMNS = 13 };
+
 /* What one interval of one connection costs. */
 struct load {
     int64_t interval_us;
@@ -281,7 +284,7 @@ static bool row_load(struct check *c, const weir_connection *connection, const s
 {
     WEIR_TEXT_AUTO every = WEIR_TEXT_INIT;
     weir_text_add_duration(&every, load->interval_us);
-    const weir_value row[] = {
+    const weir_value row[LOAD_COLUMNS] = {
         text_value(connection->name),   text_value(weir_text_get(&every)),
         weir_value_u64(load->devices),  weir_value_u64(load->points),
         weir_value_u64(load->requests), weir_value_u64(load->registers),
@@ -339,18 +342,32 @@ static size_t count_tags(const weir_catalog *c, const weir_sink_config *config)
     return n;
 }
 
-/* For people: never its options, which may hold a secret. */
-static void show_sink(struct check *c, const weir_sink_config *config)
+static bool row_sink(struct check *c, const weir_sink_config *config, size_t n_tags)
 {
-    const size_t n_tags = count_tags(c->catalog, config);
-    if (config->enabled && !n_tags && c->catalog->n_tags)
+    const weir_value row[LOAD_COLUMNS] = {
+        [SINK_COLUMNS] = text_value(config->name), text_value(config->type->name),
+        weir_value_bool(config->enabled),          weir_value_u64(n_tags),
+        weir_value_u64(c->catalog->n_tags),
+    };
+    return weir_output_row(c->output, row);
+}
+
+/* Never its options, which may hold a secret. */
+static weir_err show_sink(struct check *c, const weir_sink_config *config, weir_error *error)
+{
+    const size_t n = count_tags(c->catalog, config);
+    if (config->enabled && !n && c->catalog->n_tags)
         warn(c, config->where, "sink '%s' gets no tag: its tags and labels match none together",
              config->name);
+    if (c->options->requests)
+        return WEIR_OK;
     if (c->output)
-        return;
+        return row_sink(c, config, n) ? WEIR_OK
+                                      : weir_fail(error, WEIR_ECANCELED, "nobody reads the output");
     (void)printf("%s  sink of type %s%s: %zu of %zu tag%s\n", config->name, config->type->name,
-                 config->enabled ? "" : "  (disabled)", n_tags, c->catalog->n_tags,
+                 config->enabled ? "" : "  (disabled)", n, c->catalog->n_tags,
                  plural(c->catalog->n_tags));
+    return WEIR_OK;
 }
 
 /* --- plans --- */
@@ -383,15 +400,21 @@ static bool open_output(struct check *c)
 {
     static const char *const requests[] = {"connection", "device",  "interval", "unit_id",
                                            "function",   "address", "count",    "points"};
-    static const char *const loads[] = {"connection", "interval",  "devices", "points",
-                                        "requests",   "registers", "bits",    "load_percent"};
+    static const char *const loads[LOAD_COLUMNS] = {
+        "connection", "interval",     "devices",
+        "points",     "requests",     "registers",
+        "bits",       "load_percent", [SINK_COLUMNS] = "sink",
+        "type",       "enabled",      "tags",
+        "of_tags"};
     c->format = (weir_format)c->options->format;
     if (c->format == WEIR_FORMAT_AUTO)
         c->format = weir_format_of(stdout);
     /* For people the loads are sentences. */
     if (!c->options->requests && c->format == WEIR_FORMAT_TABLE)
         return true;
-    c->output = weir_output_new(stdout, c->format, c->options->requests ? requests : loads, 8);
+    c->output = c->options->requests ? weir_output_new(stdout, c->format, requests,
+                                                       sizeof requests / sizeof *requests)
+                                     : weir_output_new(stdout, c->format, loads, LOAD_COLUMNS);
     return c->output != NULL;
 }
 
@@ -408,7 +431,7 @@ static weir_err check_all(struct check *c, weir_error *error)
     for (size_t i = 0; i < c->catalog->n_plans && !err && !c->output; i++)
         show_plan(c, &c->catalog->plans[i]);
     for (size_t i = 0; i < c->catalog->n_sinks && !err; i++)
-        show_sink(c, &c->catalog->sinks[i]);
+        err = show_sink(c, &c->catalog->sinks[i], error);
     weir_output_end(c->output);
     return err;
 }
@@ -459,7 +482,8 @@ const weir_command weir_command_check = {
         "All mistakes are shown at once, as FILE:LINE:COLUMN: TEXT on standard error, with exit "
         "code 3. A valid configuration is followed by what polling asks of each connection: how "
         "many requests and registers each interval needs, and which part of the time that "
-        "takes.\n\n"
+        "takes; and by each sink with the tags it gets, in csv and json as rows that have a sink "
+        "and no connection.\n\n"
         "The time is an estimate for a healthy network: 2 ms a request and 50 us a register over "
         "Modbus TCP; over rtu+tcp:// as long as a serial line of 9600 baud behind it needs. It is "
         "what the grouping of points into requests is made with. Points that are due together "

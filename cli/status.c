@@ -125,10 +125,10 @@ static void print_sinks(const json_t *sinks)
 {
     for (size_t i = 0; i < json_array_size(sinks); i++) {
         const json_t *sink = json_array_get(sinks, i);
-        const long long backlog = integer_of(sink, "backlog"),
-                        aside = integer_of(sink, "quarantined"),
+        const long long aside = integer_of(sink, "quarantined"),
                         replayed_to = integer_of(sink, "replayed_to");
         const double rate = json_number_value(json_object_get(sink, "rate"));
+        const double done_in_s = json_number_value(json_object_get(sink, "done_in_s"));
         const double oldest_s = json_number_value(json_object_get(sink, "oldest_unsent_s"));
         WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
         weir_text_format(&t, "sink %s (%s): %s", text_of(sink, "name"), text_of(sink, "type"),
@@ -137,16 +137,17 @@ static void print_sinks(const json_t *sinks)
             weir_text_format(&t, ": %s", text_of(sink, "error"));
         if (*text_of(sink, "remedy"))
             weir_text_format(&t, ". Next: %s", text_of(sink, "remedy"));
-        weir_text_format(&t, "; %lld waiting", backlog);
+        if (json_is_integer(json_object_get(sink, "backlog")))
+            weir_text_format(&t, "; %lld waiting", integer_of(sink, "backlog"));
         if (oldest_s >= 1) {
             weir_text_add(&t, ", the oldest for ");
             weir_text_add_duration(&t, (int64_t)oldest_s * WEIR_S);
         }
         if (rate > 0)
             weir_text_format(&t, ", %.0f a second", rate);
-        if (rate > 0 && (double)backlog > 10 * rate) {
+        if (done_in_s >= 1) {
             weir_text_add(&t, ", done in about ");
-            weir_text_add_duration(&t, (int64_t)((double)backlog / rate) * WEIR_S);
+            weir_text_add_duration(&t, (int64_t)done_in_s * WEIR_S);
         }
         if (replayed_to > 0) {
             char time[28];

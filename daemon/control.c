@@ -196,7 +196,11 @@ static json_t *json_sink(const weir_sink_view *view)
     (void)json_object_set_new(
         o, "oldest_unsent_s",
         json_real(unsent && age_us > 0 ? (double)age_us / (double)WEIR_S : 0));
-    (void)json_object_set_new(o, "backlog", json_integer((json_int_t)r->backlog));
+    (void)json_object_set_new(
+        o, "backlog",
+        r->backlog == WEIR_BACKLOG_UNKNOWN ? json_null() : json_integer((json_int_t)r->backlog));
+    (void)json_object_set_new(o, "done_in_s",
+                              r->done_in_s > 0 ? json_real(r->done_in_s) : json_null());
     (void)json_object_set_new(o, "replayed_to", json_time(r->replayed_to));
     (void)json_object_set_new(o, "quarantined", json_integer((json_int_t)r->set_aside));
     (void)json_object_set_new(o, "sent", json_integer((json_int_t)r->sent));

@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/random.h"
 #include "runtime/clock.h"
+#include "sinks/delivery/box.h"
 #include "sinks/delivery/delivery.h"
 
 static const int64_t records_interval_us = WEIR_MINUTE; /* to the store */
@@ -33,13 +34,16 @@ struct sink {
     weir_sink_config config; /* a copy, with a reference to its memory */
     atomic_bool ending;      /* this one alone */
     weir_delivery_host host;
+    weir_delivery_box box;
     weir_take *take;
     weir_delivery *delivery;
     pthread_t thread;
     bool started;
     bool woken;                                         /* under the lock of all */
     weir_sink_view view;                                /* likewise */
+    weir_wall shown;                                    /* when it was so; likewise */
     char posted[sizeof((weir_sink_view *)NULL)->state]; /* the state that the store has; likewise */
+    bool posted_unknown;                                /* and that it has no backlog; likewise */
 };
 
 struct weir_deliveries {
@@ -75,37 +79,6 @@ static bool host_is_ending(void *data)
     return atomic_load(&s->all->ending) || atomic_load(&s->ending);
 }
 
-static weir_postbox *box_of(const struct sink *s)
-{
-    return weir_runtime_postbox(s->all->collector);
-}
-
-static bool host_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
-{
-    const struct sink *s = data;
-    return weir_postbox_cursor(box_of(s), s->config.name, seq, spans, n, NULL) == WEIR_OK;
-}
-
-static bool host_on_set_aside(void *data, const weir_set_aside *rows, size_t n)
-{
-    const struct sink *s = data;
-    return weir_postbox_set_aside(box_of(s), s->config.name, rows, n, NULL) == WEIR_OK;
-}
-
-static bool host_on_replay(void *data, uint64_t id, int64_t done)
-{
-    const struct sink *s = data;
-    return weir_postbox_replay(box_of(s), s->config.name, id, done, NULL) == WEIR_OK;
-}
-
-static bool host_on_gap(void *data, const weir_consumer_gap *gap)
-{
-    const struct sink *s = data;
-    weir_consumer_gap named = *gap;
-    named.sink = s->config.name;
-    return weir_postbox_gap(box_of(s), &named, NULL) == WEIR_OK;
-}
-
 static void sink_log(const struct sink *s, weir_log_level level, const char *event,
                      const char *text)
 {
@@ -121,7 +94,7 @@ static void sink_tell(const struct sink *s, const char *state, const char *why, 
     (void)snprintf(text, sizeof text, "%s%s%s%s%s", state, *why ? ": " : "", why,
                    *remedy ? ". Next: " : "", remedy);
     const weir_event event = {weir_system_wall(), WEIR_EVENT_ALARM, s->config.name, text};
-    const weir_err err = weir_postbox_event(box_of(s), &event, true, NULL);
+    const weir_err err = weir_postbox_event(s->box.postbox, &event, true, NULL);
     sink_log(s, is_well ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING, err ? "sink_without_event" : "sink",
              text);
     if (s->all->listener.on_event)
@@ -158,7 +131,25 @@ static void sink_show(struct sink *s, const weir_sink_record *record)
 {
     (void)pthread_mutex_lock(&s->all->lock);
     view_set(&s->view, record);
+    s->shown = weir_system_wall();
     (void)pthread_mutex_unlock(&s->all->lock);
+}
+
+/* As of now, also while a send takes long: what was committed since waits too. Under the lock. */
+static weir_sink_record record_of(const struct sink *s, uint64_t committed_seq)
+{
+    weir_sink_record r = s->view.record;
+    if (r.backlog == WEIR_BACKLOG_UNKNOWN || committed_seq <= r.head)
+        return r;
+    if (r.backlog == 0)
+        r.oldest_unsent = s->shown;
+    r.backlog += committed_seq - r.head;
+    return r;
+}
+
+static uint64_t committed_seq(const weir_deliveries *all)
+{
+    return all->collector ? weir_runtime_store(all->collector).position.committed_seq : 0;
 }
 
 /* Nothing but a state: of a sink that is disabled, or could not start. */
@@ -166,6 +157,7 @@ static void sink_show_state(struct sink *s, const char *state, const char *why)
 {
     const weir_sink_record record = {.name = s->config.name,
                                      .type = s->config.type->name,
+                                     .backlog = WEIR_BACKLOG_UNKNOWN,
                                      .state = state,
                                      .error = why,
                                      .remedy = "",
@@ -184,21 +176,25 @@ static bool records_are_due(weir_deliveries *all)
         return false;
     all->states_next = weir_mono_add(now, states_interval_us);
     for (size_t i = 0; i < all->n; i++)
-        changed |= strcmp(all->sinks[i]->posted, all->sinks[i]->view.state) != 0;
+        changed |= all->sinks[i]->posted_unknown !=
+                       (all->sinks[i]->view.record.backlog == WEIR_BACKLOG_UNKNOWN) ||
+                   strcmp(all->sinks[i]->posted, all->sinks[i]->view.state) != 0;
     return changed;
 }
 
 static void records_post(weir_deliveries *all)
 {
     weir_sink_record *records = NULL;
+    const uint64_t seq = committed_seq(all); /* before the lock: the store's thread takes both */
     (void)pthread_mutex_lock(&all->lock);
     if (all->n > 0 && records_are_due(all)) {
         all->records_next = weir_mono_add(weir_system_mono(), records_interval_us);
         records = weir_alloc_zero(all->n, sizeof *records);
         for (size_t i = 0; records && i < all->n; i++) {
             struct sink *s = all->sinks[i];
-            records[i] = s->view.record;
+            records[i] = record_of(s, seq);
             memcpy(s->posted, s->view.state, sizeof s->posted);
+            s->posted_unknown = records[i].backlog == WEIR_BACKLOG_UNKNOWN;
         }
         /* Under the lock, as the texts are those of the views; without memory: in a minute. */
         const weir_err err = records ? weir_postbox_sinks(weir_runtime_postbox(all->collector),
@@ -278,10 +274,6 @@ static weir_delivery_host host_of(struct sink *s, uint64_t seed)
                                 .wall = host_wall,
                                 .seed = seed,
                                 .is_ending = host_is_ending,
-                                .on_cursor = host_on_cursor,
-                                .on_set_aside = host_on_set_aside,
-                                .on_replay = host_on_replay,
-                                .on_gap = host_on_gap,
                                 .on_state = host_on_state,
                                 .log = host_log};
 }
@@ -295,6 +287,8 @@ static struct sink *sink_new(weir_deliveries *all, const weir_sink_config *confi
     s->all = all;
     s->config = *config;
     s->host = host_of(s, weir_random_u64(&all->random));
+    s->box.sink = s->config.name;
+    weir_delivery_host_post(&s->host, &s->box);
     sink_show_state(s, s->config.enabled ? "connecting" : "disabled", "");
     return s;
 }
@@ -337,6 +331,7 @@ static weir_err sink_start(struct sink *s, weir_error *error)
 {
     sigset_t every, old;
     char name[16];
+    s->box.postbox = weir_runtime_postbox(s->all->collector);
     (void)snprintf(name, sizeof name, "weir-%s", s->config.name);
     (void)sigfillset(&every);
     (void)pthread_sigmask(SIG_SETMASK, &every, &old);
@@ -514,10 +509,13 @@ weir_err weir_deliveries_apply(weir_deliveries *deliveries, const weir_diff *dif
 
 bool weir_deliveries_get(weir_deliveries *deliveries, size_t i, weir_sink_view *ret)
 {
+    const uint64_t seq = committed_seq(deliveries);
     (void)pthread_mutex_lock(&deliveries->lock);
     const bool there = i < deliveries->n;
-    if (there)
-        view_set(ret, &deliveries->sinks[i]->view.record);
+    if (there) {
+        const weir_sink_record record = record_of(deliveries->sinks[i], seq);
+        view_set(ret, &record);
+    }
     (void)pthread_mutex_unlock(&deliveries->lock);
     return there;
 }

@@ -213,6 +213,7 @@ static int64_t file_sql(const struct daemon *d, const char *sql)
 static void each_sink_gets_what_is_committed_also_beside_one_that_hangs(void **state)
 {
     static struct daemon d;
+    weir_sink_view view;
     (void)state;
     daemon_open(&d);
     d.told[1].hangs = true;
@@ -222,6 +223,12 @@ static void each_sink_gets_what_is_committed_also_beside_one_that_hangs(void **s
     wait_state(&d, 0, "online");
     wait_state(&d, 3, "disabled");
     assert_int_equal(d.told[1].rows, 0);
+    /* It has not ended a send, and what waits for it grows all the same. */
+    weir_deliveries_get(d.deliveries, 1, &view);
+    assert_in_range(view.record.backlog, 450, WEIR_BACKLOG_UNKNOWN - 1);
+    assert_true(view.record.oldest_unsent.us > 0);
+    weir_deliveries_get(d.deliveries, 3, &view);
+    assert_true(view.record.backlog == WEIR_BACKLOG_UNKNOWN);
     assert_int_equal(d.told[3].sends, 0);
     assert_true(daemon_stop(&d) < WEIR_S); /* the one that hangs is told to end */
     assert_true(file_sql(&d, "SELECT count(*) FROM sinks WHERE state='online'") == 2);
@@ -260,6 +267,7 @@ static void a_sink_that_cannot_start_says_so_and_stops_nobody(void **state)
     wait_state(&d, 2, "refused");
     assert_true(weir_deliveries_get(d.deliveries, 0, &view));
     assert_string_equal(view.record.error, "it has no other side");
+    assert_true(view.record.backlog == WEIR_BACKLOG_UNKNOWN);
     assert_true(weir_deliveries_get(d.deliveries, 2, &view));
     assert_string_equal(view.record.error, "wrong password");
     d.told[2].refuses = false;

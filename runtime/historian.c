@@ -202,16 +202,17 @@ static weir_err chunk_missing(weir_historians *historians, struct historian *h,
         return WEIR_OK;
     if (h->n_gaps == WEIR_CURSOR_SPANS_MAX)
         return weir_fail(error, WEIR_ELIMIT, "acknowledge what was read before you read on");
+    h->gaps[h->n_gaps] = (weir_span){chunk->first_seq, chunk->last_seq};
     const weir_consumer_gap gap = {.sink = h->name,
-                                   .first_seq = chunk->first_seq,
-                                   .last_seq = chunk->last_seq,
+                                   .seq = h->acknowledged,
+                                   .done = h->gaps,
+                                   .n_done = h->n_gaps + 1,
                                    .from_ts = chunk->from_ts,
                                    .to_ts = chunk->to_ts,
                                    .count = chunk->lost,
                                    .cause = "clock"};
     const weir_err err = weir_postbox_gap(historians->box, &gap, error);
-    if (err == WEIR_OK)
-        h->gaps[h->n_gaps++] = (weir_span){chunk->first_seq, chunk->last_seq};
+    h->n_gaps += err == WEIR_OK;
     return err;
 }
 

@@ -294,6 +294,17 @@ weir_err weir_postbox_event(weir_postbox *box, const weir_event *event, bool urg
     return box_put(box, p, complete, urgent, error);
 }
 
+static bool copy_spans(weir_arena *arena, weir_consumer_gap *gap)
+{
+    weir_span *done = weir_arena_alloc(arena, gap->n_done + 1, sizeof *done);
+    if (!done)
+        return false;
+    for (size_t i = 0; i < gap->n_done; i++)
+        done[i] = gap->done[i];
+    gap->done = done;
+    return true;
+}
+
 weir_err weir_postbox_gap(weir_postbox *box, const weir_consumer_gap *gap, weir_error *error)
 {
     struct parcel *p = parcel_new(PARCEL_GAP, gap->sink);
@@ -301,7 +312,7 @@ weir_err weir_postbox_gap(weir_postbox *box, const weir_consumer_gap *gap, weir_
     if (p) {
         p->gap = *gap;
         p->gap.sink = p->sink;
-        complete = copy_text(p->arena, &p->gap.cause);
+        complete = copy_text(p->arena, &p->gap.cause) && copy_spans(p->arena, &p->gap);
     }
     return box_put(box, p, complete, false, error);
 }

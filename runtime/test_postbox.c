@@ -192,7 +192,8 @@ static void gaps_and_records_of_sinks_reach_their_tables(void **state)
 {
     struct office *o = office_open();
     (void)state;
-    const weir_consumer_gap gap = {"main", 4, 6, T0, T0 + 9, 3, "clock"};
+    const weir_consumer_gap gap = {
+        .sink = "main", .from_ts = T0, .to_ts = T0 + 9, .count = 3, .cause = "clock"};
     weir_sink_record record = {
         .name = "main", .type = "noop", .state = "online", .error = "", .remedy = ""};
     assert_int_equal(weir_postbox_gap(o->box, &gap, NULL), WEIR_OK);

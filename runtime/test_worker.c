@@ -293,6 +293,25 @@ static void what_is_urgent_is_committed_at_once(void **state)
     bench_close(&b);
 }
 
+/* Edits often, each just behind a sample: the worker itself never finds anything to commit. */
+static void what_an_edit_committed_is_seen(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b);
+    (void)weir_worker_step(b.worker);
+    for (uint64_t i = 1; i <= 5; i++) {
+        assert_true(bench_put(&b, 1, T0 + (int64_t)i));
+        (void)weir_worker_step(b.worker);
+        assert_int_equal(weir_store_commit(b.store, bench_wall(&b), NULL),
+                         WEIR_OK); /* as an edit */
+        (void)weir_worker_step(b.worker);
+        assert_int_equal(bench_committed(&b), i);
+        assert_int_equal(weir_worker_get_view(b.worker).commits, i);
+    }
+    bench_close(&b);
+}
+
 static void after_a_long_stop_it_does_not_catch_up(void **state)
 {
     struct bench b;
@@ -470,6 +489,7 @@ int main(void)
         cmocka_unit_test(what_was_put_is_committed_within_max_loss),
         cmocka_unit_test(before_its_time_nothing_is_committed),
         cmocka_unit_test(what_is_urgent_is_committed_at_once),
+        cmocka_unit_test(what_an_edit_committed_is_seen),
         cmocka_unit_test(after_a_long_stop_it_does_not_catch_up),
         cmocka_unit_test(a_commit_that_fails_keeps_all_and_is_tried_again),
         cmocka_unit_test(what_the_full_inbox_refused_is_an_exact_gap_when_commits_work_again),

@@ -519,9 +519,18 @@ static void worker_maintain(weir_worker *w)
     (void)pthread_mutex_unlock(&w->lock);
 }
 
+/* An edit between two steps has committed what waited, and left nothing to commit here. */
+static void worker_see_commits(weir_worker *w)
+{
+    const uint64_t seq = weir_store_get_position(w->store).committed_seq;
+    if (!w->view.failing && seq != w->view.position.committed_seq) /* only this thread writes it */
+        worker_publish(w, WEIR_OK, NULL, true);
+}
+
 weir_mono weir_worker_step(weir_worker *worker)
 {
     size_t bytes;
+    worker_see_commits(worker);
     worker_take(worker);
     worker_check(worker);
     worker_empty_postbox(worker);

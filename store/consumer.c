@@ -47,15 +47,22 @@ static weir_err sink_run(sqlite3 *db, const char *sql, const char *sink, int64_t
     return weir_db_run(stmt, error);
 }
 
-/* What is in the open transaction is in the table once that is committed. */
-static weir_err cursors_fold(weir_store *store, weir_error *error)
+/* Ends the transaction; if it is committed, the table has all cursors as they are now. */
+static weir_err cursors_end(weir_store *store, weir_err err, weir_error *error)
 {
-    return weir_cursors_fold(&store->cursors, store->db, store->position.committed_seq, error);
+    if (err == WEIR_OK)
+        err = weir_cursors_fold(&store->cursors, store->db, store->position.committed_seq, error);
+    err = transaction_end(store, err, error);
+    if (err == WEIR_OK)
+        weir_cursors_folded(&store->cursors);
+    return err;
 }
 
-static weir_err cursor_put(weir_store *store, const weir_cursor *to, weir_error *error)
+/* One that is not known needs everything. */
+static weir_cursor cursor_get(const weir_store *store, const char *name)
 {
-    return weir_cursors_set(&store->cursors, to->name, strlen(to->name), to, error);
+    const weir_cursor *found = weir_cursors_find(&store->cursors, name, strlen(name));
+    return found ? *found : (weir_cursor){0};
 }
 
 /* --- who there is ------------------------------------------------------------------------- */
@@ -153,12 +160,7 @@ weir_err weir_store_register_sinks(weir_store *store, const char *const *names, 
     }
     if (err == WEIR_OK)
         err = sinks_detach(store, names, n, now, error);
-    if (err == WEIR_OK)
-        err = cursors_fold(store, error);
-    err = transaction_end(store, err, error);
-    if (err == WEIR_OK)
-        weir_cursors_folded(&store->cursors);
-    return err;
+    return cursors_end(store, err, error);
 }
 
 weir_err weir_store_write_cursors(weir_store *store, weir_error *error)
@@ -166,12 +168,7 @@ weir_err weir_store_write_cursors(weir_store *store, weir_error *error)
     if (!weir_cursors_unfolded(&store->cursors))
         return WEIR_OK;
     weir_err err = transaction_begin(store, error);
-    if (err != WEIR_OK)
-        return err;
-    err = transaction_end(store, cursors_fold(store, error), error);
-    if (err == WEIR_OK)
-        weir_cursors_folded(&store->cursors);
-    return err;
+    return err == WEIR_OK ? cursors_end(store, err, error) : err;
 }
 
 /* --- rows set aside ----------------------------------------------------------------------- */
@@ -308,25 +305,20 @@ weir_err weir_store_note_gap(weir_store *store, const weir_consumer_gap *gap, we
                         .to_ts = gap->to_ts,
                         .count = gap->count,
                         .cause = gap->cause};
-    const weir_cursor *found = weir_cursors_find(&store->cursors, gap->sink, strlen(gap->sink));
-    const weir_cursor before = found ? *found : (weir_cursor){0};
-    weir_cursor to = before;
+    const weir_cursor before = cursor_get(store, gap->sink);
     weir_err err = transaction_begin(store, error);
     if (err != WEIR_OK)
         return err;
     err = weir_gap_add(store->db, &g, true, now, error);
-    if (err == WEIR_OK && found && gap->first_seq > 0 &&
-        gap->last_seq <= store->position.committed_seq &&
-        weir_cursor_add_done(&to, (weir_span){gap->first_seq, gap->last_seq}))
-        err = cursor_put(store, &to, error);
     if (err == WEIR_OK)
-        err = cursors_fold(store, error);
-    err = transaction_end(store, err, error);
-    if (err == WEIR_OK)
-        weir_cursors_folded(&store->cursors);
-    else if (found) { /* without the gap it has not passed over these; no memory is needed */
+        err = weir_store_set_cursor(store, gap->sink, gap->seq, gap->done, gap->n_done,
+                                    gap->seq > before.seq ? now : before.ts, error);
+    err = cursors_end(store, err, error);
+    if (err != WEIR_OK) { /* without the gap it has not passed over these; no memory is needed */
         weir_error ignored = WEIR_ERROR_INIT;
-        err = cursor_put(store, &before, &ignored) == WEIR_OK ? err : WEIR_ENOMEM;
+        const size_t length = strlen(gap->sink);
+        if (weir_cursors_set(&store->cursors, gap->sink, length, &before, &ignored) != WEIR_OK)
+            err = WEIR_ENOMEM;
     }
     return err;
 }
@@ -368,7 +360,7 @@ static void record_bind(sqlite3_stmt *s, const weir_sink_record *r)
     bind_text(s, 6, r->remedy);
     bind_unless(s, 7, r->delivered.us, 0);
     bind_unless(s, 8, r->oldest_unsent.us, 0);
-    (void)sqlite3_bind_int64(s, 9, (int64_t)r->backlog);
+    (void)sqlite3_bind_int64(s, 9, r->backlog == WEIR_BACKLOG_UNKNOWN ? -1 : (int64_t)r->backlog);
     (void)sqlite3_bind_int64(s, 10, (int64_t)r->sent);
     (void)sqlite3_bind_int64(s, 11, (int64_t)r->repeated);
     (void)sqlite3_bind_int64(s, 12, (int64_t)r->left_out);

@@ -36,14 +36,17 @@ weir_err weir_store_set_aside(weir_store *store, const char *sink, const weir_se
                               size_t n, weir_wall now, weir_error *error) WEIR_MUST_CHECK;
 
 /* Samples that a sink will never get, and why: "clock" (delivery.md). One that goes on where the
- * last of the same cause ended makes that wider. Durable when it returns, together with the cursor,
- * for which first_seq .. last_seq count as done: so none is counted twice after a crash. */
+ * last of the same cause ended makes that wider. Durable when it returns, together with the cursor
+ * that has passed over them: so none is counted twice after a crash, and none is left out. */
 typedef struct weir_consumer_gap {
     const char *sink;
-    uint64_t first_seq, last_seq;
     int64_t from_ts, to_ts;
     uint64_t count;
     const char *cause;
+    /* The whole cursor, as the store's own may lack what was posted since. */
+    uint64_t seq;
+    const weir_span *done;
+    size_t n_done;
 } weir_consumer_gap;
 weir_err weir_store_note_gap(weir_store *store, const weir_consumer_gap *gap, weir_wall now,
                              weir_error *error) WEIR_MUST_CHECK;
@@ -53,17 +56,22 @@ weir_err weir_store_note_gap(weir_store *store, const weir_consumer_gap *gap, we
 weir_err weir_store_note_replay(weir_store *store, const char *sink, uint64_t id, int64_t done,
                                 weir_error *error) WEIR_MUST_CHECK;
 
+#define WEIR_BACKLOG_UNKNOWN UINT64_MAX
+
 /* What SQL's `sinks` and `weir sink list` show without a daemon. Texts borrowed. */
 typedef struct weir_sink_record {
-    const char *name, *type, *state;   /* online offline refused misconfigured busy full paused
-                                          connecting disabled removed */
-    const char *error, *remedy;        /* "": none */
-    weir_wall since;                   /* of the state */
-    weir_wall delivered;               /* when something last was; 0: never */
-    weir_wall oldest_unsent;           /* ts; 0: nothing is unsent */
-    weir_wall replayed_to;             /* ts that a replay under way has come to; 0: there is none.
-                                          Not kept: SQL has it from the order */
-    uint64_t backlog;                  /* samples and events behind its cursor, not done */
+    const char *name, *type, *state; /* online offline refused misconfigured busy full paused
+                                        connecting disabled removed */
+    const char *error, *remedy;      /* "": none */
+    weir_wall since;                 /* of the state */
+    weir_wall delivered;             /* when something last was; 0: never */
+    weir_wall oldest_unsent;         /* ts; 0: nothing is unsent */
+    weir_wall replayed_to;           /* ts that a replay under way has come to; 0: there is none.
+                                        Not kept: SQL has it from the order */
+    uint64_t backlog;                /* samples and events behind its cursor, not done;
+                                        WEIR_BACKLOG_UNKNOWN: of a sink that did not begin */
+    uint64_t head;                   /* committed when backlog was counted. Not kept */
+    double done_in_s;                /* the backlog, at its rate of late; 0: not known. Not kept */
     uint64_t sent, repeated, left_out; /* rows, since the start of the daemon */
     uint64_t set_aside;
     double rows_per_s; /* of late */

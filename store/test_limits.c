@@ -5,12 +5,21 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "store/consumer.h"
+#include "store/edit.h"
 #include "store/query/query.h"
 #include "store/query/take.h"
 #include "store/stats.h"
 #include "store/testing.h"
 
 enum { N_TAGS = 8, BATCH = 400, MAX = 2 * 1000 * 1000 };
+
+/* Of a row set aside: 2500 of them are a megabyte. */
+static const char filling[] =
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123"
+    "4567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+    "8901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+    "2345678901234567890123456789012345678901234567890123456789";
 
 /* A store with limits, filled with numbers that do not compress: 8 bytes a sample. */
 struct bench {
@@ -398,6 +407,67 @@ static void what_a_sink_lacks_goes_only_when_it_is_the_oldest_and_is_its_gap(voi
     bench_deinit(&b);
 }
 
+static void aside_add(const struct bench *b, const char *sink, int n, uint64_t first_seq)
+{
+    static weir_sink_row rows[1000];
+    static weir_set_aside aside[1000];
+    const weir_sink_tag tag = {.uid = 1, .name = "d0/p0"};
+    assert_true(n <= 1000);
+    for (int i = 0; i < n; i++) {
+        rows[i] = (weir_sink_row){
+            .tag = &tag,
+            .seq = first_seq + (uint64_t)i,
+            .sample = {1, 0, {b->now + i}, weir_value_string(filling, sizeof filling - 1)}};
+        aside[i] = (weir_set_aside){&rows[i], "too odd"};
+    }
+    assert_int_equal(
+        weir_store_set_aside(b->store, sink, aside, (size_t)n, (weir_wall){b->now}, NULL), WEIR_OK);
+}
+
+/* Half of what the store may have is rows that sinks would not take. */
+static void rows_set_aside_go_when_they_are_the_oldest_and_are_the_sinks_gap(void **state)
+{
+    struct bench b = {.config = {.max_bytes = MAX}};
+    const weir_edit retry = {
+        .kind = WEIR_EDIT_SINK_RETRY, .subject = "main", .tags = NULL, .from = {T0}};
+    static const char *const names[] = {"main", "office"};
+    uint64_t n;
+    (void)state;
+    bench_init(&b);
+    assert_int_equal(weir_store_register_sinks(b.store, names, 2, (weir_wall){T0}, NULL), WEIR_OK);
+    for (uint64_t i = 0; i < 2; i++)
+        aside_add(&b, "main", 1000, 1 + i * 1000);
+    assert_int_equal(weir_store_edit(b.store, &retry, (weir_wall){T0}, &n, NULL), WEIR_OK);
+    b.now += WEIR_HOUR;
+    aside_add(&b, "office", 500, 1);
+    const int64_t last = b.now + 499;
+    for (int i = 0; i < 200 && ask_gaps(&b, "sink='office'") == 0; i++) {
+        for (int k = 0; k < 2; k++) /* they keep up */
+            assert_int_equal(weir_store_set_cursor(b.store, names[k],
+                                                   weir_store_get_position(b.store).committed_seq,
+                                                   NULL, 0, (weir_wall){b.now}, NULL),
+                             WEIR_OK);
+        bench_hours(&b, 1);
+        assert_true(weir_store_get_usage(b.store).bytes <= MAX * 11 / 10);
+        assert_int_equal(ask_gaps(&b, "sink='main' AND cause='max_size'"),
+                         2000 - ask(&b, "select count(*) from main.set_aside where sink='main'"));
+    }
+    /* The older ones went first. All are told, and nothing counts them any more. */
+    assert_int_equal(ask_gaps(&b, "sink='main'"), 2000);
+    assert_int_equal(ask_gaps(&b, "sink='office'"), 500);
+    assert_int_equal(ask(&b, "select max(to_ts) from gaps where sink='office'"), last);
+    assert_int_equal(ask(&b, "select count(*) from gaps where sink<>''"), 2);
+    assert_int_equal(ask(&b, "select count(*) from main.set_aside"), 0);
+    assert_int_equal(ask(&b, "select count(*) from main.set_aside_retry"), 0);
+    assert_int_equal(ask(&b, "select sum(set_aside)+sum(retries) from main.sink_order"), 0);
+    assert_adds_up(&b);
+    /* What is newer than history's oldest part stays. */
+    aside_add(&b, "main", 10, 9000);
+    bench_hours(&b, 3);
+    assert_int_equal(ask(&b, "select set_aside from main.sink_order where sink='main'"), 10);
+    bench_deinit(&b);
+}
+
 /* What was sent live before it was dropped is no gap; what a reader meets in the log is. */
 static void what_a_take_misses_is_in_the_gap_but_for_what_was_done_before(void **state)
 {
@@ -447,6 +517,7 @@ int main(void)
         cmocka_unit_test(the_first_rule_that_matches_a_tag_counts),
         cmocka_unit_test(a_rule_that_has_too_much_loses_its_oldest_with_a_gap_for_each_tag),
         cmocka_unit_test(what_a_sink_lacks_goes_only_when_it_is_the_oldest_and_is_its_gap),
+        cmocka_unit_test(rows_set_aside_go_when_they_are_the_oldest_and_are_the_sinks_gap),
         cmocka_unit_test(what_a_take_misses_is_in_the_gap_but_for_what_was_done_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

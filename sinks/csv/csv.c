@@ -28,6 +28,7 @@
 #include "sinks/csv/line.h"
 #include "sinks/csv/place.h"
 #include "sinks/csv/writer.h"
+#include "sinks/text/trial.h"
 #include "sinks/text/trouble.h"
 #include "store/file/zonefile.h"
 
@@ -295,16 +296,7 @@ static bool test_failed(weir_sink_test *ret, int code, const char *what, const c
 static bool test_line(struct csv *s, const char *path, weir_sink_test *ret)
 {
     WEIR_TEXT_AUTO line = WEIR_TEXT_INIT;
-    const weir_sink_tag tag = {.name = "weir/test",
-                               .device = "weir",
-                               .point = "test",
-                               .unit = "",
-                               .type = "float64",
-                               .address = "",
-                               .description = "",
-                               .labels_json = "{}"};
-    const weir_sink_row row = {
-        .tag = &tag, .sample = {.ts = s->host->wall(s->host->data), .value = weir_value_f64(0.5)}};
+    const weir_sink_row row = weir_trial_row(s->host->wall(s->host->data));
     weir_csv_add_row(&s->format, &row, &line);
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)

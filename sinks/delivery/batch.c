@@ -31,10 +31,16 @@ static void note_outcomes(weir_delivery *d, size_t n, bool rejected)
     }
 }
 
+/* It takes a row again. What it has rejected is forgotten but for so many that a hundred more are
+ * set aside, and no five hundred, before it is judged again. */
 static void forget_outcomes(weir_delivery *d)
 {
-    memset(d->outcomes, 0, sizeof d->outcomes);
-    d->n_rejected = 0;
+    size_t i = d->next_outcome; /* the oldest */
+    while (d->n_rejected > DELIVERY_REMEMBERED) {
+        d->n_rejected -= d->outcomes[i];
+        d->outcomes[i] = 0;
+        i = (i + 1) % DELIVERY_OUTCOMES;
+    }
 }
 
 /* --- progress ----------------------------------------------------------------------------- */
@@ -49,7 +55,7 @@ static void batch_advance(weir_delivery *d)
     const uint64_t last = is_over ? b->last_seq : d->rows[b->search.at].seq - 1;
     if (last < b->first_seq)
         return;
-    weir_delivery_mark(d, b->first_seq, last);
+    weir_delivery_mark(d, b->first_seq, last, b->is_backlog);
     b->first_seq = last + 1;
     if (d->done.seq >= last)
         d->oldest_ts = is_over ? b->last_ts : d->rows[b->search.at].sample.ts.us;
@@ -97,7 +103,7 @@ static bool retries_done(weir_delivery *d, size_t at, size_t k)
         const size_t n = k < 64 ? k : 64;
         for (size_t i = 0; i < n; i++)
             gone[i] = (weir_set_aside){.row = &d->rows[at + i]};
-        if (!d->host->on_set_aside(d->host->data, gone, n))
+        if (!d->host->on_set_aside(d->host->box_data, gone, n))
             return false;
         at += n;
         k -= n;
@@ -130,7 +136,7 @@ static bool set_aside(weir_delivery *d, size_t i, const weir_send_answer *answer
 {
     const weir_set_aside row = {&d->rows[i],
                                 *answer->why ? answer->why : "rejected without a reason"};
-    if (!d->host->on_set_aside(d->host->data, &row, 1)) {
+    if (!d->host->on_set_aside(d->host->box_data, &row, 1)) {
         wait_for_postbox(d);
         return false;
     }
@@ -150,34 +156,31 @@ static void on_hopeless(weir_delivery *d, const weir_send_answer *answer)
     weir_delivery_put_off(d, &later);
 }
 
-static void on_bad_row(weir_delivery *d, size_t i, size_t k, const weir_send_answer *answer)
+/* It was sent alone. */
+static void on_bad_row(weir_delivery *d, const weir_send_answer *answer)
 {
     weir_bisect *search = &d->batch.search;
-    const bool alone = k == 1;
     note_outcomes(d, 1, true);
     if (most_are_rejected(d)) {
         on_hopeless(d, answer);
         return;
     }
-    if (!set_aside(d, i, answer))
+    if (!set_aside(d, search->at, answer))
         return;
-    if (alone) {
-        (void)weir_bisect_rejected(search, 1);
-    } else {
-        memmove(&d->rows[i], &d->rows[i + 1], (search->n - i - 1) * sizeof *d->rows);
-        weir_bisect_removed(search);
-    }
+    (void)weir_bisect_rejected(search, 1);
     batch_advance(d);
 }
 
+/* A row that is named is tried alone all the same: the sink may be wrong about which it is, or the
+ * row at odds only with another one beside it. */
 static void on_rejected(weir_delivery *d, size_t k, const weir_send_answer *answer)
 {
     weir_bisect *search = &d->batch.search;
     weir_pace_recovered(&d->pace);
     if (k == 1)
-        on_bad_row(d, search->at, 1, answer);
+        on_bad_row(d, answer);
     else if (answer->first_bad < k)
-        on_bad_row(d, search->at + answer->first_bad, k, answer);
+        weir_bisect_named(search, k, answer->first_bad);
     else
         (void)weir_bisect_rejected(search, k);
 }
@@ -199,7 +202,7 @@ static void judge(weir_delivery *d, size_t k, int64_t rtt_us, const weir_send_an
         if (k > 1)
             weir_pace_too_large(&d->pace, k, answer->max_rows);
         else
-            on_bad_row(d, d->batch.search.at, 1, answer);
+            on_bad_row(d, answer);
         return;
     }
 }

@@ -9,7 +9,9 @@ size_t weir_bisect_next(const weir_bisect *b, size_t most)
 {
     assert(b->at < b->n && most > 0);
     size_t k = b->n - b->at;
-    if (b->end > b->at)
+    if (b->named > b->at && (b->end <= b->at || b->named <= b->end))
+        k = b->named - b->at > 1 ? b->named - 1 - b->at : 1;
+    else if (b->end > b->at)
         k = b->end - b->at > 1 ? (b->end - b->at) / 2 : 1;
     return k < most ? k : most;
 }
@@ -17,6 +19,7 @@ size_t weir_bisect_next(const weir_bisect *b, size_t most)
 void weir_bisect_delivered(weir_bisect *b, size_t k)
 {
     assert(k <= b->n - b->at);
+    b->misled |= k == 1 && b->named == b->at + 1;
     b->at += k;
 }
 
@@ -30,9 +33,9 @@ bool weir_bisect_rejected(weir_bisect *b, size_t k)
     return true;
 }
 
-void weir_bisect_removed(weir_bisect *b)
+void weir_bisect_named(weir_bisect *b, size_t k, size_t i)
 {
-    assert(b->at < b->n);
-    b->n--;
-    b->end = b->at;
+    assert(i < k && k <= b->n - b->at);
+    b->named = b->misled ? 0 : b->at + i + 1;
+    b->end = b->misled ? b->at + k : b->named;
 }

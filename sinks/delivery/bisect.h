@@ -7,13 +7,15 @@
 
 /*
  * Of n rows in a fixed order, which to send next. Nothing is called bad but a row that was sent
- * alone and rejected, or that the sink named itself. k bad rows of n cost about k * (2 + log2 n)
- * sends. {.n = n} is the beginning: send all.
+ * alone and rejected. k bad rows of n cost about k * (2 + log2 n) sends; 3 * k where the sink names
+ * them, and names them right. {.n = n} is the beginning: send all.
  */
 typedef struct weir_bisect {
     size_t n;
-    size_t at;  /* rows before it are settled */
-    size_t end; /* > at: among [at, end) is a bad one */
+    size_t at;    /* rows before it are settled */
+    size_t end;   /* > at: among [at, end) is a bad one */
+    size_t named; /* > at: the sink says it is the row before this */
+    bool misled;  /* it was not */
 } weir_bisect;
 
 static inline bool weir_bisect_done(const weir_bisect *b)
@@ -30,5 +32,6 @@ void weir_bisect_delivered(weir_bisect *b, size_t k);
 /* One of them is bad. True: it was sent alone; it is settled, and `at` is behind it. */
 bool weir_bisect_rejected(weir_bisect *b, size_t k);
 
-/* One row of them was named, and taken out of the array by the caller: n is one less. */
-void weir_bisect_removed(weir_bisect *b);
+/* The same, and the sink says that it is row at + i, of more than one: those before it go next, and
+ * then that one alone. If that one is well, the sink is not believed again. */
+void weir_bisect_named(weir_bisect *b, size_t k, size_t i);

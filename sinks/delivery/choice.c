@@ -89,10 +89,12 @@ void weir_delivery_drop_batch(weir_delivery *d)
     d->chunk_kind = BATCH_NONE;
 }
 
-void weir_delivery_mark(weir_delivery *d, uint64_t first, uint64_t last)
+void weir_delivery_mark(weir_delivery *d, uint64_t first, uint64_t last, bool is_backlog)
 {
     /* Cannot fail: no stretch is begun that has no room. Were it so, it would be sent again. */
     d->moved |= weir_spans_add(&d->done, first, last);
+    if (is_backlog)
+        weir_pace_backlog_less(&d->pace, (int64_t)(last - first + 1), d->host->now(d->host->data));
 }
 
 static bool rows_reserve(weir_delivery *d, size_t n)
@@ -150,6 +152,23 @@ static void lost_tell(weir_delivery *d, weir_mono now)
     d->lost_due = weir_mono_add(now, WEIR_MINUTE);
 }
 
+/* What will never be sent is told together with the cursor behind it. False: not now. */
+static bool never_tell(weir_delivery *d)
+{
+    const weir_take_chunk *c = &d->chunk;
+    weir_spans behind = d->done;
+    if (!weir_spans_add(&behind, d->chunk_seq, c->last_seq))
+        return false; /* cannot be: no stretch is begun that has no room */
+    const weir_consumer_gap gap = {.from_ts = c->from_ts,
+                                   .to_ts = c->to_ts,
+                                   .count = c->lost,
+                                   .cause = "clock",
+                                   .seq = behind.seq,
+                                   .done = behind.spans,
+                                   .n_done = behind.n};
+    return d->host->on_gap(d->host->box_data, &gap);
+}
+
 /* What the chunk says when it is not a matter of sending. LOOK_BATCH: it is. */
 static enum look chunk_pass(weir_delivery *d, weir_mono now, weir_mono *ret_next)
 {
@@ -162,13 +181,7 @@ static enum look chunk_pass(weir_delivery *d, weir_mono now, weir_mono *ret_next
         *ret_next = weir_mono_min(*ret_next, d->held_due);
         return LOOK_NOTHING;
     }
-    const weir_consumer_gap gap = {.first_seq = d->chunk_seq,
-                                   .last_seq = c->last_seq,
-                                   .from_ts = c->from_ts,
-                                   .to_ts = c->to_ts,
-                                   .count = c->lost,
-                                   .cause = "clock"};
-    if (c->never && c->lost > 0 && !d->host->on_gap(d->host->data, &gap)) {
+    if (c->never && c->lost > 0 && !never_tell(d)) {
         *ret_next = weir_mono_min(*ret_next, weir_mono_add(now, TAKE_RETRY));
         return LOOK_NOTHING;
     }
@@ -187,7 +200,7 @@ static enum look chunk_batch(weir_delivery *d, bool is_backlog)
     d->chunk_seq = last + 1;
     if (n == 0) {
         if (last >= first)
-            weir_delivery_mark(d, first, last);
+            weir_delivery_mark(d, first, last, is_backlog);
         if (d->done.seq >= last)
             d->oldest_ts = last_ts;
         return LOOK_AGAIN;
@@ -228,7 +241,7 @@ static enum look log_look(weir_delivery *d, weir_span open, bool is_backlog, wei
         weir_take_next(d->take, open.first - 1, open.last, wanted(d), &d->chunk, &any, &error);
     if (err == WEIR_EDAMAGED && d->chunk.last_seq >= open.first) {
         d->host->log(d->host->data, WEIR_LOG_ERROR, "sink_gap", error.text);
-        weir_delivery_mark(d, open.first, d->chunk.last_seq);
+        weir_delivery_mark(d, open.first, d->chunk.last_seq, is_backlog);
         weir_delivery_drop_batch(d);
         return LOOK_AGAIN;
     }
@@ -251,7 +264,7 @@ static enum look log_look(weir_delivery *d, weir_span open, bool is_backlog, wei
     enum look look = chunk_pass(d, now, ret_next);
     if (look != LOOK_BATCH || !resumed)
         return look == LOOK_BATCH ? chunk_batch(d, is_backlog) : look;
-    weir_delivery_mark(d, open.first, d->chunk.last_seq);
+    weir_delivery_mark(d, open.first, d->chunk.last_seq, is_backlog);
     weir_delivery_drop_batch(d);
     return LOOK_AGAIN;
 }
@@ -366,7 +379,7 @@ bool weir_delivery_replayed(weir_delivery *d, const weir_delivery_batch *b)
     if (b->replay_id != d->replay_id)
         return true; /* another was ordered meanwhile */
     if (b->replay_done != d->replay_done &&
-        !d->host->on_replay(d->host->data, b->replay_id, b->replay_done))
+        !d->host->on_replay(d->host->box_data, b->replay_id, b->replay_done))
         return false;
     d->replay_done = b->replay_done;
     d->replay_skip = b->replay_skip;

@@ -180,6 +180,10 @@ static bool refresh(weir_delivery *d, weir_mono *ret_next)
         return false;
     }
     weir_delivery_take_works(d);
+    /* In order, what is new waits behind the rest and is more of it. */
+    if (d->begun && d->in_order && head.committed_seq > d->head)
+        weir_pace_backlog_less(&d->pace, -(int64_t)(head.committed_seq - d->head),
+                               d->host->now(d->host->data));
     d->head = head.committed_seq;
     if (!d->begun)
         begin(d, orders);
@@ -232,7 +236,7 @@ static weir_mono idle(weir_delivery *d, weir_mono next)
 static void post_cursor(weir_delivery *d)
 {
     if (d->moved)
-        d->moved = !d->host->on_cursor(d->host->data, d->done.seq, d->done.spans, d->done.n);
+        d->moved = !d->host->on_cursor(d->host->box_data, d->done.seq, d->done.spans, d->done.n);
 }
 
 static void tell_paused(weir_delivery *d)
@@ -271,8 +275,11 @@ weir_mono weir_delivery_step(weir_delivery *delivery)
     weir_mono next;
     if (d->host->is_ending(d->host->data))
         return WEIR_MONO_NEVER;
+    const bool begins = !d->begun;
     if (!refresh(d, &next))
         return next;
+    if (begins) /* how much waits is known now, and a send may take long */
+        return d->host->now(d->host->data);
     next = work(d);
     if (d->moved) /* the postbox had no memory */
         next = weir_mono_min(next, weir_mono_add(d->host->now(d->host->data), TAKE_RETRY));

@@ -26,7 +26,9 @@ typedef struct weir_delivery_host {
     weir_wall (*wall)(void *data);
     uint64_t seed;
     bool (*is_ending)(void *data); /* any thread */
-    /* The postbox; false: not taken now, memory is short: the step stays where it was. */
+    /* The postbox (box.h), with box_data; false: not taken now, memory is short: the step stays
+     * where it was. */
+    void *box_data;
     bool (*on_cursor)(void *data, uint64_t seq, const weir_span *spans, size_t n_spans);
     bool (*on_set_aside)(void *data, const weir_set_aside *rows, size_t n);
     bool (*on_replay)(void *data, uint64_t id, int64_t done);

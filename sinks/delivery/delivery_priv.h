@@ -12,8 +12,9 @@
 #define WEIR_SEND_DEADLINE (30 * WEIR_S)
 
 enum {
-    DELIVERY_MARKS = 16,     /* one a second at most: more than the ten seconds asked for */
-    DELIVERY_OUTCOMES = 1000 /* rows, for the rule of the half that is rejected */
+    DELIVERY_MARKS = 16,      /* one a second at most: more than the ten seconds asked for */
+    DELIVERY_OUTCOMES = 1000, /* rows, for the rule of the half that is rejected */
+    DELIVERY_REMEMBERED = 400 /* of them, when one is taken after that half was */
 };
 
 typedef enum weir_batch_kind {
@@ -111,8 +112,8 @@ bool weir_delivery_replayed(weir_delivery *d, const weir_delivery_batch *batch);
 /* Nothing of what was taken is used any more; unsettled rows of the batch are taken again. */
 void weir_delivery_drop_batch(weir_delivery *d);
 
-/* The numbers are done: with the sink, or passed over. */
-void weir_delivery_mark(weir_delivery *d, uint64_t first, uint64_t last);
+/* The numbers are done: with the sink, or passed over. is_backlog: they had waited. */
+void weir_delivery_mark(weir_delivery *d, uint64_t first, uint64_t last, bool is_backlog);
 
 /* The log could not be read: told once. Returns when to try again. */
 weir_mono weir_delivery_take_failed(weir_delivery *d, const weir_error *error);

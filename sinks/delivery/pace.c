@@ -42,14 +42,18 @@ size_t weir_pace_size(const weir_pace *pace)
     return (size_t)clamp(pace->size, 1, pace->ceiling < 1 ? 1 : pace->ceiling);
 }
 
-static void pace_count(weir_pace *p, size_t n, weir_mono now)
+/* It is another second: those that nothing was counted in are 0. */
+static void pace_turn(weir_pace *p, weir_mono now)
 {
     const int64_t second = now.us / WEIR_S;
     int64_t gone = second - p->second;
-    for (gone = gone > WEIR_PACE_SECONDS ? WEIR_PACE_SECONDS : gone; gone > 0; gone--)
-        p->rows[(uint64_t)(second - gone + 1) % WEIR_PACE_SECONDS] = 0;
+    for (gone = gone > WEIR_PACE_BACKLOG_SECONDS ? WEIR_PACE_BACKLOG_SECONDS : gone; gone > 0;
+         gone--) {
+        const uint64_t s = (uint64_t)(second - gone + 1);
+        p->rows[s % WEIR_PACE_SECONDS] = 0;
+        p->less[s % WEIR_PACE_BACKLOG_SECONDS] = 0;
+    }
     p->second = second;
-    p->rows[(uint64_t)second % WEIR_PACE_SECONDS] += n;
 }
 
 /* From two sends of which one had twice the rows or more. Without it a server that takes a second
@@ -81,7 +85,8 @@ void weir_pace_delivered(weir_pace *pace, size_t n, int64_t rtt_us, weir_mono no
     pace->rtts[pace->next_rtt] = rtt_us;
     pace->next_rtt = (pace->next_rtt + 1) % WEIR_PACE_RTTS;
     pace->n_rtts += pace->n_rtts < WEIR_PACE_RTTS;
-    pace_count(pace, n, now);
+    pace_turn(pace, now);
+    pace->rows[(uint64_t)pace->second % WEIR_PACE_SECONDS] += n;
     /* A send that was small for want of rows does not say that a larger one would be slow, and a
      * quick one only how fast one of its size is. */
     if (aim < pace->size || (double)n * 2 >= pace->size)
@@ -142,14 +147,37 @@ void weir_pace_backlog_sent(weir_pace *pace, size_t n)
         pace->tokens -= (double)n;
 }
 
+void weir_pace_backlog_less(weir_pace *pace, int64_t n, weir_mono now)
+{
+    pace_turn(pace, now);
+    pace->less[(uint64_t)pace->second % WEIR_PACE_BACKLOG_SECONDS] += n;
+}
+
+/* The first second that is among the last n, and still known. */
+static int64_t window_from(const weir_pace *pace, int64_t n, weir_mono now)
+{
+    const int64_t from = now.us / WEIR_S - n + 1, known = pace->second - n + 1;
+    return from > known ? from : known > 0 ? known : 0;
+}
+
 double weir_pace_rate(const weir_pace *pace, weir_mono now)
 {
-    const int64_t second = now.us / WEIR_S;
     uint64_t sum = 0;
-    for (int64_t s = second - WEIR_PACE_SECONDS + 1; s <= pace->second; s++)
-        if (s > pace->second - WEIR_PACE_SECONDS && s >= 0)
-            sum += pace->rows[(uint64_t)s % WEIR_PACE_SECONDS];
+    for (int64_t s = window_from(pace, WEIR_PACE_SECONDS, now); s <= pace->second; s++)
+        sum += pace->rows[(uint64_t)s % WEIR_PACE_SECONDS];
     return (double)sum / WEIR_PACE_SECONDS;
+}
+
+double weir_pace_backlog_rate(const weir_pace *pace, weir_mono now)
+{
+    const int64_t second = now.us / WEIR_S;
+    int64_t sum = 0, first = second;
+    for (int64_t s = pace->second; s >= window_from(pace, WEIR_PACE_BACKLOG_SECONDS, now); s--) {
+        const int64_t less = pace->less[(uint64_t)s % WEIR_PACE_BACKLOG_SECONDS];
+        sum += less;
+        first = less != 0 ? s : first;
+    }
+    return (double)sum / (double)(second - first + 1);
 }
 
 static int by_value(const void *a, const void *b)

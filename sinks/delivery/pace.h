@@ -13,6 +13,8 @@
 enum {
     WEIR_PACE_RTTS = 31,    /* sends that the median is of */
     WEIR_PACE_SECONDS = 10, /* that the rate is of */
+    /* That the backlog's is of: a set rate may mean a large send now and then. */
+    WEIR_PACE_BACKLOG_SECONDS = 60,
 };
 
 /* Pure: all times come as arguments. */
@@ -33,6 +35,8 @@ typedef struct weir_pace {
     int64_t rtts[WEIR_PACE_RTTS];
     size_t n_rtts, next_rtt;
     uint64_t rows[WEIR_PACE_SECONDS]; /* of this second and those before, by second modulo */
+    /* What the backlog shrank by: likewise. */
+    int64_t less[WEIR_PACE_BACKLOG_SECONDS];
     int64_t second;
 } weir_pace;
 
@@ -61,5 +65,9 @@ void weir_pace_recovered(weir_pace *pace);
 weir_mono weir_pace_backlog_at(weir_pace *pace, weir_mono now);
 void weir_pace_backlog_sent(weir_pace *pace, size_t n);
 
-double weir_pace_rate(const weir_pace *pace, weir_mono now); /* rows a second, of late */
-int64_t weir_pace_rtt(const weir_pace *pace);                /* median, us; 0: none yet */
+/* There is so much less of the backlog; < 0: more. */
+void weir_pace_backlog_less(weir_pace *pace, int64_t n, weir_mono now);
+
+double weir_pace_rate(const weir_pace *pace, weir_mono now);         /* rows a second, of late */
+double weir_pace_backlog_rate(const weir_pace *pace, weir_mono now); /* likewise */
+int64_t weir_pace_rtt(const weir_pace *pace);                        /* median, us; 0: none yet */

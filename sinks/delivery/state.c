@@ -38,10 +38,19 @@ static weir_wall replayed_to(const weir_delivery *d)
     return (weir_wall){is_under_way ? d->replay_done : 0};
 }
 
+/* As fast as the backlog grew smaller of late. */
+static double done_in_s(const weir_delivery *d, uint64_t backlog, weir_mono now)
+{
+    const double rate = weir_pace_backlog_rate(&d->pace, now);
+    return d->begun && backlog > 0 && rate > 0 ? (double)backlog / rate : 0;
+}
+
 weir_sink_record weir_delivery_get_record(const weir_delivery *delivery)
 {
     const weir_delivery *d = delivery;
-    const uint64_t backlog = weir_spans_missing(&d->done, d->head);
+    const weir_mono now = d->host->now(d->host->data);
+    const uint64_t backlog =
+        d->begun ? weir_spans_missing(&d->done, d->head) : WEIR_BACKLOG_UNKNOWN;
     return (weir_sink_record){
         .name = d->config->name,
         .type = d->type->name,
@@ -50,14 +59,16 @@ weir_sink_record weir_delivery_get_record(const weir_delivery *delivery)
         .remedy = d->remedy,
         .since = d->since,
         .delivered = d->delivered,
-        .oldest_unsent = {backlog ? d->oldest_ts : 0},
+        .oldest_unsent = {d->begun && backlog > 0 ? d->oldest_ts : 0},
         .replayed_to = replayed_to(d),
-        .backlog = d->begun ? backlog : 0,
+        .backlog = backlog,
+        .head = d->head,
+        .done_in_s = done_in_s(d, backlog, now),
         .sent = d->sent,
         .repeated = d->repeated,
         .left_out = d->left_out,
         .set_aside = d->n_set_aside,
-        .rows_per_s = weir_pace_rate(&d->pace, d->host->now(d->host->data)),
+        .rows_per_s = weir_pace_rate(&d->pace, now),
         .rtt_ms = (double)weir_pace_rtt(&d->pace) / (double)WEIR_MS,
     };
 }

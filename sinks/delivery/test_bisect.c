@@ -67,15 +67,57 @@ static void one_bad_row_of_a_thousand_costs_a_dozen_sends(void **state)
     assert_true(found[777]);
 }
 
-static void a_row_that_is_named_is_taken_out_and_the_others_go_again(void **state)
+static void a_row_that_is_named_goes_alone_behind_those_before_it(void **state)
 {
-    weir_bisect b = {.n = 5};
+    weir_bisect b = {.n = 7};
     (void)state;
-    assert_int_equal(weir_bisect_next(&b, 100), 5);
-    weir_bisect_removed(&b);
+    assert_int_equal(weir_bisect_next(&b, 100), 7);
+    weir_bisect_named(&b, 7, 4);
+    assert_int_equal(weir_bisect_next(&b, 3), 3);
     assert_int_equal(weir_bisect_next(&b, 100), 4);
-    weir_bisect_delivered(&b, 4);
+    assert_false(weir_bisect_rejected(&b, 4)); /* there is one among them, too */
+    assert_int_equal(weir_bisect_next(&b, 100), 2);
+    weir_bisect_delivered(&b, 2);
+    weir_bisect_named(&b, 2, 0);
+    assert_int_equal(weir_bisect_next(&b, 100), 1);
+    assert_true(weir_bisect_rejected(&b, 1));
+    assert_int_equal(b.at, 3);
+    assert_int_equal(weir_bisect_next(&b, 100), 4); /* which of them it was is forgotten */
+    weir_bisect_named(&b, 4, 1);
+    weir_bisect_delivered(&b, 1);
+    assert_int_equal(weir_bisect_next(&b, 100), 1);
+    weir_bisect_delivered(&b, 1); /* alone it is not bad */
+    assert_int_equal(weir_bisect_next(&b, 100), 2);
+    weir_bisect_named(&b, 2, 0);
+    assert_int_equal(weir_bisect_next(&b, 100), 1);
+    weir_bisect_delivered(&b, 1);
+    assert_int_equal(weir_bisect_next(&b, 100), 1);
+    weir_bisect_delivered(&b, 1);
     assert_true(weir_bisect_done(&b));
+}
+
+static void rows_that_are_named_cost_three_sends_each(void **state)
+{
+    (void)state;
+    bool bad[N] = {[0] = true, [7] = true, [8] = true, [200] = true, [N - 1] = true};
+    weir_bisect b = {.n = N};
+    size_t sends = 0, found = 0;
+    for (; !weir_bisect_done(&b); sends++) {
+        const size_t k = weir_bisect_next(&b, N);
+        size_t i = 0;
+        while (i < k && !bad[b.at + i])
+            i++;
+        if (i == k) {
+            weir_bisect_delivered(&b, k);
+        } else if (k > 1) {
+            weir_bisect_named(&b, k, i);
+        } else {
+            assert_true(bad[b.at]);
+            found += weir_bisect_rejected(&b, 1);
+        }
+    }
+    assert_int_equal(found, 5);
+    assert_true(sends <= 1 + 3 * 5);
 }
 
 int main(void)
@@ -83,7 +125,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exactly_the_bad_rows_are_found_and_the_others_arrive_once),
         cmocka_unit_test(one_bad_row_of_a_thousand_costs_a_dozen_sends),
-        cmocka_unit_test(a_row_that_is_named_is_taken_out_and_the_others_go_again),
+        cmocka_unit_test(a_row_that_is_named_goes_alone_behind_those_before_it),
+        cmocka_unit_test(rows_that_are_named_cost_three_sends_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,27 @@ static void rate_and_median_are_of_late(void **state)
     assert_true(weir_pace_rate(&p, weir_mono_add(t0, 200 * WEIR_S)) == 0);
 }
 
+static void the_rate_of_a_backlog_is_what_it_shrank_by_of_late(void **state)
+{
+    (void)state;
+    weir_pace p;
+    weir_mono now = {1000 * WEIR_S};
+    weir_pace_init(&p, 1000, 0, 1, now);
+    assert_true(weir_pace_backlog_rate(&p, now) == 0);
+    for (int i = 0; i < 30; i++) { /* a large send each 10 s, and what comes to it */
+        if (i % 10 == 0)
+            weir_pace_backlog_less(&p, 5000, now);
+        weir_pace_backlog_less(&p, -100, now);
+        now.us += WEIR_S;
+    }
+    const double rate = weir_pace_backlog_rate(&p, now);
+    assert_true(rate > 380 && rate < 420);
+    now.us += 59 * WEIR_S; /* long ago */
+    assert_true(weir_pace_backlog_rate(&p, now) < 0.001);
+    weir_pace_backlog_less(&p, -100, now);
+    assert_true(weir_pace_backlog_rate(&p, now) == -100); /* it grows */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +208,7 @@ int main(void)
         cmocka_unit_test(waits_double_up_to_their_limit_with_chance),
         cmocka_unit_test(the_wish_of_the_other_side_counts_up_to_an_hour),
         cmocka_unit_test(a_backlog_goes_no_faster_than_its_rate),
+        cmocka_unit_test(the_rate_of_a_backlog_is_what_it_shrank_by_of_late),
         cmocka_unit_test(a_second_for_any_send_does_not_make_sends_small),
         cmocka_unit_test(rate_and_median_are_of_late),
     };

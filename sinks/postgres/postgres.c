@@ -6,6 +6,7 @@
 
 #include "sinks/postgres/schema.h"
 #include "sinks/postgres/transfer.h"
+#include "sinks/text/trial.h"
 
 typedef struct postgres {
     const weir_sink_host *host;
@@ -97,21 +98,10 @@ static bool latency_measure(weir_pg_connection *c, int64_t *ret_us, weir_send_an
     return true;
 }
 
-/* A tag that no store has: uids begin with 1. All of it is taken back. */
+/* All of it is taken back. */
 static bool row_try(postgres *p, weir_pg_transfer *transfer, weir_send_answer *ret)
 {
-    static const weir_sink_tag tag = {.name = "weir sink test",
-                                      .device = "weir",
-                                      .point = "test",
-                                      .unit = "",
-                                      .type = "float64",
-                                      .address = "",
-                                      .description = "",
-                                      .labels_json = "{}"};
-    const weir_sink_row row = {
-        .tag = &tag,
-        .sample = {.ts = p->host->wall(p->host->data), .value = weir_value_f64(1)},
-        .seq = 1};
+    const weir_sink_row row = weir_trial_row(p->host->wall(p->host->data));
     return weir_pg_transfer_try(transfer, &row, ret);
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "sinks/sqlite/database.h"
+#include "sinks/text/trial.h"
 
 enum { TABLE_NAME_MAX = 63 };
 
@@ -277,16 +278,7 @@ static void test_path(const struct sqlite *s, bool exists, weir_text *t)
 static bool test_row(struct sqlite *s, weir_sqlite_database *d, weir_mono deadline,
                      weir_send_answer *ret)
 {
-    const weir_sink_tag tag = {.name = "weir/test",
-                               .device = "weir",
-                               .point = "test",
-                               .unit = "",
-                               .type = "float64",
-                               .address = "",
-                               .description = "",
-                               .labels_json = "{}"};
-    const weir_sink_row row = {
-        .tag = &tag, .sample = {.ts = s->host->wall(s->host->data), .value = weir_value_f64(0.5)}};
+    const weir_sink_row row = weir_trial_row(s->host->wall(s->host->data));
     return weir_sqlite_database_open(d, ret) && weir_sqlite_begin(d, deadline, ret) &&
            rows_insert(s, d, &row, 1, ret);
 }

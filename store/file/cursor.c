@@ -44,27 +44,6 @@ weir_err weir_cursor_set_done(weir_cursor *cursor, const weir_span *spans, size_
     return WEIR_OK;
 }
 
-bool weir_cursor_add_done(weir_cursor *cursor, weir_span span)
-{
-    weir_span spans[WEIR_CURSOR_SPANS_MAX + 1];
-    size_t n = 0, i = 0;
-    for (; i < cursor->n_done && cursor->done[i].last + 1 < span.first; i++)
-        spans[n++] = cursor->done[i];
-    for (; i < cursor->n_done && cursor->done[i].first <= span.last + 1; i++) {
-        span.first = cursor->done[i].first < span.first ? cursor->done[i].first : span.first;
-        span.last = cursor->done[i].last > span.last ? cursor->done[i].last : span.last;
-    }
-    spans[n++] = span;
-    for (; i < cursor->n_done; i++)
-        spans[n++] = cursor->done[i];
-    /* The first may reach seq, and then takes no room. */
-    if (spans[0].first <= cursor->seq + 1) {
-        cursor->seq = spans[0].last > cursor->seq ? spans[0].last : cursor->seq;
-        return weir_cursor_set_done(cursor, spans + 1, n - 1, NULL) == WEIR_OK;
-    }
-    return weir_cursor_set_done(cursor, spans, n, NULL) == WEIR_OK;
-}
-
 uint64_t weir_cursor_needs(const weir_cursor *cursor, uint64_t first, uint64_t last)
 {
     first = first > cursor->seq ? first : cursor->seq + 1;

@@ -40,9 +40,6 @@ typedef struct weir_cursor {
 weir_err weir_cursor_set_done(weir_cursor *cursor, const weir_span *spans, size_t n,
                               weir_error *error) WEIR_MUST_CHECK;
 
-/* Adds one, wherever it belongs. False: there is no room; nothing changed. */
-bool weir_cursor_add_done(weir_cursor *cursor, weir_span span);
-
 /* How many of first .. last it still needs. */
 uint64_t weir_cursor_needs(const weir_cursor *cursor, uint64_t first, uint64_t last);
 

@@ -4,10 +4,12 @@
 /*
  * The order:
  *   1. rows of the log that are in history and that every sink has acknowledged: nothing is lost;
- *   2. blocks that could not be read (quarantine), if they are older than all of 3;
- *   3. the older of: the part whose newest sample is oldest; the first row of the log that is in
+ *   2. blocks that could not be read (quarantine), if they are older than all of 4;
+ *   3. rows that a sink would not take, if they are older than the newest sample of that part of 4,
+ *      or when there is none: the sink loses them;
+ *   4. the older of: the part whose newest sample is oldest; the first row of the log that is in
  *      history and kept for a sink. At the same age the part: the sink can still have its copy.
- *   4. if none of these is left: the first row of the log that is not in history yet.
+ *   5. if none of these is left: the first row of the log that is not in history yet.
  * The newest row of the log and what was committed since stay.
  *
  * What goes and its gap are one transaction. Where a merge is under way of what goes, it is given
@@ -26,6 +28,7 @@
 #include "store/history/history.h"
 #include "store/history/merge.h"
 #include "store/history/part.h"
+#include "store/set_aside.h"
 
 enum {
     DROP_ROWS = 64,       /* of the log, in one piece ... */
@@ -283,6 +286,8 @@ weir_err weir_cap_run(weir_store *store, weir_wall now, bool *ret_did, weir_erro
     const int64_t until_ts = n > 0 ? part->max_ts + offset : INT64_MAX;
     if (err == WEIR_OK)
         err = quarantine_drop(store, until_ts, ret_did, error);
+    if (err == WEIR_OK && !*ret_did)
+        err = weir_set_aside_drop(store, until_ts, now, ret_did, error);
     struct rows r = {.until_ts = n > 0 ? until_ts - 1 : INT64_MAX, .until_seq = store->history_seq};
     if (err == WEIR_OK && !*ret_did)
         err = rows_drop(store, &r, now, ret_did, error);

@@ -40,16 +40,17 @@ static const char views_without_history_sql[] =
     "to_ts, 0 AS count,"
     " '' AS cause WHERE 0;";
 
-/* How long the oldest unsent sample waits is as of now; whether it is
- * paused may have been changed without the daemon; all else is as the daemon noted it last. A sink
- * that never ran has no state. */
+/* How long the oldest unsent sample waits is as of now; whether it is paused may have been changed
+ * without the daemon; all else is as the daemon noted it last. A sink that never ran has no state,
+ * and the backlog of one that did not begin is not known. */
 static const char views_of_sinks_sql[] =
     "CREATE TEMP VIEW IF NOT EXISTS sinks AS SELECT o.sink AS name, CASE"
     " WHEN s.state IN ('disabled','removed') THEN s.state WHEN o.paused THEN 'paused'"
     " WHEN s.state='paused' THEN 'connecting' ELSE ifnull(s.state,'connecting') END AS"
     " state, CASE WHEN s.oldest_unsent IS NULL THEN 0 ELSE"
     " max(0,CAST(strftime('%s','now') AS INTEGER)-s.oldest_unsent/1000000) END AS oldest_unsent_s,"
-    " ifnull(s.backlog,0) AS backlog, o.set_aside AS quarantined, ifnull(s.error,'') AS error,"
+    " CASE WHEN s.backlog>=0 THEN s.backlog END AS backlog, o.set_aside AS quarantined,"
+    " ifnull(s.error,'') AS error,"
     " s.type AS type, s.since AS since, ifnull(s.remedy,'') AS remedy, s.delivered AS delivered,"
     " s.rate AS rate, CASE WHEN o.replay_id<>0 AND o.replay_done<>9223372036854775807"
     " THEN o.replay_done END AS replayed_to FROM main.sink_order o LEFT JOIN main.sink s ON "

@@ -3,6 +3,8 @@
 
 #include "store/repair/verify.h"
 
+#include "store/consumer.h"
+#include "store/edit.h"
 #include "store/file/schema.h"
 
 #include "store/history/testing_history.h"
@@ -20,6 +22,26 @@ static void report_add(void *data, const char *finding)
     (void)snprintf(r->text + n, sizeof r->text - n, "%s\n", finding);
 }
 
+/* 4 and 5 of sink main, of which 4 shall be tried again. */
+static void rows_set_aside(weir_store *store)
+{
+    const char *const name = "main";
+    const weir_sink_tag tag = {.uid = 1, .name = "d0/p0"};
+    const weir_edit retry = {
+        .kind = WEIR_EDIT_SINK_RETRY, .subject = name, .tags = "d0/p0", .from = {T0}};
+    uint64_t n;
+    assert_int_equal(weir_store_register_sinks(store, &name, 1, (weir_wall){T0}, NULL), WEIR_OK);
+    for (uint64_t seq = 4; seq <= 5; seq++) {
+        const weir_sink_row row = {
+            .tag = &tag, .sample = {(weir_tag_uid)(seq - 3), 0, {T0}, {0}}, .seq = seq};
+        const weir_set_aside aside = {&row, "too odd"};
+        assert_int_equal(weir_store_set_aside(store, name, &aside, 1, (weir_wall){T0}, NULL),
+                         WEIR_OK);
+        if (seq == 4)
+            assert_int_equal(weir_store_edit(store, &retry, (weir_wall){T0}, &n, NULL), WEIR_OK);
+    }
+}
+
 /* Three commits of two samples and an event: 1 2 e3, 4 5 e6, 7 8 e9. */
 static char *dir_filled(void)
 {
@@ -34,6 +56,7 @@ static char *dir_filled(void)
         assert_int_equal(weir_store_event(store, &event, NULL), WEIR_OK);
         testing_commit(store);
     }
+    rows_set_aside(store);
     weir_store_close(store);
     weir_catalog_free(catalog);
     return dir;
@@ -51,7 +74,7 @@ static void a_sound_store_has_no_findings(void **state)
     assert_string_equal(report.text, "");
     assert_int_equal(counts.rows, 3);
     assert_int_equal(counts.samples, 6);
-    assert_int_equal(counts.events, 3);
+    assert_int_equal(counts.events, 4);
     assert_int_equal(counts.tags, 2);
     testing_remove(dir);
 }
@@ -97,6 +120,12 @@ static void each_damage_is_found_and_named(void **state)
          " epoch_ts, 0, head, body, 9 FROM fresh WHERE first_seq=7",
          "log row 7: last_seq does not fit its block"},
         {"INSERT INTO snapshot VALUES(1, 9, 8, x'00', x'')", "snapshot row 1: block head"},
+        {"UPDATE sink_order SET set_aside=3", "sink main: 2 rows are set aside, it says 3"},
+        {"UPDATE sink_order SET retries=0",
+         "sink main: 1 rows are to be tried again, 0 of them are not there, it says 0"},
+        {"DELETE FROM set_aside WHERE seq=4; UPDATE sink_order SET set_aside=1",
+         "sink main: 1 rows are to be tried again, 1 of them are not there, it says 1"},
+        {"DELETE FROM sink_order", "sink main: 2 rows are set aside, it says 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *dir = dir_filled(), path[600];
@@ -323,7 +352,7 @@ static void the_numbers_are_those_of_the_store(void **state)
     assert_int_equal(weir_store_get_stats(dir, NULL, &s, NULL), WEIR_OK);
     assert_int_equal(s.level_rows[0] + s.level_rows[1], 3);
     assert_int_equal(s.samples, 6);
-    assert_int_equal(s.events, 3);
+    assert_int_equal(s.events, 4);
     assert_int_equal(s.tags, 2);
     assert_int_equal(s.current_tags, 2);
     assert_int_equal(s.first_ts.us, T0);

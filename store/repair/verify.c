@@ -74,6 +74,41 @@ static weir_err verify_registry(struct verification *v, weir_error *error)
     return weir_verify_pass_end(v, "tags", err, error);
 }
 
+/* --- sinks -------------------------------------------------------------------------------- */
+
+/* The counters of what is set aside are what is there. */
+static weir_err verify_sinks(struct verification *v, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(
+        v->db,
+        "SELECT s.sink, o.set_aside, (SELECT count(*) FROM set_aside a WHERE a.sink=s.sink),"
+        " o.retries, (SELECT count(*) FROM set_aside_retry r WHERE r.sink=s.sink),"
+        " (SELECT count(*) FROM set_aside_retry r WHERE r.sink=s.sink AND NOT EXISTS"
+        " (SELECT 1 FROM set_aside a WHERE a.sink=r.sink AND a.seq=r.seq))"
+        " FROM (SELECT sink FROM sink_order UNION SELECT sink FROM set_aside"
+        " UNION SELECT sink FROM set_aside_retry) s LEFT JOIN sink_order o ON o.sink=s.sink",
+        &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 0), *name = text ? text : "";
+        const long long says = sqlite3_column_int64(stmt, 1), is = sqlite3_column_int64(stmt, 2);
+        const long long says_retries = sqlite3_column_int64(stmt, 3),
+                        retries = sqlite3_column_int64(stmt, 4),
+                        strays = sqlite3_column_int64(stmt, 5);
+        if (says != is)
+            weir_verify_finding(v, "sink %s: %lld rows are set aside, it says %lld", name, is,
+                                says);
+        if (says_retries != retries || strays > 0)
+            weir_verify_finding(
+                v,
+                "sink %s: %lld rows are to be tried again, %lld of them are not there, "
+                "it says %lld",
+                name, retries, strays, says_retries);
+    }
+    return weir_verify_pass_end(v, "sinks", err, error);
+}
+
 weir_err weir_verify_all(struct verification *v, weir_error *error)
 {
     weir_err err = weir_db_exec(v->db, "BEGIN", error);
@@ -89,6 +124,8 @@ weir_err weir_verify_all(struct verification *v, weir_error *error)
         err = weir_verify_rows(v, error);
     if (err == WEIR_OK && weir_view_has_history(v->view))
         err = weir_verify_parts(v, error);
+    if (err == WEIR_OK && weir_view_has_sinks(v->view))
+        err = verify_sinks(v, error);
     return err == WEIR_OK ? verify_registry(v, error) : err;
 }
 

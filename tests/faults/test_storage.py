@@ -84,7 +84,7 @@ def test_row_31_a_failed_fsync_is_told_and_costs_nothing(plant, shim, dice):
     p.start().wait_committed(100)
     for _ in range(5):
         shim.fail(SYNC, errno.EIO, after=dice.randrange(8), times=dice.randrange(1, 6))
-        wait_until("fsync failed", lambda: shim["times"] == 0)
+        wait_until("fsync failed", lambda: shim["times"] == 0, 60)  # each needs a commit, once a second
         shim.heal()
         p.wait_recovery()
     p.wait_event("kind in ('store', 'alarm')")
@@ -98,7 +98,7 @@ def test_row_30_writes_that_fail_or_are_short_cost_nothing(plant, shim, dice):
     for n in range(10):
         shim.fail(WRITE | TRUNCATE, errno.EIO if n % 2 else errno.ENOSPC, after=dice.randrange(20), times=dice.randrange(1, 9),
                   is_short=n % 3 == 0)
-        wait_until("writes failed", lambda: shim["times"] == 0)
+        wait_until("writes failed", lambda: shim["times"] == 0, 60)
         shim.heal()
         p.wait_recovery()
     p.finish()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Sinks in the configuration, `weir sink` and `weir check --live`, with types that need no server."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -39,6 +41,19 @@ def test_check_shows_each_sink_and_its_share_of_the_tags(weir):
     assert "trash  sink of type noop: 4 of 4 tags" in done.stdout
     assert "one  sink of type noop: 1 of 4 tags" in done.stdout
     assert "b  sink of type noop  (disabled): 2 of 4 tags" in done.stdout
+
+
+def test_check_lists_sinks_in_each_format(weir):
+    config = weir.write_config(plant(noop(), noop("one", tags=["m1/*", "!*/run"]), noop("b", labels={"building": "B"}, enabled=False)))
+    rows = weir.json("check", "-c", config)
+    sinks = [row for row in rows if row["sink"] is not None]
+    assert [(row["sink"], row["type"], row["enabled"], row["tags"], row["of_tags"]) for row in sinks] == [
+        ("trash", "noop", True, 4, 4), ("one", "noop", True, 1, 4), ("b", "noop", False, 2, 4)]
+    assert {row["connection"] for row in sinks} == {None} and len(rows) > len(sinks)
+    table = list(csv.DictReader(io.StringIO(weir.run("check", "-c", config, "--format", "csv").stdout)))
+    assert [(row["sink"], row["tags"], row["enabled"], row["connection"]) for row in table if row["sink"]] == [
+        ("trash", "4", "true", ""), ("one", "1", "true", ""), ("b", "2", "false", "")]
+    assert not any("sink" in row for row in weir.json("check", "--requests", "-c", config))
 
 
 def test_a_pattern_that_matches_nothing_is_a_warning_at_its_place(weir):

@@ -10,7 +10,7 @@ import pgserver
 import pytest
 from arrived import compare, committed, from_csv, from_influx, from_postgres, from_sqlite
 from certificates import Certificates
-from conftest import PYTHON, SUPPORT, Helper, read_line, report_row, scaled, wait_until
+from conftest import PYTHON, SANITIZERS, SUPPORT, Helper, read_line, report_row, scaled, wait_until
 from cut_proxy import CutProxy
 from oracle import simdev_config, simdev_points
 
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(pgserver.programs() is None or not influxserver.
 UNITS, POINTS = 10, 20
 LIVE_S = 3.0  # a sink whose server is well is never later than that
 SECRET = "Hunter2-never-shown"
-# A second, then twice as long each time, and half of that by chance: of five in five seconds none is a loop.
-WATCHED_S, ATTEMPTS = 5.0, 5
+# A second, then twice as long each time, and half of that by chance: of four in two and a half seconds none is a loop.
+WATCHED_S, ATTEMPTS = scaled((2.5, 4), (5.0, 5))
 
 
 class Servers:
@@ -192,19 +192,14 @@ class Case:
             self.daemon.stop(10)
         began = time.monotonic()
         self.start(None, backlog_rate=None)
-        empty_since = None
         while True:
             sinks = [sink for name, sink in self.status().items() if not names or name in names]
-            is_empty = bool(sinks) and all(sink["backlog"] == 0 for sink in sinks)
-            empty_since = (empty_since or time.monotonic()) if is_empty else None
-            # Before its first send has ended a sink shows no backlog; who had nothing to send stays so.
-            is_known = all(sink["state"] == "online" for sink in sinks)
-            if is_empty and time.monotonic() >= empty_since + (0.3 if is_known else 3):
+            if sinks and all(sink["backlog"] == 0 for sink in sinks):
                 break
             assert time.monotonic() < began + scaled(30, 600), sinks
             time.sleep(0.05)
         # A million rows take their time.
-        self.recovery = max(self.recovery, scaled(empty_since - began, 0))
+        self.recovery = max(self.recovery, scaled(time.monotonic() - began, 0))
 
     def recovered(self, since):
         self.recovery = max(self.recovery, time.monotonic() - since)
@@ -268,6 +263,8 @@ def test_after_a_long_outage_live_rows_go_first_and_the_backlog_at_its_rate(case
     assert down["backlog"] >= n - 2000 and down["oldest_unsent_s"] >= 1 and down["remedy"], down
     case.daemon.kill()
     case.daemon.process.wait(10)
+    # What is freed is to be free, not kept by the sanitizer to see whether it is still used.
+    case.weir.environment["ASAN_OPTIONS"] = SANITIZERS["ASAN_OPTIONS"] + ":quarantine_size_mb=1"
     case.start("1s")
     last = case.committed()
     before = resident(case.daemon)
@@ -294,7 +291,7 @@ def test_after_a_long_outage_live_rows_go_first_and_the_backlog_at_its_rate(case
     text = case.weir.run("status", "--data-dir", case.daemon.data_dir, "--format", "table").stdout
     shown = re.search(r"sink office .*; (\d+) waiting, the oldest for .*, done in about (\S+)", text)
     assert shown, text
-    assert int(shown[1]) > n / 2
+    assert int(shown[1]) > n / 4
     growth = resident(case.daemon) - before
     case.drain()
     assert growth < 24 << 20 and resident(case.daemon) - before < 24 << 20, "memory grows with the backlog"
@@ -309,7 +306,8 @@ def test_a_slow_sink_delays_itself_alone(case):
     fake.script({"fault": "late", "seconds": 1.0})
     case.start()
     wait_until("two are sent", lambda: len(fake.requests()) >= 2)
-    case.watch(scaled(5, 60), "files", "office")
+    wait_until("five are sent", lambda: len(fake.requests()) >= 5)  # a second each
+    case.watch(scaled(0.5, 60), "files", "office")
     slow = case.status("cloud")
     assert slow["oldest_unsent_s"] >= 1 and slow["rtt_ms"] >= 1000 and slow["state"] == "online", slow
     # The way there and back takes a second whatever is sent: less at a time would be less a second.
@@ -336,7 +334,7 @@ def test_poison_rows_are_set_aside_with_their_reason_and_delivered_once_the_tabl
     case.start()
     wait_until("the table", lambda: case.sql("SELECT to_regclass('weir_samples')") != [[None]] and
                case.sql("SELECT count(*) > 100 FROM weir_samples") == [["t"]])
-    first = case.committed() + 600
+    first = case.committed() + 2000  # a second, in which the constraint is there
     case.sql(f"ALTER TABLE weir_samples ADD CONSTRAINT sane CHECK (seq NOT BETWEEN {first} AND {first + 2})")
     aside = wait_until("rows in quarantine", lambda: (rows := quarantine(case, "office")) and rows)
     case.wait_growth(200)
@@ -503,6 +501,38 @@ def test_a_table_a_column_or_room_that_is_missing_is_named_and_waited_for(case):
     assert not any(sink["quarantined"] for sink in case.status().values())
 
 
+@pytest.fixture
+def small_disk(servers):
+    if servers.postgres.disk:
+        servers.postgres.resize_small_disk(1)
+    elif not servers.postgres.add_small_disk(1):
+        pytest.skip("no tmpfs can be mounted here")
+    return servers.postgres
+
+
+@pytest.mark.row(47)
+def test_a_real_disk_that_fills_is_named_and_waited_for(case, small_disk):
+    case.sql(f"ALTER DATABASE {case.database} SET default_tablespace = small")
+    case.postgres()
+    case.csv()
+    case.start()
+    case.wait_state("office", "online")
+    full = case.wait_state("office", "full", 60)
+    assert "53100" in full["error"] and "No space left on device" in full["error"] and "make room" in full["remedy"], full
+    before = case.servers.errors(case.database)
+    case.watch(WATCHED_S, "files")
+    assert case.servers.errors(case.database) <= before + ATTEMPTS
+    assert case.status("office")["state"] == "full" and case.status("office")["backlog"] > 0
+    small_disk.resize_small_disk(256)
+    began = time.monotonic()
+    case.wait_state("office", "online")
+    case.recovered(began)
+    case.drain()
+    case.judge()
+    assert not any(sink["quarantined"] for sink in case.status().values())
+    case.sql("DROP TABLE weir_samples, weir_tags")  # what comes next on the small disk has room
+
+
 # --- one of four ---------------------------------------------------------------------------------------------------
 
 
@@ -518,9 +548,11 @@ def test_one_of_four_is_down_and_the_others_do_not_notice(case):
     others = ("files", "rows", "charts")
     case.servers.postgres.kill()
     case.wait_state("office", "offline")
-    case.watch(scaled(4, 60), *others)
+    end = time.monotonic() + scaled(20, 200)
+    while case.status("office")["backlog"] <= scaled(2000, 50_000):
+        assert time.monotonic() < end
+        case.watch(scaled(0.5, 5), *others)
     sinks = case.status()
-    assert sinks["office"]["backlog"] > scaled(2000, 50_000), sinks["office"]
     assert all(sinks[name]["backlog"] < sinks["office"]["backlog"] / 4 for name in others), sinks
     case.servers.postgres.start()
     began = time.monotonic()

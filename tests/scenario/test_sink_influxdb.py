@@ -14,36 +14,12 @@ from email.utils import formatdate
 
 import pytest
 
-from conftest import BINARY, PYTHON, SANITIZERS, SUPPORT, Helper, read_line, scaled
+from conftest import BINARY, PYTHON, SUPPORT, Helper, read_line, scaled
 from influxserver import Influx, Server, free_port, http, is_installed
+from sink_driver import Driver
 
-DRIVER = os.path.join(os.path.dirname(BINARY), "tests", "drive-sink")
 LATE = 11  # the number of the cause
 T0 = 1_700_000_000_000_000  # of every test that does not care
-
-
-class Driver:
-    """drive-sink."""
-
-    def __init__(self, environment=None, **options):
-        words = [f"{key}={value}" for key, value in options.items()]
-        self.process = subprocess.Popen([DRIVER, "influxdb", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, bufsize=0,
-                                        env=dict(os.environ, **SANITIZERS, **(environment or {})))
-
-    def order(self, order, deadline=60):
-        self.process.stdin.write(json.dumps(order).encode() + b"\n")
-        return json.loads(read_line(self.process.stdout, deadline))
-
-    def send(self, *rows, deadline=20):
-        return self.order({"op": "send", "rows": list(rows), "deadline": deadline})
-
-    def stop(self):
-        self.process.stdin.close()
-        errors = self.process.stderr.read().decode()
-        self.process.stdout.close()
-        assert self.process.wait(20) == 0, errors
-        return errors
 
 
 @pytest.fixture
@@ -53,13 +29,12 @@ def drive():
         pytest.skip("the sink influxdb is not built (libcurl4-openssl-dev, zlib1g-dev)")
 
     def start(**options):
-        drivers.append(Driver(**options))
+        drivers.append(Driver("influxdb", **options))
         return drivers[-1]
 
     yield start
     for driver in drivers:
-        if not driver.process.stdin.closed:
-            driver.stop()
+        driver.stop()
 
 
 @pytest.fixture
@@ -162,11 +137,10 @@ def test_what_the_retention_policy_drops_is_rejected_with_that_reason(influx, dr
 
 def test_a_database_that_is_missing_is_named_or_made(influx, drive):
     driver = drive(url=influx.url, database="no such")
-    for order in ({"op": "test"}, {"op": "send", "rows": [row("m/p", 1)]}):
-        answer = driver.order(order)
+    for answer in (driver.do("test"), driver.send(row("m/p", 1))):
         assert (answer["result"], answer["trouble"]) == ("later", "misconfigured")
         assert "CREATE DATABASE \"no such\"" in answer["remedy"]
-    assert driver.order({"op": "schema"})["schema"] == "CREATE DATABASE \"no such\"\n"
+    assert driver.do("schema")["schema"] == "CREATE DATABASE \"no such\"\n"
     maker = drive(url=influx.url, database="no such", create_database="true", retention_policy="year")
     assert maker.send(row("m/p", 1))["result"] == "delivered"
     assert influx.query('SELECT value FROM "no such".year.weir', "") == [{"time": T0 * 1000, "value": 1}]
@@ -175,7 +149,7 @@ def test_a_database_that_is_missing_is_named_or_made(influx, drive):
 
 
 def test_test_leaves_nothing_behind(influx, drive):
-    answer = drive(url=influx.url, database="plant").order({"op": "test"})
+    answer = drive(url=influx.url, database="plant").do("test")
     assert answer["result"] == "delivered" and answer["latency_us"] > 0
     assert answer["peer"].startswith("InfluxDB 1.6") and influx.url.rsplit(":", 1)[1] in answer["peer"]
     assert influx.query("SHOW MEASUREMENTS") == []
@@ -208,7 +182,7 @@ def test_users_passwords_and_rights(tmp_path, drive):
         assert answer["trouble"] == "refused" and answer["remedy"].endswith("'GRANT WRITE ON \"plant\" TO \"joe\"'")
         server.query("GRANT WRITE ON plant TO joe", "")
         assert driver.send(row("m/p", 1))["result"] == "delivered"
-        assert driver.order({"op": "test"})["result"] == "delivered"
+        assert driver.do("test")["result"] == "delivered"
         secret.unlink()
         other = drive(url=server.url, database="plant", username="joe", password_file=secret).send(row("m/p", 1))
         assert other["trouble"] == "misconfigured" and str(secret) in other["why"]
@@ -222,9 +196,9 @@ def test_a_batch_larger_than_the_server_takes_is_told(tmp_path, drive):
     try:
         server.query("CREATE DATABASE plant", "")
         driver = drive(url=server.url, database="plant", gzip="false")
-        answer = driver.order({"op": "generate", "n": 1000, "from": T0})
+        answer = driver.do("generate", n=1000, **{"from": T0})
         assert answer["result"] == "too_large"
-        assert driver.order({"op": "generate", "n": 1000, "from": T0, "batch": 100})["result"] == "delivered"
+        assert driver.do("generate", n=1000, batch=100, **{"from": T0})["result"] == "delivered"
     finally:
         server.kill()
 
@@ -322,7 +296,7 @@ def test_victoria_metrics_takes_lines_by_the_path_of_version_2(victoria, drive, 
     token = tmp_path / "token"
     token.write_text("t0ken\n")
     driver = drive(url=victoria.url, bucket="plant", org="x", token_file=token)
-    assert driver.order({"op": "test"})["result"] == "delivered"
+    assert driver.do("test")["result"] == "delivered"
     now = time.time_ns() // 10**9 * 10**6
     rows = [row("m/p", 230.1 + i, ts=now - i * 10**6, labels={"building": "A 1"}) for i in range(100)]
     for _ in range(2):
@@ -413,7 +387,7 @@ def test_retry_after_as_a_date(fake, drive):
 
 def test_one_connection_and_one_write_for_a_batch(fake, drive):
     driver = drive(url=fake.url + "/prefix/", bucket="b", org="o", token="t0ken")
-    assert driver.order({"op": "generate", "n": 200_000, "batch": 50_000, "tags": 100, "from": T0})["result"] == "delivered"
+    assert driver.do("generate", n=200_000, batch=50_000, tags=100, **{"from": T0})["result"] == "delivered"
     report = fake.order(report=True)
     assert report["connections"] == 1 and len(report["requests"]) == 4
     first = report["requests"][0]
@@ -421,7 +395,7 @@ def test_one_connection_and_one_write_for_a_batch(fake, drive):
     assert first["headers"]["authorization"] == "Token t0ken" and "expect" not in first["headers"]
     assert first["headers"]["content-encoding"] == "gzip" and first["lines"] == 50_000
     plain = drive(url=fake.url, database="d", username="joe", password="pw", gzip="false")
-    assert plain.order({"op": "generate", "n": 30_000, "batch": 30_000, "from": T0})["result"] == "delivered"
+    assert plain.do("generate", n=30_000, batch=30_000, **{"from": T0})["result"] == "delivered"
     last = fake.requests()[-1]
     assert last["path"] == "/write?precision=n&db=d" and "content-encoding" not in last["headers"]
     assert last["headers"]["authorization"] == "Basic " + base64.b64encode(b"joe:pw").decode() and "expect" not in last["headers"]
@@ -440,7 +414,7 @@ def test_a_sink_that_shall_end_gives_up_within_200_ms(fake, drive):
     driver = drive(url=fake.url, bucket="b")
     for order in ({"op": "send", "rows": [row("m/p", 1)]}, {"op": "test"}):
         began = time.monotonic()
-        answer = driver.order(dict(order, ending_ms=300))
+        answer = driver.do(**order, ending_ms=300)
         assert 0.3 <= time.monotonic() - began < 0.5 + 1  # a second for a machine that is busy
         assert (answer["result"], answer["trouble"]) == ("later", "offline") and "ends" in answer["why"]
 
@@ -479,7 +453,7 @@ def test_what_cannot_be_reached_says_why(drive, fake):
             answer = driver.send(row("m/p", 1))
             assert (answer["result"], answer["trouble"]) == ("later", trouble), answer
             assert says in answer["why"] and answer["remedy"], answer
-            test = driver.order({"op": "test"})
+            test = driver.do("test")
             assert test["trouble"] == trouble
 
 

@@ -12,9 +12,10 @@ import time
 
 import pytest
 
-from conftest import BINARY, SANITIZERS, scaled, wait_until
+from conftest import scaled, wait_until
 from cut_proxy import CutProxy
 import pgserver
+from sink_driver import Driver, rejected
 
 pytestmark = pytest.mark.skipif(pgserver.programs() is None or not shutil.which("psql"), reason="PostgreSQL is not installed")
 
@@ -23,42 +24,8 @@ T0 = 1_700_000_000_000_000
 S = 1_000_000
 
 
-class Sink:
-    """drive-sink with one postgres sink."""
-
-    def __init__(self, **options):
-        build = os.path.dirname(BINARY)
-        program = os.path.join(build, "tests", "drive-sink")
-        if not os.access(program, os.X_OK):
-            pytest.skip(f"{program} is not built")
-        self.process = subprocess.Popen(
-            [program, "postgres", *(f"{key}={value}" for key, value in options.items())], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
-            env=dict(os.environ, **SANITIZERS, WEIR_MODULE_PATH=build, HOME="/nonexistent"))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        errors = self.process.stderr.read()
-        self.process.wait(60)
-        self.process.stdout.close()
-        self.process.stderr.close()
-        assert "Sanitizer" not in errors, errors
-
-    def do(self, op, **order):
-        self.process.stdin.write(json.dumps(dict(order, op=op)) + "\n")
-        line = self.process.stdout.readline()
-        assert line, self.process.stderr.read()
-        return json.loads(line)
-
-    def send(self, *rows, **order):
-        return self.do("send", rows=list(rows), **order)
-
-    def deliver(self, *rows):
-        answer = self.send(*rows)
-        assert answer["result"] == "delivered", answer
+def postgres(**options):
+    return Driver("postgres", {"HOME": "/nonexistent"}, **options)
 
 
 def row(tag="m/p", ts=T0, value="1.5", kind="f64", **more):
@@ -91,7 +58,7 @@ class Database:
         return self.server.sql(query, self.name)
 
     def sink(self, **options):
-        return Sink(**dict({"url": self.url}, **options))
+        return postgres(**dict({"url": self.url}, **options))
 
 
 @pytest.fixture
@@ -135,7 +102,7 @@ def test_every_kind_of_value_is_read_back_to_the_last_bit(database):
         ("bytes", "00ff27", None, None, None, "00ff27"),
     ]
     with database.sink() as sink:
-        sink.deliver(*(row(f"m/p{i}", kind=case[0], value=case[1]) for i, case in enumerate(cases)))
+        sink.delivered(*(row(f"m/p{i}", kind=case[0], value=case[1]) for i, case in enumerate(cases)))
     rows = database.sql("SELECT encode(float8send(num), 'hex'), exact, txt, encode(raw, 'hex'), quality, cause FROM weir_samples "
                         "JOIN weir_tags ON id = tag_id ORDER BY uid")
     for case, got in zip(cases, rows, strict=True):
@@ -144,7 +111,7 @@ def test_every_kind_of_value_is_read_back_to_the_last_bit(database):
 
 def test_times_epochs_qualities_and_seq_are_kept(database):
     with database.sink() as sink:
-        sink.deliver(row(ts=-1, seq=1), row(ts=-1, seq=2, epoch=3), row(ts=4_000_000_000_000_001, seq=2**62),
+        sink.delivered(row(ts=-1, seq=1), row(ts=-1, seq=2, epoch=3), row(ts=4_000_000_000_000_001, seq=2**62),
                      row(ts=5, seq=2**62 + 1, quality="bad", cause=4), row(ts=6, seq=2**62 + 2, quality="uncertain", cause=11))
     assert database.sql("SELECT (extract(epoch FROM ts) * 1000000)::bigint, epoch, seq, num, quality, cause FROM weir_samples "
                         "ORDER BY seq") == [
@@ -157,7 +124,7 @@ def test_tag_is_told_with_all_that_is_known_of_it(database):
     labels = {"building": "A \"x\"", "ü": "😀"}
     long = "m/" + "n" * 65534
     with database.sink() as sink:
-        sink.deliver(row("m/p", unit="kW", description="Feeder", type="float32", address="holding 52", labels=labels), row(long))
+        sink.delivered(row("m/p", unit="kW", description="Feeder", type="float32", address="holding 52", labels=labels), row(long))
     told = database.sql("SELECT store, uid, name, device, unit, type, address, description, labels FROM weir_tags ORDER BY uid")
     assert told[0][:-1] == [STORE, "1", "m/p", "m", "kW", "float32", "holding 52", "Feeder"]
     assert json.loads(told[0][-1]) == labels
@@ -170,48 +137,48 @@ def test_tag_is_told_with_all_that_is_known_of_it(database):
 def test_repetition_changes_nothing_and_the_highest_seq_stays(database):
     first = [row(ts=T0 + i * S, value=str(i), seq=i + 1) for i in range(100)]
     with database.sink() as sink:
-        sink.deliver(*first)
+        sink.delivered(*first)
         before = database.sql("SELECT xmin, * FROM weir_samples ORDER BY ts")
-        sink.deliver(*first)
+        sink.delivered(*first)
         assert database.sql("SELECT xmin, * FROM weir_samples ORDER BY ts") == before
-        sink.deliver(row(ts=T0, value="77", seq=201), row(ts=T0 + S, value="88", seq=202), row(ts=T0 + 500 * S, seq=203))
-        sink.deliver(row(ts=T0, value="-1", seq=150))  # an older version, late
+        sink.delivered(row(ts=T0, value="77", seq=201), row(ts=T0 + S, value="88", seq=202), row(ts=T0 + 500 * S, seq=203))
+        sink.delivered(row(ts=T0, value="-1", seq=150))  # an older version, late
     assert database.sql("SELECT num, seq FROM weir_samples ORDER BY ts LIMIT 3") == [["77", "201"], ["88", "202"], ["2", "3"]]
     assert database.sql("SELECT count(*) FROM weir_samples") == [["101"]]
 
 
 def test_of_several_versions_in_one_batch_the_last_is_kept(database):
     with database.sink() as sink:
-        sink.deliver(row(value="1", seq=1), row(value="3", seq=3), row(value="2", seq=2), row(value="4", seq=4, epoch=1))
-        sink.deliver(row(value="5", seq=6), row(value="6", seq=5))
+        sink.delivered(row(value="1", seq=1), row(value="3", seq=3), row(value="2", seq=2), row(value="4", seq=4, epoch=1))
+        sink.delivered(row(value="5", seq=6), row(value="6", seq=5))
     assert database.sql("SELECT epoch, num, seq FROM weir_samples ORDER BY epoch") == [["0", "5", "6"], ["1", "4", "4"]]
 
 
 def test_renamed_tag_keeps_its_id_and_an_old_name_does_not_come_back(database):
     with database.sink() as sink:
-        sink.deliver(row("m/new", uid=7, unit="kW", seq=100))
-        sink.deliver(row("m/old", uid=7, unit="W", ts=T0 - S, seq=50))  # the backlog, after live data
+        sink.delivered(row("m/new", uid=7, unit="kW", seq=100))
+        sink.delivered(row("m/old", uid=7, unit="W", ts=T0 - S, seq=50))  # the backlog, after live data
         assert database.sql("SELECT id, name, unit, seq FROM weir_tags") == [["1", "m/new", "kW", "100"]]
-        sink.deliver(row("m/newest", uid=7, ts=T0 + S, seq=101))
+        sink.delivered(row("m/newest", uid=7, ts=T0 + S, seq=101))
     with database.sink() as sink:  # after a restart
-        sink.deliver(row("m/old", uid=7, unit="W", ts=T0 - 2 * S, seq=49))
-        sink.deliver(row("m/old", uid=7, unit="W", ts=T0 + 2 * S, seq=102))  # renamed back
+        sink.delivered(row("m/old", uid=7, unit="W", ts=T0 - 2 * S, seq=49))
+        sink.delivered(row("m/old", uid=7, unit="W", ts=T0 + 2 * S, seq=102))  # renamed back
     assert database.sql("SELECT id, name, unit, seq FROM weir_tags") == [["1", "m/old", "W", "102"]]
     assert database.sql("SELECT count(*), min(tag_id), max(tag_id) FROM weir_samples") == [["5", "1", "1"]]
 
 
 def test_two_versions_of_a_tag_in_one_batch(database):
     with database.sink() as sink:
-        sink.deliver(row("m/old", uid=7, seq=1), row("m/new", uid=7, seq=2, ts=T0 + S), row("m/other", uid=8, seq=3))
+        sink.delivered(row("m/old", uid=7, seq=1), row("m/new", uid=7, seq=2, ts=T0 + S), row("m/other", uid=8, seq=3))
     assert database.sql("SELECT uid, name FROM weir_tags ORDER BY uid") == [["7", "m/new"], ["8", "m/other"]]
 
 
 def test_another_weirs_tags_are_others(database):
     with database.sink() as sink:
-        sink.deliver(row("m/p", uid=1))
+        sink.delivered(row("m/p", uid=1))
     database.sql("UPDATE weir_tags SET store = gen_random_uuid(), name = 'theirs'")
     with database.sink() as sink:
-        sink.deliver(row("m/p", uid=1))
+        sink.delivered(row("m/p", uid=1))
     assert database.sql("SELECT name, num FROM weir_tags JOIN weir_samples ON id = tag_id ORDER BY id") == [
         ["theirs", "1.5"], ["m/p", "1.5"]]
 
@@ -219,9 +186,9 @@ def test_another_weirs_tags_are_others(database):
 def test_ids_are_not_used_up_by_restarts(database):
     for _ in range(3):
         with database.sink() as sink:
-            sink.deliver(*(row(f"m/p{i}") for i in range(20)))
+            sink.delivered(*(row(f"m/p{i}") for i in range(20)))
     with database.sink() as sink:
-        sink.deliver(row("m/new", uid=1000))
+        sink.delivered(row("m/new", uid=1000))
     assert database.sql("SELECT max(id) FROM weir_tags") == [["21"]]
 
 
@@ -242,7 +209,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON weir_samples FOR EACH ROW EXECUTE FUNCTIO
 @pytest.mark.row(42)
 def test_poison_row_is_named(database, ddl):
     with database.sink() as sink:
-        sink.deliver(row(ts=0), row(ts=1, value="5000" if "UNIQUE" in ddl else "1.5"))
+        sink.delivered(row(ts=0), row(ts=1, value="5000" if "UNIQUE" in ddl else "1.5"))
         database.sql(ddl)
     rows = [row(ts=T0 + (i * 37 % 100) * S) for i in range(100)]  # not in the order they are copied in
     rows[41]["value"] = "2000"
@@ -254,7 +221,7 @@ def test_poison_row_is_named(database, ddl):
             assert sink.send(rows[41])["result"] == "rejected"
         else:
             assert answer["first_bad"] == 41
-        sink.deliver(*rows[:41], *rows[42:])
+        sink.delivered(*rows[:41], *rows[42:])
         answer = sink.send(*rows)  # now there are duplicates, and the batch goes through staging
         assert answer["result"] == "rejected" and answer["first_bad"] in (41, None), answer
     assert database.sql("SELECT count(*) FROM weir_samples WHERE ts > '2000-01-01'") == [["99"]]
@@ -264,7 +231,7 @@ def test_time_that_postgresql_has_not_is_refused_alone(database):
     with database.sink() as sink:
         answer = sink.send(row(), row(ts=-(2**63)))
         assert answer["result"] == "rejected" and answer["first_bad"] == 1 and "4713 BC" in answer["why"]
-        sink.deliver(row(ts=2**63 - 1))  # the year 294247
+        sink.delivered(row(ts=2**63 - 1))  # the year 294247
         assert database.sql("SELECT ts FROM weir_samples")[0][0].startswith("294247-01-10")
 
 
@@ -274,7 +241,7 @@ def test_name_too_long_for_its_column_is_refused_alone(database):
         answer = sink.send(row("m/p"), row("m/a-long-name"))
         assert answer["result"] == "rejected" and answer["first_bad"] is None and "22001" in answer["why"]
         assert sink.send(row("m/a-long-name"))["result"] == "rejected"
-        sink.deliver(row("m/p"))
+        sink.delivered(row("m/p"))
 
 
 # --- what is lost and found -----------------------------------------------------------------------
@@ -295,7 +262,7 @@ def test_server_killed_under_load_gets_each_acknowledged_row_once(database, serv
     thread = threading.Thread(target=kill_and_start)
     sent, later = {}, set()
     with database.sink(connect_timeout="2s") as sink:
-        sink.deliver(row("m/p0", ts=0))
+        sink.delivered(row("m/p0", ts=0))
         sent["1", "0"] = ("1", "1.5")
         thread.start()
         n = 0
@@ -322,12 +289,12 @@ def test_answer_lost_after_commit_is_absorbed(database, server):
     proxy = CutProxy(server.port)
     rows = [row(ts=T0 + i * S, seq=i + 1) for i in range(50)]
     with database.sink(url=f"postgresql://postgres@127.0.0.1:{proxy.port}/{database.name}") as sink:
-        sink.deliver(row(ts=0))
+        sink.delivered(row(ts=0))
         proxy.needle = b"COMMIT\0"
         expect(sink.send(*rows), "offline", "closed the connection")
         assert database.sql("SELECT count(*) FROM weir_samples") == [["51"]]  # it was committed all the same
         before = database.sql("SELECT xmin, * FROM weir_samples ORDER BY ts")
-        sink.deliver(*rows)
+        sink.delivered(*rows)
         assert proxy.broken == 1 and database.sql("SELECT xmin, * FROM weir_samples ORDER BY ts") == before
     proxy.close()
 
@@ -335,40 +302,40 @@ def test_answer_lost_after_commit_is_absorbed(database, server):
 def test_new_tag_of_a_transaction_that_was_lost_is_told_again(database, server):
     proxy = CutProxy(server.port)
     with database.sink(url=f"postgresql://postgres@127.0.0.1:{proxy.port}/{database.name}") as sink:
-        sink.deliver(row("m/a"))
+        sink.delivered(row("m/a"))
         proxy.needle = b"INSERT 0 1\0"  # of the tag: nothing was committed
         expect(sink.send(row("m/b")), "offline", "closed the connection")
-        sink.deliver(row("m/b"))
+        sink.delivered(row("m/b"))
     assert database.sql("SELECT name FROM weir_tags JOIN weir_samples ON id = tag_id ORDER BY uid") == [["m/a"], ["m/b"]]
     proxy.close()
 
 
 def test_refused_batch_does_not_leave_ids_that_are_none(database):
     with database.sink() as sink:
-        sink.deliver(row("m/a"))
+        sink.delivered(row("m/a"))
         database.sql("ALTER TABLE weir_samples ADD CHECK (num < 1000)")
         assert sink.send(row("m/b", value="2000"))["result"] == "rejected"  # took its new tag along
         assert database.sql("SELECT count(*) FROM weir_tags") == [["1"]]
-        sink.deliver(row("m/b", value="1"))
+        sink.delivered(row("m/b", value="1"))
     assert database.sql("SELECT name FROM weir_tags JOIN weir_samples ON id = tag_id ORDER BY uid") == [["m/a"], ["m/b"]]
 
 
 def test_connection_closed_while_idle_is_opened_anew(database, server):
     with database.sink() as sink:
-        sink.deliver(row())
+        sink.delivered(row())
         server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'")
         wait_until("the backend is gone", lambda: server.sql(
             f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database.name}'") == [["0"]])
         sink.do("idle")
-        sink.deliver(row(ts=T0 + S))
+        sink.delivered(row(ts=T0 + S))
 
 
 def test_delivered_is_durable_whatever_the_role_is_set_to(database):
     database.sql(f"ALTER DATABASE {database.name} SET synchronous_commit = off")
     with database.sink() as sink:
-        sink.deliver(row(ts=0))
+        sink.delivered(row(ts=0))
         database.sql("ALTER TABLE weir_samples ADD committed text DEFAULT current_setting('synchronous_commit')")
-        sink.deliver(row(ts=1))
+        sink.delivered(row(ts=1))
     assert database.sql("SELECT committed FROM weir_samples WHERE epoch = 0 ORDER BY ts DESC LIMIT 1") == [["on"]]
 
 
@@ -378,21 +345,21 @@ def test_delivered_is_durable_whatever_the_role_is_set_to(database):
 @pytest.mark.row(47)
 def test_tables_dropped_are_made_again(database):
     with database.sink() as sink:
-        sink.deliver(row("m/a"), row("m/b"))
+        sink.delivered(row("m/a"), row("m/b"))
         database.sql("DROP TABLE weir_samples, weir_tags")
         expect(sink.send(row("m/b")), "misconfigured", 'relation "public.weir_samples" does not exist (42P01)')
-        sink.deliver(row("m/b"))
+        sink.delivered(row("m/b"))
     assert database.sql("SELECT name FROM weir_tags JOIN weir_samples ON id = tag_id") == [["m/b"]]
 
 
 def test_samples_do_not_become_another_tags(database):
     with database.sink() as sink:
-        sink.deliver(row("m/a"), row("m/b"))
+        sink.delivered(row("m/a"), row("m/b"))
         database.sql("ALTER TABLE weir_tags RENAME TO aside")
     with database.sink() as sink:
         expect(sink.send(row("m/b")), "misconfigured", '"weir_samples" has samples of its tags', "restore")
         database.sql("ALTER TABLE aside RENAME TO weir_tags")
-        sink.deliver(row("m/b", ts=0))
+        sink.delivered(row("m/b", ts=0))
 
 
 @pytest.mark.row(47)
@@ -401,18 +368,18 @@ def test_tables_missing_are_not_made_if_they_must_not(database):
         expect(sink.send(row()), "misconfigured", '"weir_samples" does not exist', "weir sink schema driven | psql")
         ddl = sink.do("schema")["schema"]
         database.sql(ddl)
-        sink.deliver(row())
+        sink.delivered(row())
 
 
 @pytest.mark.row(47)
 def test_column_dropped_is_named(database):
     with database.sink() as sink:
-        sink.deliver(row())
+        sink.delivered(row())
         database.sql("ALTER TABLE weir_samples DROP COLUMN raw")
         expect(sink.send(row(ts=0)), "misconfigured", 'column "raw"')
         expect(sink.send(row(ts=0)), "misconfigured", "no column raw", "ADD COLUMN raw bytea")
         database.sql("ALTER TABLE weir_samples ADD COLUMN raw bytea")
-        sink.deliver(row(ts=0))
+        sink.delivered(row(ts=0))
 
 
 @pytest.mark.parametrize("ddl, why, remedy", [
@@ -440,8 +407,8 @@ def test_tables_of_ones_own_are_used(database):
             num float8, txt text, exact numeric, raw bytea, come timestamptz NOT NULL DEFAULT now());
         CREATE UNIQUE INDEX ON "values" (ts, tag_id, epoch)""")
     with database.sink(schema="Plant 1", tags_table="points", samples_table="values", create_tables="false") as sink:
-        sink.deliver(row(kind="u64", value=str(2**64 - 1), seq=2**62, epoch=1))
-        sink.deliver(row(kind="string", value="x", seq=2**62 + 1, epoch=1))
+        sink.delivered(row(kind="u64", value=str(2**64 - 1), seq=2**62, epoch=1))
+        sink.delivered(row(kind="string", value="x", seq=2**62 + 1, epoch=1))
         assert sink.do("test")["result"] == "delivered"
     assert database.sql('SELECT site, name, epoch, v.seq, num, txt FROM "Plant 1".points JOIN "Plant 1"."values" v ON id = tag_id') == [
         ["here", "m/p", "1", str(2**62 + 1), None, "x"]]
@@ -450,13 +417,13 @@ def test_tables_of_ones_own_are_used(database):
 def test_two_sinks_that_make_their_tables_at_once(database):
     sinks = [database.sink(schema="made") for _ in range(4)]
     for i, sink in enumerate(sinks):
-        sink.process.stdin.write(json.dumps({"op": "send", "rows": [row(uid=i + 1)]}) + "\n")
+        sink.order("send", rows=[row(uid=i + 1)])
     for sink in sinks:
-        answer = json.loads(sink.process.stdout.readline())
+        answer = sink.answer()
         if answer["result"] != "delivered":  # the schema was made by another meanwhile
             assert answer["result"] == "later", answer
-            sink.deliver(row(ts=T0 + S))
-        sink.__exit__()
+            sink.delivered(row(ts=T0 + S))
+        sink.stop()
     assert database.sql("SELECT count(*) FROM made.weir_tags") == [["4"]]
 
 
@@ -470,8 +437,8 @@ def test_hypertable_where_timescale_is(database):
         INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
             VALUES (99999, 'timescaledb', 10, 'ts'::regnamespace, false, '2.11')""")
     with database.sink() as sink:
-        sink.deliver(row())
-        sink.deliver(row(ts=0))
+        sink.delivered(row())
+        sink.delivered(row(ts=0))
     assert database.sql("SELECT * FROM ts.calls") == [["weir_samples", "ts", "7 days"]]
 
 
@@ -479,10 +446,10 @@ def test_emdc_tables(database):
     with database.sink(layout="emdc") as sink:
         rows = [row("UW/Mercer/V_AN", value="272.836669921875"), row("UW/Mercer/V_BN", kind="decimal", value="2301e-1"),
                 row("UW/Mercer/on", kind="bool", value="true"), row("UW/Mercer/bad", quality="bad")]
-        sink.deliver(*rows)
-        sink.deliver(*rows)
-        sink.deliver(row("UW/Mercer/V_AN", value="5"))
-        sink.deliver(row("UW/Mercer/bad", ts=0, quality="bad"))
+        sink.delivered(*rows)
+        sink.delivered(*rows)
+        sink.delivered(row("UW/Mercer/V_AN", value="5"))
+        sink.delivered(row("UW/Mercer/bad", ts=0, quality="bad"))
     assert database.sql("SELECT extract(epoch FROM ts)::bigint, topic_name, value_string FROM data NATURAL JOIN topics ORDER BY "
                         "topic_name") == [["1700000000", "UW/Mercer/V_AN", "5"], ["1700000000", "UW/Mercer/V_BN", "230.1"],
                                           ["1700000000", "UW/Mercer/on", "1"]]
@@ -494,7 +461,7 @@ def test_emdc_table_without_zone_gets_utc(database):
         CREATE UNIQUE INDEX ts ON data (ts, topic_id);
         INSERT INTO topics (topic_name) VALUES ('m/p')""")
     with database.sink(layout="emdc") as sink:
-        sink.deliver(row("m/p"), row("m/q"))
+        sink.delivered(row("m/p"), row("m/q"))
     assert database.sql("SELECT ts, topic_id, value_string FROM data ORDER BY 2") == [
         ["2023-11-14 22:13:20", "1", "1.5"], ["2023-11-14 22:13:20", "2", "1.5"]]
 
@@ -508,7 +475,7 @@ def test_test_tries_all_and_leaves_nothing(database, server):
         assert answer["result"] == "delivered" and 0 < answer["latency_us"] < 10 * S, answer
         assert answer["peer"].startswith("PostgreSQL ") and f"database {database.name}, no TLS" in answer["peer"]
         assert database.sql("SELECT to_regclass('weir_tags'), to_regclass('weir_samples')") == [[None, None]]
-        sink.deliver(row())
+        sink.delivered(row())
         assert sink.do("test")["result"] == "delivered"
     assert database.sql("SELECT (SELECT count(*) FROM weir_samples), (SELECT count(*) FROM weir_tags)") == [["1", "1"]]
 
@@ -560,7 +527,7 @@ def test_password_from_a_file_is_read_at_each_connection(database, server, tmp_p
         file.write_text("wrong\n")
         expect(sink.send(row()), "refused", "28P01")
         file.write_text("right\n")
-        sink.deliver(row())
+        sink.delivered(row())
 
 
 def test_unknown_role(database, server):
@@ -583,13 +550,13 @@ def test_missing_rights(database, server):
     both(database.sink(url=url), "refused", "permission denied for table weir_samples (42501)", 'INSERT, UPDATE ON "public"."weir_tags"')
     database.sql(f"GRANT INSERT ON weir_samples TO poor; REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
     with database.sink(url=url) as sink:
-        sink.deliver(row())
+        sink.delivered(row())
         expect(sink.do("test"), "refused", "temporary tables", "GRANT TEMPORARY ON DATABASE")
         expect(sink.send(row()), "refused", "temporary tables", "GRANT TEMPORARY ON DATABASE")  # the same again
         database.sql(f"GRANT TEMPORARY ON DATABASE {database.name} TO poor")
         expect(sink.send(row()), "refused", "permission denied for table weir_samples", "SELECT, INSERT, UPDATE")
         database.sql("GRANT SELECT, UPDATE ON weir_samples TO poor")
-        sink.deliver(row())
+        sink.delivered(row())
         assert sink.do("test")["result"] == "delivered"
 
 
@@ -603,7 +570,7 @@ def test_too_many_connections(database):
     database.sql("GRANT ALL ON SCHEMA public TO few")
     url = database.server.conninfo(database.name, "few")
     with database.sink(url=url) as first, database.sink(url=url) as second:
-        first.deliver(row())
+        first.delivered(row())
         expect(second.send(row()), "busy", "too many connections for role", "max_connections")
         assert first.do("test")["trouble"] == "busy"
 
@@ -618,25 +585,25 @@ def test_server_that_only_reads(database):
 @pytest.mark.row(47)
 def test_errors_that_are_not_of_a_row(database, code, trouble, remedy):
     with database.sink() as sink:
-        sink.deliver(row())
+        sink.delivered(row())
         database.sql(RAISE.format(code))
         expect(sink.send(row(ts=0, value="2000")), trouble, f"too much ({code})", remedy)
-        sink.deliver(row(ts=0, value="1"))
+        sink.delivered(row(ts=0, value="1"))
 
 
 def test_server_that_starts_or_stops(database, server):
     with database.sink() as sink:
-        sink.deliver(row())
+        sink.delivered(row())
         server.stop()
         expect(sink.send(row(ts=0)), "offline", "")
         expect(sink.send(row(ts=0)), "offline", "failed")
         server.start()
-        sink.deliver(row(ts=0))
+        sink.delivered(row(ts=0))
 
 
 def test_lock_is_not_waited_for_longer_than_the_deadline(database):
     with database.sink() as sink:
-        sink.deliver(row())
+        sink.delivered(row())
         holder = subprocess.Popen(["psql", "-XAtqc", "BEGIN", "-c", "LOCK weir_samples", "-c", "SELECT 'held'", "-c",
                                    "SELECT pg_sleep(600)", database.url], stdout=subprocess.PIPE, text=True)
         try:
@@ -654,7 +621,7 @@ def test_lock_is_not_waited_for_longer_than_the_deadline(database):
                          "pg_backend_pid()")
             holder.wait(20)
             holder.stdout.close()
-        sink.deliver(row(ts=0))
+        sink.delivered(row(ts=0))
 
 
 def serve_once(answer):
@@ -704,9 +671,8 @@ def test_something_else_at_that_port(database, sslmode):
     ({"url": "host=x", "password": "topsecret", "password_file": "/x"}, "not both"),
 ])
 def test_options_that_make_no_sense(options, words):
-    sink = Sink(**options)
-    _, errors = sink.process.communicate()
-    assert sink.process.returncode == 2 and words in errors and "topsecret" not in errors
+    errors = rejected("postgres", **options)
+    assert words in errors and "topsecret" not in errors
 
 
 # --- TLS ------------------------------------------------------------------------------------------
@@ -784,16 +750,16 @@ def certificate_use(server, name):
 def test_tls_is_verified(tls_server, certificates):
     certificate_use(tls_server, "good")
     url = f"postgresql://postgres@127.0.0.1:{tls_server.port}/postgres"
-    with Sink(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")) as sink:
+    with postgres(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")) as sink:
         answer = sink.do("test")
         assert answer["result"] == "delivered" and "TLS 1." in answer["peer"], answer
-        sink.deliver(row())
-    both(Sink(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("other.crt")), "refused",
+        sink.delivered(row())
+    both(postgres(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("other.crt")), "refused",
          "/CN=good is vouched for by /CN=weir test ca, which is not in", "ssl_root_cert")
-    both(Sink(url=url, sslmode="verify-full"), "refused", "which is not in /etc/ssl/certs", "ssl_root_cert")
-    both(Sink(url=url, sslmode="verify-full", ssl_root_cert="/nonexistent/ca.crt"), "misconfigured", "/nonexistent/ca.crt",
+    both(postgres(url=url, sslmode="verify-full"), "refused", "which is not in /etc/ssl/certs", "ssl_root_cert")
+    both(postgres(url=url, sslmode="verify-full", ssl_root_cert="/nonexistent/ca.crt"), "misconfigured", "/nonexistent/ca.crt",
          "ssl_root_cert")
-    both(Sink(url=url.replace("127.0.0.1", "localhost"), sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")), "refused",
+    both(postgres(url=url.replace("127.0.0.1", "localhost"), sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")), "refused",
          "does not match host name \"localhost\"", "the name that the certificate is for")
 
 
@@ -801,31 +767,30 @@ def test_tls_is_verified(tls_server, certificates):
 def test_certificate_that_expired_and_one_that_will(tls_server, certificates):
     url = f"postgresql://postgres@127.0.0.1:{tls_server.port}/postgres"
     certificate_use(tls_server, "expired")
-    both(Sink(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")), "refused",
+    both(postgres(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")), "refused",
          "the server's certificate /CN=expired expired on 20", "renew the certificate of the server 127.0.0.1")
     certificate_use(tls_server, "good")
-    sink = Sink(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt"))
-    sink.deliver(row("m/expiry"))
-    _, errors = sink.process.communicate()
-    assert "expires in 19 days" in errors
+    sink = postgres(url=url, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt"))
+    sink.delivered(row("m/expiry"))
+    assert "expires in 19 days" in sink.stop()
 
 
 @pytest.mark.row(44)
 def test_nothing_falls_back_to_plain_text(tls_server, server, certificates):
     plain = f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
-    both(Sink(url=plain, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")), "refused",
+    both(postgres(url=plain, sslmode="verify-full", ssl_root_cert=certificates.path("ca.crt")), "refused",
          "server does not support SSL, but SSL was required", "ssl = on")
     # A server elsewhere is verified without being told. 127.0.0.1 in this form is not known to be here.
-    both(Sink(url=f"postgresql://postgres@2130706433:{server.port}/postgres"), "refused", "server does not support SSL", "ssl = on")
-    both(Sink(url=f"postgresql://postgres@127.0.0.1:{tls_server.port}/postgres"), "refused", "no encryption", "sslmode")
+    both(postgres(url=f"postgresql://postgres@2130706433:{server.port}/postgres"), "refused", "server does not support SSL", "ssl = on")
+    both(postgres(url=f"postgresql://postgres@127.0.0.1:{tls_server.port}/postgres"), "refused", "no encryption", "sslmode")
 
 
 def test_own_certificate(tls_server, certificates):
     certificate_use(tls_server, "good")
     url = f"postgresql://shown@127.0.0.1:{tls_server.port}/postgres"
     options = {"url": url, "sslmode": "verify-full", "ssl_root_cert": certificates.path("ca.crt")}
-    both(Sink(**options), "refused", "requires a valid client certificate", "pg_hba.conf")
-    both(Sink(**options, ssl_cert="/nonexistent/weir.crt", ssl_key="/nonexistent/weir.key"), "misconfigured", "/nonexistent/weir.crt",
+    both(postgres(**options), "refused", "requires a valid client certificate", "pg_hba.conf")
+    both(postgres(**options, ssl_cert="/nonexistent/weir.crt", ssl_key="/nonexistent/weir.key"), "misconfigured", "/nonexistent/weir.crt",
          "ssl_cert")
-    with Sink(**options, ssl_cert=certificates.path("weir.crt"), ssl_key=certificates.path("weir.key")) as sink:
-        sink.deliver(row("m/shown"))
+    with postgres(**options, ssl_cert=certificates.path("weir.crt"), ssl_key=certificates.path("weir.key")) as sink:
+        sink.delivered(row("m/shown"))

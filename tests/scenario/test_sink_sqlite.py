@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from conftest import BINARY, scaled
+from conftest import scaled
 
 import shim
 from sink_driver import Driver, rejected
@@ -23,7 +23,7 @@ HARD = ["plain", 'a "quoted" word', "it's", "line\nend", "Zürich 😀", "", "a\
 
 
 def drive(path, environment=None, **options):
-    return Driver(BINARY, "sqlite", environment, path=path, **options)
+    return Driver("sqlite", environment, path=path, **options)
 
 
 def rows(first, n, **more):
@@ -64,7 +64,7 @@ def test_every_kind_reads_back_to_the_last_bit(tmp_path):
               ({"kind": "bytes", "value": ""}, b"")] + [(string(text), text) for text in HARD])
     path = tmp_path / "x.db"
     with drive(path) as sink:
-        sink.delivered([{"tag": "m/p", "ts": i, **row} for i, (row, _) in enumerate(given)])
+        sink.delivered(*[{"tag": "m/p", "ts": i, **row} for i, (row, _) in enumerate(given)])
     got = query(path, "SELECT value, kind, quality, cause FROM weir_samples ORDER BY ts")
     assert len(got) == len(given)
     for (value, kind, quality, cause), (row, want) in zip(got, given):
@@ -78,14 +78,14 @@ def test_a_tag_is_a_row_that_follows_its_changes(tmp_path):
     row = {"tag": "meter/power", "uid": 9, "ts": T0, "unit": "kW", "description": "Feeder", "labels": {"building": "A"},
            "address": "holding 52", "type": "float32", "quality": "uncertain", "cause": 11, "epoch": 2, "seq": 7}
     with drive(path) as sink:
-        sink.delivered([row, {**row, "tag": "meter/main-power", "unit": "W", "ts": T0 + 1, "seq": 8}])
+        sink.delivered(row, {**row, "tag": "meter/main-power", "unit": "W", "ts": T0 + 1, "seq": 8})
     assert query(path, "SELECT store, uid, name, unit, type, address, labels, description FROM weir_tags") == [
         (STORE, 9, "meter/main-power", "W", "float32", "holding 52", '{"building":"A"}', "Feeder")]
     assert query(path, "SELECT t.uid, s.ts, epoch, seq, quality, cause FROM weir_samples s JOIN weir_tags t ON t.id = s.tag_id") == [
         (9, T0, 2, 7, "uncertain", "late"), (9, T0 + 1, 2, 8, "uncertain", "late")]
     with drive(path, {"DRIVE_STORE": STORE[:-1] + "2"}) as sink:  # its tag 9 is another
-        assert sink.do(op="resume")["seq"] == 0
-        sink.delivered([{**row, "tag": "press/power"}])
+        assert sink.do("resume")["seq"] == 0
+        sink.delivered({**row, "tag": "press/power"})
     assert query(path, "SELECT name FROM weir_tags ORDER BY id") == [("meter/main-power",), ("press/power",)]
     assert len(query(path, "SELECT * FROM weir_samples")) == 3
 
@@ -95,12 +95,12 @@ def test_of_one_key_the_highest_seq_counts(tmp_path):
     def version(seq, value):
         return {"tag": "m/p", "ts": T0, "seq": seq, "kind": "i64", "value": str(value)}
     with drive(path) as sink:
-        sink.delivered([version(5, 50)])
-        sink.delivered([version(4, 40)])
+        sink.delivered(version(5, 50))
+        sink.delivered(version(4, 40))
         assert values(path) == [50]
-        sink.delivered([version(6, 60), version(7, 70)])
-        sink.delivered([{**version(8, 80), "epoch": 1}])
-        assert sink.do(op="resume")["seq"] == 8
+        sink.delivered(version(6, 60), version(7, 70))
+        sink.delivered({**version(8, 80), "epoch": 1})
+        assert sink.do("resume")["seq"] == 8
     assert values(path) == [70, 80]
 
 
@@ -109,13 +109,13 @@ def test_killed_at_any_moment_nothing_is_lost_or_twice(tmp_path):
     path, done = tmp_path / "x.db", 0
     for _ in range(scaled(50, 500)):
         with drive(path) as sink:
-            done = sink.do(op="resume")["seq"]
-            sink.order(op="generate", n=1000000, batch=dice.choice([50, 500, 5000]), tags=10, after=done,
+            done = sink.do("resume")["seq"]
+            sink.order("generate", n=1000000, batch=dice.choice([50, 500, 5000]), tags=10, after=done,
                        **{"from": T0 + done * 1000000})
             time.sleep(dice.uniform(0, 0.12))
             sink.kill()
     with drive(path) as sink:
-        last = sink.do(op="resume")["seq"]
+        last = sink.do("resume")["seq"]
     assert [seq for (seq,) in query(path, "SELECT seq FROM weir_samples ORDER BY seq")] == list(range(1, last + 1))
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
     assert last > scaled(50, 500) * 50, "too few rows arrived to have killed any send"
@@ -139,11 +139,11 @@ def test_results_raw_is_what_modbusdatalogger_writes(tmp_path):
              row(7, 0, "f64", "1", "uint16", labels={"paramID": "77"}), row(8, 0, "f64", "0", "float64", quality="bad"),
              row(9, 0, "bytes", "000102", "raw")]
     with drive(path, layout="results_raw") as sink:
-        sink.delivered(given)
-        sink.delivered(given)  # again: the key absorbs it
-        answer = sink.send([{"tag": "m/p1", "uid": 1, "ts": -1}])
+        sink.delivered(*given)
+        sink.delivered(*given)  # again: the key absorbs it
+        answer = sink.send({"tag": "m/p1", "uid": 1, "ts": -1})
         assert answer["result"] == "rejected" and answer["first_bad"] == 0 and "CHECK" in answer["why"]
-        assert sink.do(op="resume")["seq"] == 18
+        assert sink.do("resume")["seq"] == 18
     assert query(path, "SELECT * FROM ResultsRaw ORDER BY paramID") == [
         (1, 1700000000, b"\x12\x34"), (2, 1700000000, b"\xff\xfe"), (3, 1700000000, struct.pack(">H", 2301)),
         (4, 1700000000, struct.pack(">f", 1.5)), (5, 1700000000, b"\0\1"), (6, 1700000000, b"\x12\x34\x56\x78"),
@@ -155,11 +155,11 @@ def test_current_is_one_row_a_tag(tmp_path):
     def row(tag, ts, kind, value, **more):
         return {"tag": tag, "ts": T0 + ts, "kind": kind, "value": value, **more}
     with drive(path, layout="current") as sink:
-        sink.delivered([row("b", 0, "bool", "true"), row("i", 0, "i64", "-5"), row("f", 0, "f64", "0.1"),
+        sink.delivered(row("b", 0, "bool", "true"), row("i", 0, "i64", "-5"), row("f", 0, "f64", "0.1"),
                         row("s", 0, "string", "on"), row("u", 0, "u64", str(2**64 - 1)), row("n", 0, "f64", "nan"),
-                        row("x", 0, "f64", "1", quality="bad"), row("i", 5, "i64", "6"), row("inf", 0, "f64", "inf")])
-        sink.delivered([row("i", 3, "i64", "7")])  # late
-        sink.delivered([row("f", 9, "decimal", "25e-1")])
+                        row("x", 0, "f64", "1", quality="bad"), row("i", 5, "i64", "6"), row("inf", 0, "f64", "inf"))
+        sink.delivered(row("i", 3, "i64", "7"))  # late
+        sink.delivered(row("f", 9, "decimal", "25e-1"))
     first = "2023-11-14 22:13:20.000000"
     assert query(path, 'SELECT * FROM "current" ORDER BY tag_id') == [
         ("b", first, 0, 1, None, None, None), ("f", first[:-1] + "9", 0, None, None, 2.5, None),
@@ -177,7 +177,7 @@ def test_given_tables_that_fit_are_used(tmp_path):
     connection.execute("CREATE UNIQUE INDEX plant_key ON plant_values (tag_id, ts, epoch)")
     connection.close()
     with drive(path, table="plant_values") as sink:
-        sink.delivered(rows(1, 2))
+        sink.delivered(*rows(1, 2))
     assert query(path, "SELECT note, value FROM plant_values") == [("mine", 1), ("mine", 2)]
 
 
@@ -192,10 +192,10 @@ def test_tables_that_do_not_fit_are_named_until_they_do(tmp_path, ddl, words):
     connection = sqlite3.connect(path)
     connection.execute(ddl)
     with drive(path) as sink:
-        said = sink.later(rows(1, 2), "misconfigured")
+        said = sink.later("misconfigured", *rows(1, 2))
         assert all(word in said for word in words), said
         connection.execute(f"DROP {ddl.split()[1]} {ddl.split()[2]}")
-        sink.delivered(rows(1, 2))
+        sink.delivered(*rows(1, 2))
     connection.close()
     assert values(path) == [1, 2]
 
@@ -203,41 +203,41 @@ def test_tables_that_do_not_fit_are_named_until_they_do(tmp_path, ddl, words):
 def test_a_trigger_of_the_users_rejects_its_row_alone(tmp_path):
     path = tmp_path / "x.db"
     with drive(path) as sink:
-        sink.delivered(rows(1, 1))
+        sink.delivered(*rows(1, 1))
         connection = sqlite3.connect(path)
         connection.execute("CREATE TRIGGER limits BEFORE INSERT ON weir_samples WHEN new.value = 4 "
                            "BEGIN SELECT raise(ABORT, 'no fours here'); END")
         connection.close()
-        answer = sink.send(rows(2, 5))
+        answer = sink.send(*rows(2, 5))
         assert answer["result"] == "rejected" and answer["first_bad"] == 2 and "no fours here" in answer["why"]
         assert values(path) == [1]
-        sink.delivered([row for row in rows(2, 5) if row["value"] != "4"])
+        sink.delivered(*[row for row in rows(2, 5) if row["value"] != "4"])
     assert values(path) == [1, 2, 3, 5, 6]
 
 
 def test_a_lock_of_another_program_is_waited_for(tmp_path):
     path = tmp_path / "x.db"
     with drive(path, busy_timeout="300ms") as sink:
-        sink.delivered(rows(1, 1))
+        sink.delivered(*rows(1, 1))
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
-        assert "locked by another program" in sink.later(rows(2, 1), "busy")
+        assert "locked by another program" in sink.later("busy", *rows(2, 1))
         assert 0.25 < time.monotonic() - began < 5
         other.execute("ROLLBACK")
         other.execute("BEGIN")
         other.execute("SELECT * FROM weir_samples").fetchall()  # a reader holds up the commit
-        assert "locked" in sink.later(rows(2, 1), "busy")
-        assert sink.send(rows(2, 1), deadline=0)["trouble"] == "busy"
+        assert "locked" in sink.later("busy", *rows(2, 1))
+        assert sink.send(*rows(2, 1), deadline=0)["trouble"] == "busy"
         other.execute("COMMIT")
-        sink.delivered(rows(2, 1))
+        sink.delivered(*rows(2, 1))
     other.close()
     with drive(path, busy_timeout="20s") as sink:
-        sink.delivered(rows(3, 1))
+        sink.delivered(*rows(3, 1))
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
         threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
-        sink.delivered(rows(4, 1))
+        sink.delivered(*rows(4, 1))
     other.close()
     assert values(path) == [1, 2, 3, 4]
 
@@ -245,11 +245,11 @@ def test_a_lock_of_another_program_is_waited_for(tmp_path):
 def test_the_journal_is_one_that_other_programs_can_read_beside(tmp_path):
     path = tmp_path / "x.db"
     with drive(path) as sink:
-        sink.delivered(rows(1, 3))
+        sink.delivered(*rows(1, 3))
         assert query(path, "PRAGMA journal_mode") == [("delete",)]
         assert [file.name for file in tmp_path.iterdir()] == ["x.db"]
         query(path, "PRAGMA journal_mode = wal")  # who wants that may have it
-        sink.delivered(rows(4, 3))
+        sink.delivered(*rows(4, 3))
     assert query(path, "PRAGMA journal_mode") == [("wal",)] and values(path) == list(range(1, 7))
 
 
@@ -257,11 +257,11 @@ def test_the_journal_is_one_that_other_programs_can_read_beside(tmp_path):
 def test_a_database_that_is_taken_away_is_made_anew(tmp_path, act):
     path = tmp_path / "x.db"
     with drive(path) as sink:
-        sink.delivered(rows(1, 3))
+        sink.delivered(*rows(1, 3))
         path.unlink()
         if act == "replace":
             query(path, "CREATE TABLE mine (a)")
-        sink.delivered(rows(4, 3))
+        sink.delivered(*rows(4, 3))
     assert values(path) == [4, 5, 6] and "deleted or replaced" in sink.log
 
 
@@ -269,12 +269,12 @@ def test_a_full_disk_is_told_and_goes_on(disk):
     path, ballast = disk / "x.db", disk / "ballast"
     ballast.write_bytes(bytes(500000))
     with drive(path) as sink:
-        sink.delivered(rows(1, 100))
-        said = sink.later(rows(101, 15000), "full")
+        sink.delivered(*rows(1, 100))
+        said = sink.later("full", *rows(101, 15000))
         assert "No space left" in said and "df -h" in said
         assert values(path) == list(range(1, 101))
         ballast.unlink()
-        sink.delivered(rows(101, 5000))
+        sink.delivered(*rows(101, 5000))
     assert values(path) == list(range(1, 5101))
 
 
@@ -288,7 +288,7 @@ def test_whichever_call_fails_nothing_is_lost_or_twice(tmp_path):
         done, sink = 0, drive(folder / "x.db", environment)
         made.fail(shim.SYNC | shim.WRITE | shim.TRUNCATE, dice.choice([errno.EIO, errno.ENOSPC]), after, dice.choice([1, 2, 3]))
         while done < 400:
-            answer = sink.send(rows(done + 1, 80))
+            answer = sink.send(*rows(done + 1, 80))
             if answer["result"] == "delivered":
                 done += 80
                 continue
@@ -297,7 +297,7 @@ def test_whichever_call_fails_nothing_is_lost_or_twice(tmp_path):
             if dice.random() < 0.5:
                 sink.kill()
                 sink = drive(folder / "x.db", environment)
-                while (answer := sink.do(op="resume"))["result"] != "delivered":
+                while (answer := sink.do("resume"))["result"] != "delivered":
                     failures += 1
                 done = answer["seq"]
         made.heal()
@@ -310,13 +310,13 @@ def test_whichever_call_fails_nothing_is_lost_or_twice(tmp_path):
 def test_a_read_only_disk_is_named(disk):
     path = disk / "x.db"
     with drive(path) as sink:
-        sink.delivered(rows(1, 3))
+        sink.delivered(*rows(1, 3))
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with drive(path) as sink:
-        assert "read-write" in sink.later(rows(4, 3), "misconfigured")
-        assert sink.do(op="test")["trouble"] == "misconfigured"
+        assert "read-write" in sink.later("misconfigured", *rows(4, 3))
+        assert sink.do("test")["trouble"] == "misconfigured"
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
-        sink.delivered(rows(4, 3))
+        sink.delivered(*rows(4, 3))
     assert values(path) == list(range(1, 7))
 
 
@@ -327,23 +327,23 @@ def test_what_is_no_database_is_named(tmp_path):
                                 "no SQLite database")):
         make(path)
         with drive(path) as sink:
-            said = sink.later(rows(1, 3), "misconfigured")
+            said = sink.later("misconfigured", *rows(1, 3))
             assert word in said, said
-            assert sink.do(op="test")["trouble"] == "misconfigured"
+            assert sink.do("test")["trouble"] == "misconfigured"
             remove(path)
-            sink.delivered(rows(1, 3))
+            sink.delivered(*rows(1, 3))
         os.unlink(path)
     with drive(tmp_path / "none" / "x.db") as sink:
-        assert "mkdir" in sink.later(rows(1, 3), "misconfigured")
+        assert "mkdir" in sink.later("misconfigured", *rows(1, 3))
 
 
 def test_trying_leaves_nothing_behind(tmp_path):
     path = tmp_path / "x.db"
     with drive(path) as sink:
-        answer = sink.do(op="test")
+        answer = sink.do("test")
         assert answer["result"] == "delivered" and "SQLite 3" in answer["peer"] and not list(tmp_path.iterdir())
-        sink.delivered(rows(1, 3))
-        assert sink.do(op="test")["result"] == "delivered"
+        sink.delivered(*rows(1, 3))
+        assert sink.do("test")["result"] == "delivered"
     assert values(path) == [1, 2, 3] and len(query(path, "SELECT * FROM weir_tags")) == 3
 
 
@@ -351,12 +351,12 @@ def test_the_schema_is_what_a_dba_can_run(tmp_path):
     for layout in ("weir", "results_raw", "current"):
         path = tmp_path / f"{layout}.db"
         with drive(path, layout=layout, table="plant") as sink:
-            schema = sink.do(op="schema")["schema"]
+            schema = sink.do("schema")["schema"]
             connection = sqlite3.connect(path)
             connection.executescript(schema)
             before = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
             connection.close()
-            sink.delivered(rows(1, 3))
+            sink.delivered(*rows(1, 3))
             assert query(path, "SELECT sql FROM sqlite_master ORDER BY name") == before
         assert query(path, "SELECT count(*) FROM plant") == [(3,)]
 
@@ -366,4 +366,4 @@ def test_the_schema_is_what_a_dba_can_run(tmp_path):
     ({"table": "weir_tags"}, "other tables"), ({"layout": "wier"}, "weir"),
 ])
 def test_options_that_make_no_sense_are_named(options, word):
-    assert word in rejected(BINARY, "sqlite", **{"path": "/tmp/x.db", **options})
+    assert word in rejected("sqlite", **{"path": "/tmp/x.db", **options})

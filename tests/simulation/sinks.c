@@ -104,34 +104,12 @@ static bool host_is_ending(void *data)
 }
 
 /* Planted: "live first" that forgets what it has put off. */
-static bool host_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
+static bool planted_on_cursor(void *data, uint64_t seq, const weir_span *spans, size_t n)
 {
-    const sim_sink *s = data;
-    if (s->world->config.plants_lost_backlog && n > 0) {
+    const weir_delivery_box *box = data;
+    if (n > 0)
         seq = spans[n - 1].last;
-        n = 0;
-    }
-    return weir_postbox_cursor(s->world->postbox, s->name, seq, spans, n, NULL) == WEIR_OK;
-}
-
-static bool host_on_set_aside(void *data, const weir_set_aside *rows, size_t n)
-{
-    const sim_sink *s = data;
-    return weir_postbox_set_aside(s->world->postbox, s->name, rows, n, NULL) == WEIR_OK;
-}
-
-static bool host_on_replay(void *data, uint64_t id, int64_t done)
-{
-    const sim_sink *s = data;
-    return weir_postbox_replay(s->world->postbox, s->name, id, done, NULL) == WEIR_OK;
-}
-
-static bool host_on_gap(void *data, const weir_consumer_gap *gap)
-{
-    const sim_sink *s = data;
-    weir_consumer_gap named = *gap;
-    named.sink = s->name;
-    return weir_postbox_gap(s->world->postbox, &named, NULL) == WEIR_OK;
+    return weir_postbox_cursor(box->postbox, box->sink, seq, NULL, 0, NULL) == WEIR_OK;
 }
 
 static void host_on_state(void *data, const char *state, const char *why, const char *remedy)
@@ -192,10 +170,6 @@ static weir_delivery_host host_of(sim_sink *s, uint64_t seed)
                                 .wall = host_wall,
                                 .seed = seed,
                                 .is_ending = host_is_ending,
-                                .on_cursor = host_on_cursor,
-                                .on_set_aside = host_on_set_aside,
-                                .on_replay = host_on_replay,
-                                .on_gap = host_on_gap,
                                 .on_state = host_on_state,
                                 .log = host_log};
 }
@@ -212,6 +186,9 @@ bool sim_sinks_start(sim_world *w, weir_error *error)
     for (unsigned i = 0; i < w->n_sinks; i++) {
         sim_sink *s = &w->sinks[i];
         s->host = host_of(s, weir_random_u64(&w->random));
+        weir_delivery_host_post(&s->host, &s->box);
+        if (w->config.plants_lost_backlog)
+            s->host.on_cursor = planted_on_cursor;
         s->next = s->free_at = w->now;
         s->ahead_us = 0;
     }
@@ -232,6 +209,7 @@ static bool sink_open(sim_sink *s)
 {
     weir_error error = WEIR_ERROR_INIT;
     const sim_world *w = s->world;
+    s->box = (weir_delivery_box){w->postbox, s->name};
     return (s->take ||
             weir_take_open(w->folder, w->vfs_name, s->name, &s->take, &error) == WEIR_OK) &&
            weir_delivery_new(&s->config, s->take, &s->host, &s->delivery, &error) == WEIR_OK;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "runtime/postbox.h"
+#include "sinks/delivery/box.h"
 #include "sinks/delivery/delivery.h"
 #include "support/script_sink.h"
 
@@ -40,6 +41,7 @@ typedef struct sim_sink {
 
     /* of one life */
     weir_delivery_host host;
+    weir_delivery_box box;
     weir_take *take;
     weir_delivery *delivery;
     weir_mono next, free_at;

@@ -35,7 +35,7 @@ class PgServer:
         self.folder = tempfile.mkdtemp(prefix="weir-pg-", dir="/tmp")  # short: a socket's path has 107 bytes
         self.data, self.log = os.path.join(self.folder, "data"), os.path.join(self.folder, "log")
         self.port = free_port()
-        self.process = None
+        self.process = self.disk = None
         for name, content in (files or {}).items():
             with open(os.path.join(self.folder, name), "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 file.write(content)
@@ -80,6 +80,21 @@ class PgServer:
         with open(self.log, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def add_small_disk(self, megabytes):
+        """A disk of its own for what `default_tablespace = small` makes. False: nothing can be mounted here."""
+        self.disk = os.path.join(self.folder, "disk")
+        os.mkdir(self.disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,uid=nobody,gid=nogroup,mode=700", "tmpfs", self.disk],
+                          capture_output=True, check=False).returncode != 0:
+            os.rmdir(self.disk)
+            self.disk = None
+            return False
+        self.sql(f"CREATE TABLESPACE small LOCATION '{self.disk}'")
+        return True
+
+    def resize_small_disk(self, megabytes):
+        subprocess.run(["mount", "-o", f"remount,size={megabytes}m", self.disk], check=True)
+
     def kill(self):
         """As by a power cut of the server alone: each of its processes, at once."""
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False)
@@ -100,4 +115,6 @@ class PgServer:
 
     def remove(self):
         self.stop()
+        if self.disk:
+            subprocess.run(["umount", "-l", self.disk], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)

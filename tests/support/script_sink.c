@@ -83,7 +83,7 @@ static bool server_is_well(script_server *server, int64_t patience_us, weir_send
 static void reject(const script_server *server, size_t i, weir_send_answer *ret)
 {
     ret->result = WEIR_SEND_REJECTED;
-    ret->first_bad = server->names_bad ? i : SIZE_MAX;
+    ret->first_bad = !server->names_bad ? SIZE_MAX : server->names_wrong ? 0 : i;
     (void)snprintf(ret->why, sizeof ret->why, "value out of range");
 }
 

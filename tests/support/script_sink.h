@@ -29,6 +29,7 @@ typedef struct script_server {
     void (*on_sleep)(void *data, int64_t us);             /* time that a send takes; may be NULL */
     bool (*is_bad)(void *data, const weir_sink_row *row); /* NULL: none is */
     bool names_bad;                                       /* says which row it rejects */
+    bool names_wrong;                                     /* always the first */
     script_mood mood;
     int64_t retry_after_us;
     int64_t send_us, row_us; /* for each send, for each row */
