@@ -79,9 +79,10 @@ typedef struct weir_send_answer {
     weir_send_result result;
     weir_trouble trouble;
     int64_t retry_after_us; /* LATER: the other side's own wish; 0: delivery backs off by itself */
-    /* REJECTED: index of one row that it will never take; it alone is set aside and the others are
-     * sent again. SIZE_MAX: it is one or several of them: delivery looks for them by halves. A
-     * mistake in the configuration is never a rejection: it is LATER, misconfigured. */
+    /* REJECTED: index of one row that it will never take: those before it are sent again, then it
+     * alone, and if it is rejected once more it is set aside. SIZE_MAX: it is one or several of
+     * them: delivery looks for them by halves. A mistake in the configuration is never a rejection:
+     * it is LATER, misconfigured. */
     size_t first_bad;
     size_t max_rows;  /* TOO_LARGE: 0: not known */
     char why[256];    /* "the server says: database \"plant\" does not exist"; no secret in it */
