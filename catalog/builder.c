@@ -151,6 +151,12 @@ void weir_builder_repeat(weir_builder *b, uint32_t node)
         child_add(b, node);
 }
 
+void weir_builder_fail(weir_builder *b)
+{
+    if (b)
+        b->failed = true;
+}
+
 void weir_builder_pair(weir_builder *b, const char *key, const char *text)
 {
     weir_builder_text(b, key);

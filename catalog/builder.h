@@ -39,6 +39,9 @@ void weir_builder_quoted(weir_builder *b, const char *text); /* one in quotes */
 /* A node that is complete, once more: as an alias would do. */
 void weir_builder_repeat(weir_builder *b, uint32_t node);
 
+/* Memory was short for what should have been added. */
+void weir_builder_fail(weir_builder *b);
+
 /* A key and a scalar. */
 void weir_builder_pair(weir_builder *b, const char *key, const char *text);
 

@@ -91,7 +91,10 @@ static void write_piece(weir_builder *b, const char *text, size_t n)
     while (n && text[n - 1] == ' ')
         n--;
     weir_text_add_n(&piece, text, n);
-    weir_builder_text(b, weir_text_get(&piece));
+    if (piece.failed)
+        weir_builder_fail(b);
+    else
+        weir_builder_text(b, weir_text_get(&piece));
 }
 
 /* "a, b" */

@@ -192,6 +192,15 @@ void weir_providers_end(weir_providers *p)
 
 /* ---- databases ---- */
 
+/* Copies a text that is there. */
+static bool text_keep(weir_arena *arena, const char **text)
+{
+    if (!*text)
+        return true;
+    *text = weir_arena_text(arena, *text);
+    return *text != NULL;
+}
+
 static weir_err opened_new(const weir_database_config *config, const char *key, struct opened **ret,
                            weir_error *error)
 {
@@ -206,12 +215,15 @@ static weir_err opened_new(const weir_database_config *config, const char *key, 
     const char **texts[] = {&o->config.url,      &o->config.place,  &o->config.username,
                             &o->config.password, &o->config.notify, &o->key};
     o->key = key;
+    bool good = true;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i] = *texts[i] ? weir_arena_text(arena, *texts[i]) : NULL;
-    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++) {
-        weir_layout_query *query = &o->config.queries[i];
-        query->table = query->table ? weir_arena_text(arena, query->table) : NULL;
-        query->sql = query->table ? weir_arena_text(arena, query->sql) : NULL;
+        good = text_keep(arena, texts[i]) && good;
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
+        good = text_keep(arena, &o->config.queries[i].table) &&
+               text_keep(arena, &o->config.queries[i].sql) && good;
+    if (!good) {
+        opened_free(o);
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
     }
     const weir_database_type *type = NULL;
     weir_err err = weir_database_type_find(config->url, &type, error);
@@ -242,6 +254,8 @@ static weir_err opened_get(weir_providers *p, const weir_database_config *config
 {
     WEIR_TEXT_AUTO key = WEIR_TEXT_INIT;
     key_of(config, &key);
+    if (key.failed)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
     for (struct opened *o = p ? p->opened : NULL; o; o = o->next)
         if (!strcmp(o->key, weir_text_get(&key))) {
             *ret = o;

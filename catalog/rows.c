@@ -27,7 +27,7 @@ bool weir_rows_start(weir_rows *rows, size_t n_columns, const char *const *names
         if (!rows->columns[i])
             return false;
     }
-    rows->n_columns = n_columns;
+    rows->n_columns = rows->columns ? n_columns : 0;
     return rows->columns != NULL;
 }
 

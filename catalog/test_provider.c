@@ -606,6 +606,39 @@ static void a_foreign_file_named_config_db_is_left_alone(void **state)
     assert_null(db);
 }
 
+static void short_memory_never_gives_half_a_catalog(void **state)
+{
+    (void)state;
+    yaml_write("catalog:\n"
+               "  - {url: 'sqlite:p.db', layout: requested_data}\n"
+               "  - {url: 'sqlite:p.db', layout: energy_meters, cron: '0 * * * * *'}\n"
+               "  - {url: 'sqlite:p.db', layout: queries, devices: \"SELECT 1 AS id, 'm' AS name, "
+               "'h:502' AS connection, '1' AS unit_id, 'a=1' AS labels\", points: \"SELECT 'm' AS "
+               "device, 'p' AS name, 'coil' AS register, 3 AS address, '1s' AS interval, '{a: 1}' "
+               "AS x_own\"}\n");
+    sql("p.db",
+        REQUESTED_SQL METERS_SQL "INSERT INTO RequestedData VALUES (7,1,'h',502,60,1,3,0,1,NULL);"
+                                 "INSERT INTO energy_meters VALUES (4,'i',502,1,'v','d');"
+                                 "INSERT INTO registers VALUES ('v',0,'m','V',3,4,2,2)");
+    for (size_t n = 1;; n++) {
+        WEIR_CLEANUP(weir_providers_free) weir_providers *providers = weir_providers_new();
+        const weir_yaml_options options = {.databases = true, .providers = providers};
+        weir_problems problems = WEIR_PROBLEMS_INIT;
+        weir_catalog *catalog = NULL;
+        (void)weir_alloc_fail_nth(n, false);
+        const weir_err err = weir_yaml_load("weir.yaml", &options, &catalog, &problems);
+        (void)weir_providers_poll(providers, true, (weir_mono){WEIR_HOUR});
+        const size_t counted = weir_alloc_fail_nth(0, false);
+        assert_true(err == WEIR_OK ? catalog != NULL : catalog == NULL);
+        if (catalog)
+            assert_int_equal(catalog->n_devices, 3);
+        weir_problems_deinit(&problems);
+        weir_catalog_free(catalog);
+        if (counted < n)
+            break;
+    }
+}
+
 #define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, place_open, place_close)
 
 int main(void)
@@ -631,6 +664,7 @@ int main(void)
         IN_PLACE(a_change_that_is_not_committed_leaves_nothing),
         IN_PLACE(config_dbs_constraints_refuse_what_cannot_be),
         IN_PLACE(a_foreign_file_named_config_db_is_left_alone),
+        IN_PLACE(short_memory_never_gives_half_a_catalog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

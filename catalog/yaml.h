@@ -32,7 +32,8 @@ typedef struct weir_yaml_options {
     /* Finds a type of sinks: WEIR_ENOTFOUND or WEIR_EUNSUPPORTED with a text for people. NULL:
      * `sinks` is left alone, whatever it says. */
     weir_err (*sink_type)(const char *name, const struct weir_sink_type **ret, weir_error *error);
-    /* Types of sinks that the program brings itself, looked at first; NULL-terminated. NULL: none. */
+    /* Types of sinks that the program brings itself, looked at first; NULL-terminated. NULL: none.
+     */
     const struct weir_sink_type *const *own_sinks;
     /* Names of the sources that the program brings itself, for connections with `own:NAME`;
      * NULL-terminated. NULL: none. */

@@ -92,6 +92,28 @@ static void file_add(struct collector *c, const char *name, const char *path, co
     b->files[b->n_files++] = (weir_backup_file){name, kept, copy, n};
 }
 
+/* In a folder named `profiles`: what names it looks for it there. */
+static bool is_profile(const char *path)
+{
+    static const char folder[] = "profiles";
+    const char *slash = strrchr(path, '/');
+    const size_t n = slash ? (size_t)(slash - path) : 0, n_folder = sizeof folder - 1;
+    return n >= n_folder && !strncmp(slash - n_folder, folder, n_folder) &&
+           (n == n_folder || slash[-(ptrdiff_t)n_folder - 1] == '/');
+}
+
+/* What the configuration includes lies where it lies as seen from there, or beside it. */
+static const char *include_name(struct collector *c, const char *path)
+{
+    const size_t n = (size_t)(base_name(c->config) - c->config);
+    const char *name =
+        !strncmp(path, c->config, n) ? weir_arena_format(c->arena, "config/%s", path + n) : NULL;
+    bool usable = name && weir_tar_name_safe(name);
+    for (size_t i = 0; usable && i < c->found->n_files; i++)
+        usable = strcmp(c->found->files[i].name, name) != 0;
+    return usable ? name : archive_name(c, "config", path);
+}
+
 static weir_err keeping_read(void *data, const char *path, weir_text *ret, weir_error *error)
 {
     struct collector *c = data;
@@ -99,9 +121,9 @@ static weir_err keeping_read(void *data, const char *path, weir_text *ret, weir_
     weir_err err = weir_yaml_disk.read(weir_yaml_disk.data, path, ret, error);
     if (err || is_built_in(c, path))
         return err;
-    const bool is_config = !strcmp(path, c->config);
-    file_add(c, archive_name(c, is_config ? "config" : "config/profiles", path), path,
-             weir_text_get(ret) + before, ret->length - before);
+    const char *name =
+        is_profile(path) ? archive_name(c, "config/profiles", path) : include_name(c, path);
+    file_add(c, name, path, weir_text_get(ret) + before, ret->length - before);
     return WEIR_OK;
 }
 

@@ -15,7 +15,8 @@ typedef struct weir_belongings {
 } weir_belongings;
 
 /*
- * Reads what the configuration is made of: the file itself as config/NAME, the profiles it uses
+ * Reads what the configuration is made of: the file itself as config/NAME, what it includes beside
+ * it, the profiles it uses
  * that did not come with the program as config/profiles/NAME.yaml, and what keys ending in `_file`
  * name as secrets/N-NAME (with_secrets), else their names. Mistakes in it are printed and do not
  * hinder: a backup keeps it as it is.

@@ -858,6 +858,118 @@ static void every_point_of_every_read_has_one_sample_whatever_happens(void **sta
     }
 }
 
+/* ---- Another catalog ---- */
+
+/* m1 and m3 of a plant with three devices; m3 is the second now, and the points lie elsewhere. */
+struct newer {
+    weir_catalog catalog;
+    weir_device devices[2];
+    weir_point points[PLANT_POINTS_MAX];
+    weir_tag tags[PLANT_TAGS_MAX];
+};
+
+static void newer_init(struct newer *n, const plant *p)
+{
+    const uint32_t n_tags = p->devices[0].n_tags;
+    memcpy(n->points, p->points, sizeof n->points);
+    for (uint32_t d = 0; d < 2; d++) {
+        n->devices[d] = p->devices[2 * d];
+        n->devices[d].points = n->points;
+        n->devices[d].first_tag = d * n_tags;
+        for (uint32_t i = 0; i < n_tags; i++) {
+            n->tags[d * n_tags + i] = p->tags[2 * d * n_tags + i];
+            n->tags[d * n_tags + i].device = d;
+        }
+    }
+    n->catalog = p->catalog;
+    n->catalog.n_devices = 2;
+    n->catalog.devices = n->devices;
+    n->catalog.n_tags = 2 * n_tags;
+    n->catalog.tags = n->tags;
+}
+
+static void plant_change(plant *p, struct newer *n)
+{
+    static const uint32_t stays[] = {0, WEIR_DEVICE_NONE, 1}, was[] = {0, 2};
+    const weir_source_change change = {&n->catalog, 0, stays, was};
+    weir_master_change *prepared = NULL;
+    weir_error error = WEIR_ERROR_INIT;
+    newer_init(n, p);
+    if (weir_master_prepare(p->master, &change, &prepared, &error))
+        fail_msg("%s", error.text);
+    p->host.catalog = &n->catalog;
+    weir_master_apply(p->master, &change, prepared, p->now);
+    for (uint32_t i = 0; i < p->catalog.n_tags; i++) /* as batches name their devices now */
+        p->tags[i].device = p->tags[i].device == 1 ? 9 : p->tags[i].device / 2;
+}
+
+/* At any moment of three reads one of the devices goes: its read ends without a word, its replies
+ * find nobody, and the others' reads have every sample once. */
+static void a_device_that_goes_takes_only_its_own_requests_along(void **state)
+{
+    static struct newer newer;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 120; seed++) {
+        plant *p = plant_new();
+        weir_random r = {seed};
+        weir_device_counters counters;
+        p->random.state = seed;
+        p->connection.uri.scheme = seed % 3 ? WEIR_SCHEME_TCP : WEIR_SCHEME_RTU_TCP;
+        p->connection.max_in_flight = (uint16_t)(1 + weir_random_below(&r, 4));
+        p->connection.tid_check = seed % 5 ? WEIR_TID_STRICT : WEIR_TID_LENIENT;
+        random_points(p, &r);
+        plant_start(p, 3);
+        plant_connect(p);
+        plant_forget(p);
+        p->absent[2] = seed % 7 == 0; /* then it is its retry that waits */
+        for (uint32_t d = 3; d-- > 0;)
+            plant_begin_read(p, d, 1);
+        plant_run_until(p, weir_mono_add(p->now, (int64_t)weir_random_below(&r, 40000)));
+        const size_t n_done = p->n_done;
+        const bool was_done = p->seen[p->devices[1].first_tag] > 0 && weir_master_idle(p->master);
+        plant_change(p, &newer);
+        plant_run_until(p, weir_mono_add(p->now, WEIR_MINUTE));
+        assert_true(weir_master_idle(p->master));
+        assert_in_range(p->n_done, 2, was_done || n_done > 0 ? 3 : 2);
+        plant_check_seen(p, 0, 1, 1);
+        plant_check_seen(p, 1, 1, 1);
+        assert_true(weir_master_counters(p->master, 1, &counters));
+        assert_true(counters.requests > 0);
+        assert_false(weir_master_counters(p->master, 2, &counters));
+        /* And it goes on. */
+        plant_forget(p);
+        plant_begin_read(p, 1, 1);
+        plant_run_until(p, weir_mono_add(p->now, WEIR_MINUTE));
+        plant_check_seen(p, 1, 1, 1);
+        assert_int_equal(plant_count_bad(p), 0);
+        plant_free(p);
+    }
+}
+
+static void a_change_that_cannot_be_prepared_leaves_all_as_it_is(void **state)
+{
+    static struct newer newer;
+    static const uint32_t stays[] = {WEIR_DEVICE_NONE, WEIR_DEVICE_NONE, WEIR_DEVICE_NONE},
+                          was[] = {WEIR_DEVICE_NONE, WEIR_DEVICE_NONE};
+    const weir_source_change change = {&newer.catalog, 0, stays, was};
+    weir_err err = WEIR_ENOMEM;
+    (void)state;
+    plant *p = plant_new();
+    plant_add_registers(p, 10, 4);
+    plant_start(p, 3);
+    plant_connect(p);
+    newer_init(&newer, p);
+    for (size_t nth = 1; err != WEIR_OK; nth++) {
+        weir_master_change *prepared = NULL;
+        (void)weir_alloc_fail_nth(nth, false);
+        err = weir_master_prepare(p->master, &change, &prepared, NULL);
+        (void)weir_alloc_fail_nth(0, false);
+        weir_master_discard(prepared);
+        plant_read(p, 2);
+    }
+    plant_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -896,6 +1008,8 @@ int main(void)
         cmocka_unit_test(short_memory_never_loses_a_sample_or_a_read),
         cmocka_unit_test(short_memory_while_starting_is_an_error),
         cmocka_unit_test(every_point_of_every_read_has_one_sample_whatever_happens),
+        cmocka_unit_test(a_device_that_goes_takes_only_its_own_requests_along),
+        cmocka_unit_test(a_change_that_cannot_be_prepared_leaves_all_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
