@@ -184,6 +184,9 @@ static void an_hour_that_is_left_out_or_comes_twice_goes_by_the_rules(void **sta
         {"America/New_York", "0 30 1 * * *", "2026-11-01T05:30:00Z", "2026-11-02T06:30:00"},
         {"America/New_York", "0 30 * * * *", "2026-11-01T05:30:00Z", "2026-11-01T06:30:00"},
         {"Asia/Kolkata", "0 0 6 * * *", "2026-01-01", "2026-01-01T00:30:00"},
+        /* Lord Howe Island goes from 2:00 to 2:30. */
+        {"Australia/Lord_Howe", "0 0 * * * *", "2026-10-03T15:00:00Z", "2026-10-03T16:00:00"},
+        {"Australia/Lord_Howe", "0 0 2 * * *", "2026-10-03T15:00:00Z", "2026-10-03T15:30:00"},
         /* Samoa had no 30 December 2011. */
         {"Pacific/Apia", "0 0 12 30 12 *", "2011-12-29T12:00:00Z", "2011-12-30T10:00:00"},
     };

@@ -354,6 +354,24 @@ static void a_clock_set_over_a_start_makes_no_burst(void **state)
     world_free(w);
 }
 
+/* The process was stopped from 1.0 to 8.0 s: the window's last slot is read, of those before it
+ * and none behind its end. */
+static void a_window_that_ends_while_nobody_runs_gets_its_last_slot(void **state)
+{
+    (void)state;
+    world *w = world_new();
+    weir_plan *window = world_plan(w, "window", 0, 1);
+    window->end.us = BENCH_START + 6000 * WEIR_MS;
+    world_start(w);
+    world_run(w, 1000 * WEIR_MS);
+    assert_int_equal(count(w, 2, 0, 1001, 2), 3);
+    w->now = w->wake = weir_mono_add(w->now, 7 * WEIR_S);
+    world_run(w, WEIR_S);
+    assert_int_equal(count(w, 2, 1001, 20000, 2), 1);
+    assert_int_equal(count(w, 2, 5700, 5701, 2), 1);
+    world_free(w);
+}
+
 /* Takes the catalog with these plans in the place of the old ones; devices are the same. */
 static void world_apply(world *w, weir_catalog *catalog, weir_plan *plans, size_t n)
 {
@@ -449,6 +467,7 @@ int main(void)
         cmocka_unit_test(what_is_collected_at_once_needs_no_rhythm),
         cmocka_unit_test(a_start_without_memory_leaves_all_as_it_was),
         cmocka_unit_test(a_clock_set_over_a_start_makes_no_burst),
+        cmocka_unit_test(a_window_that_ends_while_nobody_runs_gets_its_last_slot),
         cmocka_unit_test(another_catalog_disturbs_no_plan_that_stays),
         cmocka_unit_test(what_happens_to_plans_while_a_catalog_is_prepared_counts),
     };
