@@ -161,7 +161,8 @@ const weir_option weir_connection_table[] = {
      AT(weir_connection_in, uri),
      .metavar = "URI",
      .text = "How it is reached: tcp://HOST:502 for Modbus TCP, rtu+tcp://HOST:502 for RTU frames "
-             "in a TCP stream (a serial device server), simulated: for waveforms without a "
+             "in a TCP stream (a serial device server), random: for numbers drawn anew at each "
+             "read, simulated: for waveforms without a "
              "device. The port is 502 when left out."},
     {.name = "enabled",
      .type = WEIR_OPTION_BOOL,

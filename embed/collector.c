@@ -243,7 +243,7 @@ weir_err weir_collector_start(weir_collector *collector, weir_error *error)
         err = sources_list(c) ? parts_start(c, error)
                               : weir_fail(error, WEIR_ENOMEM, "the collector");
         if (err == WEIR_OK) {
-            (void)weir_collector_table_of(c, c->catalog->revision);
+            (void)weir_collector_follow(c, c->catalog->revision);
             atomic_store(&c->state, WEIR_COLLECTOR_RUNNING);
         } else {
             (void)parts_stop(c);

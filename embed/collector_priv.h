@@ -86,6 +86,8 @@ void weir_collector_drop_table(weir_collector *collector, weir_tag_table *table)
 /* The table in force. Any thread. */
 const weir_tag_table *weir_collector_table(weir_collector *collector);
 
-/* That of this catalog, whose uids the store has given: it is in force now. On the loop, or on the
- * thread that starts or applies. */
+/* That of this catalog, whose uids the store has given. Any thread. */
 const weir_tag_table *weir_collector_table_of(weir_collector *collector, uint32_t revision);
+/* The same, and it is in force from now on. On the loop, or on the thread that starts or applies.
+ */
+const weir_tag_table *weir_collector_follow(weir_collector *collector, uint32_t revision);

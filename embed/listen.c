@@ -86,7 +86,7 @@ void weir_collector_on_batch(void *data, const weir_batch *batch)
     weir_collector *c = data;
     if (c->n_listeners == 0)
         return;
-    const weir_tag_table *names = weir_collector_table_of(c, batch->catalog_revision);
+    const weir_tag_table *names = weir_collector_follow(c, batch->catalog_revision);
     const weir_batch_view view = {
         .struct_size = sizeof view,
         .connection = names->connections[batch->connection],

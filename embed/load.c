@@ -112,7 +112,7 @@ static weir_err catalog_apply(weir_collector *c, weir_catalog **catalog, weir_er
     if (err != WEIR_OK || weir_diff_is_empty(applied.diff)) {
         weir_collector_drop_table(c, table);
     } else {
-        (void)weir_collector_table_of(c, (*catalog)->revision);
+        (void)weir_collector_follow(c, (*catalog)->revision);
         weir_catalog_free(c->catalog);
         c->catalog = *catalog;
         *catalog = NULL;

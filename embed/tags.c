@@ -168,14 +168,29 @@ void weir_collector_drop_table(weir_collector *collector, weir_tag_table *table)
     weir_tag_table_free(table);
 }
 
-const weir_tag_table *weir_collector_table_of(weir_collector *collector, uint32_t revision)
+/* Under tags_lock. The newest, but for a moment. */
+static weir_tag_table *tables_find(const weir_collector *c, uint32_t revision)
 {
-    (void)pthread_mutex_lock(&collector->tags_lock);
-    weir_tag_table *t = collector->tables;
-    while (t->revision != revision && t->older) /* the newest but for a moment */
+    weir_tag_table *t = c->tables;
+    while (t->revision != revision && t->older)
         t = t->older;
     if (!t->has_uids)
         table_note_uids(t);
+    return t;
+}
+
+const weir_tag_table *weir_collector_table_of(weir_collector *collector, uint32_t revision)
+{
+    (void)pthread_mutex_lock(&collector->tags_lock);
+    const weir_tag_table *t = tables_find(collector, revision);
+    (void)pthread_mutex_unlock(&collector->tags_lock);
+    return t;
+}
+
+const weir_tag_table *weir_collector_follow(weir_collector *collector, uint32_t revision)
+{
+    (void)pthread_mutex_lock(&collector->tags_lock);
+    weir_tag_table *t = tables_find(collector, revision);
     collector->tags = t;
     (void)pthread_mutex_unlock(&collector->tags_lock);
     return t;
