@@ -6,7 +6,8 @@
  * want (a snapshot, the end). The store thread sleeps on a condition until the worker's next time,
  * or until the inbox wakes it. stop ends the loop first, then lets the worker commit the rest.
  *
- * What can fail: opening (nothing runs then) and commits (runtime/worker.c). */
+ * What can fail: opening (nothing runs then) and commits (runtime/worker.c). How another catalog
+ * comes into force: exchange.c; plans: collector_plans.c. */
 
 #include "runtime/collector.h"
 
@@ -24,11 +25,8 @@
 
 #include "base/alloc.h"
 #include "runtime/clock.h"
-#include "runtime/loop.h"
-#include "runtime/uv_transport.h"
+#include "runtime/collector_priv.h"
 #include "store/file/identity.h"
-#include "store/file/zonefile.h"
-#include "store/plans.h"
 
 enum {
     INBOX_LIMIT =
@@ -39,105 +37,6 @@ static const int64_t devices_interval_us = WEIR_MINUTE; /* counters go to the st
 static const int64_t states_interval_us = 5 * WEIR_S;   /* and after a change of state, this soon */
 static const int64_t snapshot_wait_us = WEIR_S;
 static const int64_t edit_wait_us = 30 * WEIR_S; /* for its beginning: a slow disk's commit */
-
-/* What the store thread is to do for somebody who waits; belongs to that thread. */
-struct store_job {
-    void (*run)(struct weir_runtime *c, struct store_job *job);
-    const weir_edit *edit;
-    struct exchange *exchange;
-    const char *plan_name; /* to get its bit: n */
-    bool begun, done;
-    uint64_t n;
-    weir_err err;
-    weir_error error;
-};
-
-/* How far an exchange of the catalog is. */
-enum step {
-    STEP_REGISTER, /* the store thread gives the uids */
-    STEP_PREPARE,  /* the loop gets all it needs, or says why not */
-    STEP_COMMIT,   /* the store thread ends its transaction */
-    STEP_APPLY,    /* the loop exchanges */
-    STEP_CANCEL,   /* the loop gives back what it had got */
-    STEP_DONE,
-};
-
-struct exchange {
-    weir_catalog *catalog;
-    const weir_diff *diff;
-    const char *text; /* of the event */
-    enum step step;   /* under the lock */
-    weir_loop_change *change;
-    uint8_t *states;
-    weir_err err; /* of the loop */
-    weir_error error;
-};
-
-/* What the loop thread is to do with its plans. */
-struct plan_job {
-    void (*run)(weir_runtime *c, struct plan_job *job);
-    const char *name;
-    weir_plan_change change;
-    const weir_plan *plan;
-    uint32_t cycles;
-    int64_t wait_us;
-    weir_arena *arena;
-    weir_plan_status *status;
-    size_t n;
-    weir_err err;
-    weir_error error;
-    bool done; /* under the lock */
-};
-
-/* Of a plan started by hand: it may go on through any number of catalogs. */
-struct zone {
-    struct zone *next;
-    weir_zone *owned;
-    const weir_zone *zone;
-    char name[];
-};
-
-struct weir_runtime {
-    weir_runtime_config config; /* but the catalog */
-    weir_catalog *catalog;      /* in force; a reference. Changed by the loop, under the lock */
-    char *data_dir;
-    weir_platform platform;
-    weir_store *store; /* NULL when once */
-    weir_inbox inbox;
-    bool has_inbox;
-    weir_postbox *postbox; /* NULL when once */
-    uint64_t told_seq;     /* on_committed; the store thread's */
-    weir_worker *worker;   /* NULL when once */
-    weir_loop *loop;
-
-    uv_loop_t uv;
-    bool has_uv;
-    uv_timer_t timer;
-    uv_async_t async;
-    uv_prepare_t prepare;
-    weir_uv_transport_host transport;
-    weir_mono timer_at;
-    weir_mono devices_next, states_next;
-    uint8_t *states; /* of the devices, as last posted */
-
-    pthread_t loop_thread, store_thread;
-    bool loop_started, store_started;
-    atomic_bool stopping;
-
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* of what follows; CLOCK_MONOTONIC */
-    bool store_woken, store_ending, store_ok;
-    struct store_job *job;     /* waits for the store thread, or is under way */
-    struct exchange *exchange; /* under way */
-    bool applying;
-    bool done;               /* once: all reads ended */
-    uint32_t wanted, given;  /* snapshots: tickets asked for and answered */
-    weir_snapshot *snapshot; /* the last one given; a reference */
-    bool pause_wanted;
-    uint32_t pauses_wanted, pauses_done; /* tickets likewise */
-    struct plan_job *plan_job;           /* waits for the loop, or is under way */
-    struct zone *zones;
-};
 
 static weir_mono platform_now(void *data)
 {
@@ -235,41 +134,6 @@ static void run_sinks(weir_runtime *c, struct store_job *job)
 {
     WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(c);
     job->err = collector_register_sinks(c, catalog, weir_system_wall(), &job->error);
-}
-
-/* The other thread's turn; returns when the exchange is at one of the steps that are ours. */
-static enum step exchange_pass(weir_runtime *c, struct exchange *x, enum step to)
-{
-    (void)pthread_mutex_lock(&c->lock);
-    x->step = to;
-    c->exchange = x;
-    (void)uv_async_send(&c->async);
-    while (x->step == to)
-        (void)pthread_cond_wait(&c->changed, &c->lock);
-    const enum step step = x->step;
-    (void)pthread_mutex_unlock(&c->lock);
-    return step;
-}
-
-static void run_exchange(weir_runtime *c, struct store_job *job)
-{
-    struct exchange *x = job->exchange;
-    job->err =
-        weir_store_register_begin(c->store, x->catalog, x->diff, weir_system_wall(), &job->error);
-    if (job->err)
-        return;
-    if (exchange_pass(c, x, STEP_PREPARE) == STEP_DONE) { /* not prepared */
-        weir_store_register_cancel(c->store);
-        job->err = x->err;
-        job->error = x->error;
-        return;
-    }
-    job->err = weir_store_register_end(c->store, &job->error);
-    if (!job->err) {
-        weir_store_set_config(c->store, &x->catalog->store);
-        weir_worker_set_max_loss(c->worker, x->catalog->store.max_loss_us);
-    }
-    (void)exchange_pass(c, x, job->err ? STEP_CANCEL : STEP_APPLY);
 }
 
 /* Between two steps of the worker, the store is ours. True: something was changed. */
@@ -435,59 +299,6 @@ static void collector_give_snapshot(weir_runtime *c)
     weir_snapshot_unref(old);
 }
 
-static weir_err exchange_prepare(weir_runtime *c, struct exchange *x, weir_error *error)
-{
-    x->states = weir_alloc_zero(x->catalog->n_devices + 1, sizeof *x->states);
-    if (!x->states)
-        return weir_fail(error, WEIR_ENOMEM, "the collector");
-    return weir_loop_prepare(c->loop, x->diff, &x->change, error);
-}
-
-/* Nobody but the exchange's owner has the older catalog after this. */
-static void exchange_apply(weir_runtime *c, struct exchange *x)
-{
-    weir_snapshot *snapshot;
-    weir_loop_apply(c->loop, x->change);
-    x->change = NULL;
-    weir_free(c->states);
-    c->states = x->states;
-    x->states = NULL;
-    (void)pthread_mutex_lock(&c->lock);
-    snapshot = c->snapshot;
-    c->snapshot = NULL;
-    c->catalog = x->catalog;
-    (void)pthread_mutex_unlock(&c->lock);
-    weir_snapshot_unref(snapshot);
-    weir_loop_tell(c->loop, WEIR_EVENT_CONFIG, "", x->text);
-    c->devices_next = weir_system_mono(); /* with the next step */
-}
-
-static void collector_exchange(weir_runtime *c)
-{
-    (void)pthread_mutex_lock(&c->lock);
-    struct exchange *x = c->exchange;
-    enum step step = x ? x->step : STEP_DONE;
-    (void)pthread_mutex_unlock(&c->lock);
-    if (step == STEP_PREPARE) {
-        x->err = exchange_prepare(c, x, &x->error);
-        step = x->err ? STEP_DONE : STEP_COMMIT;
-    } else if (step == STEP_APPLY) {
-        exchange_apply(c, x);
-        step = STEP_DONE;
-    } else if (step == STEP_CANCEL) {
-        weir_loop_discard(x->change);
-        x->change = NULL;
-        step = STEP_DONE;
-    } else {
-        return;
-    }
-    (void)pthread_mutex_lock(&c->lock);
-    x->step = step;
-    c->exchange = NULL;
-    (void)pthread_cond_broadcast(&c->changed);
-    (void)pthread_mutex_unlock(&c->lock);
-}
-
 static void collector_obey_pause(weir_runtime *c)
 {
     (void)pthread_mutex_lock(&c->lock);
@@ -503,30 +314,12 @@ static void collector_obey_pause(weir_runtime *c)
     (void)pthread_mutex_unlock(&c->lock);
 }
 
-static void collector_run_plan_job(weir_runtime *c)
-{
-    (void)pthread_mutex_lock(&c->lock);
-    struct plan_job *job = c->plan_job;
-    (void)pthread_mutex_unlock(&c->lock);
-    if (!job)
-        return;
-    if (c->stopping)
-        job->err = weir_fail(&job->error, WEIR_ECANCELED, "weir is stopping");
-    else
-        job->run(c, job);
-    (void)pthread_mutex_lock(&c->lock);
-    job->done = true;
-    c->plan_job = NULL;
-    (void)pthread_cond_broadcast(&c->changed);
-    (void)pthread_mutex_unlock(&c->lock);
-}
-
 static void on_async(uv_async_t *async)
 {
     weir_runtime *c = async->data;
-    collector_run_plan_job(c);
+    weir_collector_run_plan_job(c);
     if (!c->stopping) {
-        collector_exchange(c);
+        weir_collector_exchange(c);
         collector_give_snapshot(c);
         collector_obey_pause(c);
         weir_loop_poked(c->loop);
@@ -546,15 +339,6 @@ static void *loop_main(void *data)
     weir_runtime *c = data;
     (void)uv_run(&c->uv, UV_RUN_DEFAULT); /* until all handles are closed */
     return NULL;
-}
-
-static void collector_free_zones(weir_runtime *c)
-{
-    for (struct zone *zone = c->zones, *next; zone; zone = next) {
-        next = zone->next;
-        weir_zone_free(zone->owned);
-        weir_free(zone);
-    }
 }
 
 /* life */
@@ -754,7 +538,7 @@ bool weir_runtime_stop(weir_runtime *collector)
     weir_free(c->states);
     weir_free(c->data_dir);
     weir_catalog_free(c->catalog);
-    collector_free_zones(c);
+    weir_collector_free_zones(c);
     (void)pthread_cond_destroy(&c->changed);
     (void)pthread_mutex_destroy(&c->lock);
     weir_free(c);
@@ -810,8 +594,7 @@ weir_snapshot *weir_runtime_snapshot(weir_runtime *collector)
     return snapshot;
 }
 
-/* Waits for the store thread to have done it; 30 s at most for its beginning. */
-static weir_err collector_do(weir_runtime *c, struct store_job *job, weir_error *error)
+weir_err weir_collector_do(weir_runtime *c, struct store_job *job, weir_error *error)
 {
     const struct timespec until = timespec_of(weir_mono_add(weir_system_mono(), edit_wait_us));
     int status = 0;
@@ -840,142 +623,16 @@ weir_err weir_runtime_edit(weir_runtime *collector, const weir_edit *edit, uint6
                            weir_error *error)
 {
     struct store_job job = {.run = run_edit, .edit = edit, .error = WEIR_ERROR_INIT};
-    weir_err err = collector_do(collector, &job, error);
+    weir_err err = weir_collector_do(collector, &job, error);
     if (!err)
         *ret_n = job.n;
     return err;
-}
-
-/* plans */
-
-/* The loop thread does it; returns when it is done. One at a time. */
-static weir_err collector_do_plan(weir_runtime *c, struct plan_job *job, weir_error *error)
-{
-    if (c->config.once)
-        return weir_fail(error, WEIR_EINVAL, "everything is read once: plans do not run");
-    (void)pthread_mutex_lock(&c->lock);
-    while (c->plan_job)
-        (void)pthread_cond_wait(&c->changed, &c->lock);
-    c->plan_job = job;
-    (void)pthread_mutex_unlock(&c->lock);
-    (void)uv_async_send(&c->async);
-    (void)pthread_mutex_lock(&c->lock);
-    while (!job->done)
-        (void)pthread_cond_wait(&c->changed, &c->lock);
-    (void)pthread_mutex_unlock(&c->lock);
-    return job->err ? weir_fail(error, job->err, "%s", job->error.text) : WEIR_OK;
-}
-
-static void run_plan_change(weir_runtime *c, struct plan_job *job)
-{
-    job->err = weir_loop_plan_change(c->loop, job->name, job->change, &job->error);
-}
-
-static void run_plan_start(weir_runtime *c, struct plan_job *job)
-{
-    job->err = weir_loop_plan_start(c->loop, job->plan, &job->error);
-}
-
-static void run_plan_collect(weir_runtime *c, struct plan_job *job)
-{
-    job->err = weir_loop_plan_collect(c->loop, job->name, job->cycles, job->wait_us, &job->error);
-}
-
-static void run_plans(weir_runtime *c, struct plan_job *job)
-{
-    job->err = weir_loop_plans(c->loop, job->arena, &job->status, &job->n);
-    if (job->err)
-        job->err = weir_fail(&job->error, job->err, "no memory for the plans");
-}
-
-weir_err weir_runtime_plan_change(weir_runtime *collector, const char *name,
-                                  weir_plan_change change, weir_error *error)
-{
-    struct plan_job job = {
-        .run = run_plan_change, .name = name, .change = change, .error = WEIR_ERROR_INIT};
-    return collector_do_plan(collector, &job, error);
-}
-
-weir_err weir_runtime_plan_collect(weir_runtime *collector, const char *name, uint32_t cycles,
-                                   int64_t wait_us, weir_error *error)
-{
-    struct plan_job job = {.run = run_plan_collect,
-                           .name = name,
-                           .cycles = cycles,
-                           .wait_us = wait_us,
-                           .error = WEIR_ERROR_INIT};
-    return collector_do_plan(collector, &job, error);
-}
-
-weir_err weir_runtime_plans(weir_runtime *collector, weir_arena *arena, weir_plan_status **ret,
-                            size_t *ret_n, weir_error *error)
-{
-    struct plan_job job = {.run = run_plans, .arena = arena, .error = WEIR_ERROR_INIT};
-    const weir_err err = collector_do_plan(collector, &job, error);
-    if (!err) {
-        *ret = job.status;
-        *ret_n = job.n;
-    }
-    return err;
-}
-
-/* Kept until the end: who uses it is not counted. */
-static weir_err collector_zone(weir_runtime *c, const char *name, const weir_zone **ret,
-                               weir_error *error)
-{
-    const size_t n = strlen(name) + 1;
-    (void)pthread_mutex_lock(&c->lock);
-    struct zone *zone = c->zones;
-    while (zone && strcmp(zone->name, name) != 0)
-        zone = zone->next;
-    (void)pthread_mutex_unlock(&c->lock);
-    if (zone) {
-        *ret = zone->zone;
-        return WEIR_OK;
-    }
-    zone = weir_alloc_zero(1, sizeof *zone + n);
-    const weir_err err = zone ? weir_zone_open(name, &zone->zone, &zone->owned, error)
-                              : weir_fail(error, WEIR_ENOMEM, "time zone '%s'", name);
-    if (err) {
-        weir_free(zone);
-        return err;
-    }
-    memcpy(zone->name, name, n);
-    *ret = zone->zone;
-    (void)pthread_mutex_lock(&c->lock);
-    zone->next = c->zones;
-    c->zones = zone;
-    (void)pthread_mutex_unlock(&c->lock);
-    return WEIR_OK;
-}
-
-static void run_plan_bit(weir_runtime *c, struct store_job *job)
-{
-    uint8_t bit = 0;
-    job->err = weir_store_plan_bit(c->store, job->plan_name, weir_system_wall(), &bit, &job->error);
-    job->n = bit;
-}
-
-weir_err weir_runtime_plan_start(weir_runtime *collector, const weir_plan *plan, weir_error *error)
-{
-    struct store_job bit = {.run = run_plan_bit, .plan_name = plan->name, .error = WEIR_ERROR_INIT};
-    weir_plan own = *plan;
-    weir_err err = weir_plan_check(plan, error);
-    if (!err && plan->zone_name)
-        err = collector_zone(collector, plan->zone_name, &own.zone, error);
-    if (!err)
-        err = collector_do(collector, &bit, error);
-    if (err)
-        return err;
-    own.bit = (uint8_t)bit.n;
-    struct plan_job job = {.run = run_plan_start, .plan = &own, .error = WEIR_ERROR_INIT};
-    return collector_do_plan(collector, &job, error);
 }
 
 weir_err weir_runtime_register_sinks(weir_runtime *collector, weir_error *error)
 {
     struct store_job job = {.run = run_sinks, .error = WEIR_ERROR_INIT};
-    return collector_do(collector, &job, error);
+    return weir_collector_do(collector, &job, error);
 }
 
 weir_catalog *weir_runtime_catalog(weir_runtime *collector)
@@ -984,76 +641,6 @@ weir_catalog *weir_runtime_catalog(weir_runtime *collector)
     weir_catalog *catalog = weir_catalog_ref(collector->catalog);
     (void)pthread_mutex_unlock(&collector->lock);
     return catalog;
-}
-
-void weir_applied_deinit(weir_applied *applied)
-{
-    weir_diff_free(applied->diff);
-    weir_catalog_free(applied->older);
-    weir_catalog_free(applied->newer);
-    *applied = (weir_applied){0};
-}
-
-/* One exchange at a time. */
-static bool collector_begin_apply(weir_runtime *c)
-{
-    (void)pthread_mutex_lock(&c->lock);
-    const bool free = !c->applying;
-    c->applying = true;
-    (void)pthread_mutex_unlock(&c->lock);
-    return free;
-}
-
-static void collector_end_apply(weir_runtime *c)
-{
-    (void)pthread_mutex_lock(&c->lock);
-    c->applying = false;
-    (void)pthread_mutex_unlock(&c->lock);
-}
-
-/* In applied, references are taken; with an error they are given back by the caller. */
-static weir_err collector_apply(weir_runtime *c, weir_applied *a, const char *who,
-                                weir_error *error)
-{
-    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-    weir_err err = weir_diff_new(a->older, a->newer, &a->diff, error);
-    if (err || weir_diff_is_empty(a->diff))
-        return err;
-    weir_text_format(&text, "%s: ", who);
-    weir_diff_describe(a->diff, &text);
-    a->newer->revision = a->older->revision + 1;
-    struct exchange exchange = {.catalog = a->newer,
-                                .diff = a->diff,
-                                .text = weir_text_get(&text),
-                                .error = WEIR_ERROR_INIT};
-    struct store_job job = {.run = run_exchange, .exchange = &exchange, .error = WEIR_ERROR_INIT};
-    err = collector_do(c, &job, error);
-    weir_free(exchange.states);
-    if (!err) { /* the collector's own: one more of the newer, none of the older */
-        weir_catalog *kept = weir_catalog_ref(a->newer);
-        (void)kept;
-        weir_catalog_free(a->older);
-    }
-    return err;
-}
-
-weir_err weir_runtime_apply(weir_runtime *collector, weir_catalog *catalog, const char *who,
-                            weir_applied *ret, weir_error *error)
-{
-    weir_applied applied = {.older = weir_runtime_catalog(collector),
-                            .newer = weir_catalog_ref(catalog)};
-    weir_err err = WEIR_EINUSE;
-    if (collector_begin_apply(collector)) {
-        err = collector_apply(collector, &applied, who, error);
-        collector_end_apply(collector);
-    } else {
-        (void)weir_fail(error, WEIR_EINUSE, "another change is being made: try again");
-    }
-    if (!err && ret)
-        *ret = applied;
-    else
-        weir_applied_deinit(&applied);
-    return err;
 }
 
 weir_worker_view weir_runtime_store(weir_runtime *collector)
