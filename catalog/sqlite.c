@@ -25,6 +25,7 @@
 enum {
     LOCK_US = 15 * 1000,       /* writers are promised 50 ms, also on a machine with much to do */
     LOCK_MAX_US = 30 * 1000,   /* when a statement is interrupted */
+    ROWS_LEAST = 200,          /* of a turn, some 0.2 ms of work: it must end some day */
     STEPS_BETWEEN_LOOKS = 500, /* of the virtual machine: some 10 us */
     BUSY_MS = 1500,
     PAUSE_MS = 3,  /* for the writers; they sleep 1 or 2 ms between attempts at first */
@@ -42,24 +43,25 @@ struct file {
     int64_t version; /* of data, at the last read; 0: never read */
 };
 
-static int64_t now_us(void)
+static int64_t clock_us(clockid_t clock)
 {
     struct timespec t = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return t.tv_sec * WEIR_S + t.tv_nsec / 1000;
 }
 
 /* ---- one query ---- */
 
 struct turn {
-    int64_t since; /* 0: no lock yet */
+    bool is_on;
+    int64_t worked; /* by this thread until then: on a busy machine the query is not to blame */
     bool over;
 };
 
 static int on_progress(void *data)
 {
     struct turn *turn = data;
-    turn->over = turn->since && now_us() - turn->since > LOCK_MAX_US;
+    turn->over = turn->is_on && clock_us(CLOCK_THREAD_CPUTIME_ID) - turn->worked > LOCK_MAX_US;
     return turn->over;
 }
 
@@ -94,17 +96,23 @@ static bool row_take(sqlite3_stmt *stmt, weir_rows *rows)
     return cells != NULL;
 }
 
-/* Rows until the end (SQLITE_DONE), the end of the turn (SQLITE_ROW) or a failure. */
+/* Rows until the end (SQLITE_DONE), the end of the turn (SQLITE_ROW) or a failure. The turn is
+ * counted from its first row: what is before it was read already, and has a limit of its own. */
 static int turn_step(sqlite3_stmt *stmt, weir_rows *rows, struct turn *turn)
 {
+    int64_t since = 0;
+    size_t n = 0;
     int code;
-    turn->since = now_us();
+    turn->is_on = true;
+    turn->worked = clock_us(CLOCK_THREAD_CPUTIME_ID);
     while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
         if (rows->n == WEIR_ROWS_MAX)
             return SQLITE_TOOBIG;
         if (!row_take(stmt, rows))
             return SQLITE_NOMEM;
-        if (now_us() - turn->since > LOCK_US)
+        const int64_t now = clock_us(CLOCK_MONOTONIC);
+        since = since ? since : now;
+        if (++n >= ROWS_LEAST && now - since > LOCK_US)
             return SQLITE_ROW;
     }
     return code;
