@@ -141,8 +141,7 @@ const weir_option weir_database_table[] = {
      .metavar = "URL",
      .text =
          "The database: sqlite:FILE, or postgresql://USER@HOST:5432/DATABASE?sslmode=verify-full "
-         "with any parameter that libpq knows. It is only read, in statements of less than "
-         "50 ms where they could keep writers out."},
+         "with any parameter that libpq knows. It is only read, and writers get their turns."},
     {.name = "layout",
      .type = WEIR_OPTION_ENUM,
      AT(weir_database_in, layout),
