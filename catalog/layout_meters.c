@@ -261,7 +261,10 @@ static void meters_build(const weir_layout_in *in, weir_builder *b)
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
     struct meters m = {.in = in, .arena = arena};
     const size_t n = in->rows[0].n, n_registers = in->rows[1].n;
-    m.failed = !weir_groups_init(&m.types, n_registers) | !weir_groups_init(&m.gateways, n);
+    /* Each is begun, so that each can be ended. */
+    const bool types = weir_groups_init(&m.types, n_registers);
+    const bool gateways = weir_groups_init(&m.gateways, n);
+    m.failed = !types || !gateways;
     if (arena) {
         m.meters_table = weir_arena_format(arena, "%s, energy_meters", in->place);
         m.registers_table = weir_arena_format(arena, "%s, registers", in->place);

@@ -185,8 +185,9 @@ static void requested_build(const weir_layout_in *in, weir_builder *b)
     char *table = arena ? weir_arena_format(arena, "%s, RequestedData", in->place) : NULL;
     const size_t n = in->rows[0].n;
     q.items = arena ? weir_arena_alloc(arena, n, sizeof *q.items) : NULL;
-    q.failed =
-        !weir_groups_init(&q.gateways, n) | !weir_groups_init(&q.units, n) || !table || !q.items;
+    /* Each is begun, so that each can be ended. */
+    const bool gateways = weir_groups_init(&q.gateways, n), units = weir_groups_init(&q.units, n);
+    q.failed = !gateways || !units || !table || !q.items;
     if (!q.failed)
         requests_read(&q, table);
     if (!q.failed) {

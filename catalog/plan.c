@@ -35,8 +35,9 @@ void weir_plans_unknown(weir_loader *l, weir_node at, const weir_catalog *catalo
     if (!names)
         return;
     names[catalog->n_plans] = WEIR_PLAN_DEFAULT_NAME;
+    const char *meant = weir_loader_meant(l, name, names, catalog->n_plans + 1);
     weir_loader_problem(l, at, "there is no plan '%.100s'%s", name,
-                        weir_loader_meant(l, name, names, catalog->n_plans + 1));
+                        *meant ? meant : ": define it in `plans`, or name 'default'");
 }
 
 /* ---- when ---- */

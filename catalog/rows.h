@@ -70,7 +70,7 @@ const char *weir_row_word(const weir_row *row, int column);
 
 /* ---- rows by a key ---- */
 
-enum { WEIR_ROW_NONE = UINT32_MAX };
+#define WEIR_ROW_NONE UINT32_MAX
 
 /* Lists of rows with the same key, each in the order in which rows were added. */
 typedef struct weir_groups {

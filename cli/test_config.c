@@ -346,6 +346,7 @@ static void shows(const char *yaml, const char *part, const char *key, const cha
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     WEIR_CLEANUP(weir_effective_free) weir_effective *effective = weir_effective_new();
     WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = load("/none/w", yaml, effective);
+    assert_non_null(catalog);
     const weir_effective_value *value = weir_effective_get(weir_effective_root(effective), part);
     assert_non_null(value);
     value = weir_effective_get(value->kind == WEIR_NODE_LIST ? value->first : value, key);

@@ -70,7 +70,7 @@ def test_a_pattern_that_matches_nothing_is_a_warning_at_its_place(weir):
 @pytest.mark.parametrize("sink, says", [
     ({"name": "x", "type": "nop"}, "did you mean noop?"),
     ({"name": "x", "type": "noop", "tag": "*"}, "did you mean 'tags'?"),
-    ({"name": "x", "type": "noop", "plans": ["night"]}, "only the plan default"),
+    ({"name": "x", "type": "noop", "plans": ["night"]}, "no plan 'night': define it"),
     ({"name": "x", "type": "noop", "backlog_rate": "20k"}, "20000/s"),
     ({"name": "../x", "type": "noop"}, "slash"),
     ({"type": "noop"}, "needs 'name'"),
