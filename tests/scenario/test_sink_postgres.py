@@ -252,15 +252,18 @@ def test_server_killed_under_load_gets_each_acknowledged_row_once(database, serv
     ended = threading.Event()
 
     def kill_and_start():
-        for _ in range(kills):
-            time.sleep(dice.uniform(0.02, 0.4))
-            server.kill()
-            server.start(wait=False)
-            server.wait_ready()
-        ended.set()
+        try:
+            for _ in range(kills):
+                time.sleep(dice.uniform(0.02, 0.4))
+                server.kill()
+                server.start(wait=False)
+                server.wait_ready()
+                killed.append(1)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=kill_and_start)
-    sent, later = {}, set()
+    sent, later, killed = {}, set(), []
     with database.sink(connect_timeout="2s") as sink:
         sink.delivered(row("m/p0", ts=0))
         sent["1", "0"] = ("1", "1.5")
@@ -272,6 +275,7 @@ def test_server_killed_under_load_gets_each_acknowledged_row_once(database, serv
             while (answer := sink.send(*rows, deadline=20))["result"] != "delivered":
                 assert answer["result"] == "later" and answer["trouble"] in ("offline", "busy"), answer
                 later.add(answer["why"])
+                assert not ended.is_set() or len(killed) == kills, server.read_log()
                 time.sleep(0.01)
             for i in range(first, first + size):
                 sent[str(i % 7 + 1), str(T0 + i * S)] = (str(10 + i), repr(i / 8).removesuffix(".0"))

@@ -4,6 +4,7 @@
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -97,6 +98,7 @@ class PgServer:
 
     def kill(self):
         """As by a power cut of the server alone: each of its processes, at once."""
+        os.kill(self.process.pid, signal.SIGSTOP)  # it makes no more of them: one left over would keep the next server out
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False)
         for pid in [self.process.pid, *map(int, children.stdout.split())]:
             try:
