@@ -28,6 +28,15 @@ def free_port():
         return s.getsockname()[1]
 
 
+def is_alive(pid):
+    """Neither gone nor dead and not yet fetched by its parent."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class PgServer:
     """Role postgres may all without a password, through the socket file in .folder; `hba` are the lines before that."""
 
@@ -100,12 +109,17 @@ class PgServer:
         """As by a power cut of the server alone: each of its processes, at once."""
         os.kill(self.process.pid, signal.SIGSTOP)  # it makes no more of them: one left over would keep the next server out
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False)
-        for pid in [self.process.pid, *map(int, children.stdout.split())]:
+        pids = [self.process.pid, *map(int, children.stdout.split())]
+        for pid in pids:
             try:
                 os.kill(pid, 9)
             except ProcessLookupError:
                 pass
         self.process.wait()
+        end = time.monotonic() + 60
+        while any(map(is_alive, pids)):  # until then they hold the shared memory
+            assert time.monotonic() < end
+            time.sleep(0.005)
 
     def stop(self):
         if self.process and self.process.poll() is None:
