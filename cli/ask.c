@@ -6,7 +6,10 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "cli/datadir.h"
 #include "daemon/control.h"
+
+enum { PATIENCE_S = 30 };
 
 static weir_err answer_parse(const weir_text *reply, json_t **ret, weir_error *error)
 {
@@ -35,4 +38,17 @@ weir_err weir_ask(const char *socket, json_t *request, int patience_s, json_t **
     weir_err err = weir_control_ask_for(socket, line, patience_s, &reply, error);
     free(line);
     return err == WEIR_OK ? answer_parse(&reply, ret, error) : err;
+}
+
+weir_err weir_ask_method(const weir_invocation *in, const struct weir_edit_options *place,
+                         const char *method, json_t *params, json_t **ret, weir_error *error)
+{
+    WEIR_TEXT_AUTO socket = WEIR_TEXT_INIT;
+    json_t *request = json_pack("{ss so}", "method", method, "params", params);
+    const char *data_dir = weir_data_dir(in->arena, place->config, place->data_dir, error);
+    weir_err err = data_dir ? weir_control_path(data_dir, 0, &socket, error) : error->code;
+    if (err == WEIR_OK)
+        return weir_ask(weir_text_get(&socket), request, PATIENCE_S, ret, error);
+    json_decref(request);
+    return err;
 }

@@ -5,6 +5,8 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "cli/command.h"
+#include "cli/edit.h"
 
 /*
  * Takes the request. *ret: the answer's "result", to be released with json_decref. What weir
@@ -13,3 +15,9 @@
  */
 weir_err weir_ask(const char *socket, json_t *request, int patience_s, json_t **ret,
                   weir_error *error) WEIR_MUST_CHECK;
+
+/* The same of the weir that runs in that place, by method and parameters, which it takes; half a
+ * minute at most. */
+weir_err weir_ask_method(const weir_invocation *in, const struct weir_edit_options *place,
+                         const char *method, json_t *params, json_t **ret,
+                         weir_error *error) WEIR_MUST_CHECK;

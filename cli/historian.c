@@ -11,14 +11,10 @@
 
 #include "base/text.h"
 #include "cli/ask.h"
-#include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/moment.h"
 #include "cli/output.h"
-#include "daemon/control.h"
 #include "runtime/clock.h"
-
-enum { PATIENCE_S = 30 };
 
 struct historian_options {
     struct weir_edit_options place;
@@ -61,24 +57,6 @@ static const weir_option historian_option_table[] = {
     WEIR_EDIT_OPTIONS(struct historian_options),
     WEIR_FORMAT_OPTION(struct historian_options),
     {0}};
-
-/* --- asking ------------------------------------------------------------------------------- */
-
-/* Takes the request. *ret: the answer's result; json_decref it. */
-static weir_err ask(const weir_invocation *in, const char *method, json_t *params, json_t **ret,
-                    weir_error *error)
-{
-    const struct historian_options *options = in->options;
-    WEIR_TEXT_AUTO socket = WEIR_TEXT_INIT;
-    json_t *request = json_pack("{ss so}", "method", method, "params", params);
-    const char *data_dir =
-        weir_data_dir(in->arena, options->place.config, options->place.data_dir, error);
-    weir_err err = data_dir ? weir_control_path(data_dir, 0, &socket, error) : error->code;
-    if (err == WEIR_OK)
-        return weir_ask(weir_text_get(&socket), request, PATIENCE_S, ret, error);
-    json_decref(request);
-    return err;
-}
 
 /* --- read --------------------------------------------------------------------------------- */
 
@@ -157,7 +135,7 @@ static int historian_read(const weir_invocation *in, const char *name)
                                "from", options->now ? "now" : "log");
     if (options->tags)
         (void)json_object_set_new(params, "tags", json_string(options->tags));
-    if (ask(in, "historian.read", params, &result, &error))
+    if (weir_ask_method(in, &options->place, "historian.read", params, &result, &error))
         return weir_command_fail(in, &error);
     print_samples(result, (weir_format)options->format);
     tell_cursor(in, name, result);
@@ -200,7 +178,7 @@ static int historian_acknowledge(const weir_invocation *in, const char *name)
         return weir_command_usage(in, "--cursor is what a read told, STORE:SEQ, not '%s'",
                                   options->cursor);
     }
-    if (ask(in, "historian.acknowledge", params, &result, &error))
+    if (weir_ask_method(in, &options->place, "historian.acknowledge", params, &result, &error))
         return weir_command_fail(in, &error);
     weir_command_note(in, "%s has everything up to %" JSON_INTEGER_FORMAT, name,
                       json_integer_value(json_object_get(result, "cursor")));
@@ -210,9 +188,11 @@ static int historian_acknowledge(const weir_invocation *in, const char *name)
 
 static int historian_remove(const weir_invocation *in, const char *name)
 {
+    const struct historian_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     json_t *result = NULL;
-    if (ask(in, "historian.remove", json_pack("{ss}", "name", name), &result, &error))
+    if (weir_ask_method(in, &options->place, "historian.remove", json_pack("{ss}", "name", name),
+                        &result, &error))
         return weir_command_fail(in, &error);
     weir_command_note(in, "nothing is kept for %s any more", name);
     json_decref(result);

@@ -11,16 +11,11 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "cli/ask.h"
-#include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/output.h"
 #include "cli/thing.h"
-#include "daemon/control.h"
 
-enum {
-    PATIENCE_S = 30,
-    LOOK_US = 100 * 1000, /* whether it has been collected */
-};
+enum { LOOK_US = 100 * 1000 }; /* whether it has been collected */
 
 struct plan_options {
     struct weir_edit_options place;
@@ -67,22 +62,6 @@ static const char *text_of(const struct plan_options *options, const char *key)
         if (!strcmp(rows[i].name, key))
             return options->values.texts[i];
     return NULL;
-}
-
-/* Takes the parameters. *ret: the answer's result; json_decref it. */
-static weir_err ask(const weir_invocation *in, const char *method, json_t *params, json_t **ret,
-                    weir_error *error)
-{
-    const struct plan_options *options = in->options;
-    WEIR_TEXT_AUTO socket = WEIR_TEXT_INIT;
-    json_t *request = json_pack("{ss so}", "method", method, "params", params);
-    const char *data_dir =
-        weir_data_dir(in->arena, options->place.config, options->place.data_dir, error);
-    weir_err err = data_dir ? weir_control_path(data_dir, 0, &socket, error) : error->code;
-    if (err == WEIR_OK)
-        return weir_ask(weir_text_get(&socket), request, PATIENCE_S, ret, error);
-    json_decref(request);
-    return err;
 }
 
 static int plan_thing(const weir_invocation *in)
@@ -150,7 +129,7 @@ static int plan_list(const weir_invocation *in, const char *name)
     const struct plan_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     json_t *result = NULL;
-    if (ask(in, "plan.list", json_object(), &result, &error))
+    if (weir_ask_method(in, &options->place, "plan.list", json_object(), &result, &error))
         return plan_thing(in);
     const bool any =
         print_plans(json_object_get(result, "plans"), name, (weir_format)options->format);
@@ -214,7 +193,7 @@ static int plan_start(const weir_invocation *in, const char *name)
         json_decref(params);
         return weir_command_usage(in, "%s", err ? error.text : "--tags says which tags it has");
     }
-    if (ask(in, "plan.start", params, &result, &error))
+    if (weir_ask_method(in, &options->place, "plan.start", params, &result, &error))
         return weir_command_fail(in, &error);
     json_decref(result);
     weir_command_note(in, "plan %s runs", name);
@@ -226,9 +205,11 @@ static int plan_start(const weir_invocation *in, const char *name)
 static int plan_change(const weir_invocation *in, const char *method, const char *name,
                        const char *now)
 {
+    const struct plan_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     json_t *result = NULL;
-    if (ask(in, method, json_pack("{ss}", "name", name), &result, &error))
+    if (weir_ask_method(in, &options->place, method, json_pack("{ss}", "name", name), &result,
+                        &error))
         return weir_command_fail(in, &error);
     json_decref(result);
     weir_command_note(in, "plan %s %s", name, now);
@@ -241,8 +222,10 @@ static int plan_change(const weir_invocation *in, const char *method, const char
 static weir_err collecting(const weir_invocation *in, const char *name, int64_t *ret,
                            weir_error *error)
 {
+    const struct plan_options *options = in->options;
     json_t *result = NULL;
-    const weir_err err = ask(in, "plan.list", json_object(), &result, error);
+    const weir_err err =
+        weir_ask_method(in, &options->place, "plan.list", json_object(), &result, error);
     const json_t *plans = json_object_get(result, "plans");
     *ret = 0;
     for (size_t i = 0; i < json_array_size(plans); i++) {
@@ -263,7 +246,7 @@ static int plan_collect(const weir_invocation *in, const char *name)
     int64_t left = 1;
     json_t *params = json_pack("{ss sI sI}", "name", name, "cycles", (json_int_t)options->cycles,
                                "wait", (json_int_t)options->wait);
-    weir_err err = ask(in, "plan.collect", params, &result, &error);
+    weir_err err = weir_ask_method(in, &options->place, "plan.collect", params, &result, &error);
     json_decref(result);
     while (!err && left) {
         (void)usleep(LOOK_US);

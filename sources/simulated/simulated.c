@@ -23,17 +23,25 @@ static bool simulated_serves(weir_scheme scheme)
     return scheme == WEIR_SCHEME_SIMULATED;
 }
 
+static size_t largest_device(const weir_catalog *catalog, uint32_t connection)
+{
+    size_t n_tags = 0;
+    for (size_t i = 0; i < catalog->n_devices; i++)
+        if (catalog->devices[i].connection == connection && catalog->devices[i].n_tags > n_tags)
+            n_tags = catalog->devices[i].n_tags;
+    return n_tags;
+}
+
 static weir_err simulated_init(void *state, const weir_source_host *host, weir_error *error)
 {
     struct simulated *s = state;
     const weir_catalog *catalog = host->catalog;
-    size_t n_tags = 0;
+    const size_t n_tags = largest_device(catalog, host->connection);
     s->host = *host;
     for (size_t i = 0; i < catalog->n_devices; i++) {
         const weir_device *device = &catalog->devices[i];
         if (device->connection != host->connection)
             continue;
-        n_tags = device->n_tags > n_tags ? device->n_tags : n_tags;
         s->capacity +=
             device->n_intervals + 1; /* one read of each may be under way; plans make more */
     }
@@ -134,15 +142,6 @@ static void simulated_discard(void *state, void *prepared)
     weir_free(p->samples);
     weir_free(p->texts);
     weir_free(p);
-}
-
-static size_t largest_device(const weir_catalog *catalog, uint32_t connection)
-{
-    size_t n_tags = 0;
-    for (size_t i = 0; i < catalog->n_devices; i++)
-        if (catalog->devices[i].connection == connection && catalog->devices[i].n_tags > n_tags)
-            n_tags = catalog->devices[i].n_tags;
-    return n_tags;
 }
 
 static weir_err simulated_prepare(void *state, const weir_source_change *change,
