@@ -140,7 +140,7 @@ static void warn_of_all(struct reading *r)
 /* BasicInterpolation of %% only: that one key takes another's value nobody needs for four keys. */
 static const char *value_of(struct reading *r, const weir_ini_entry *e)
 {
-    char *value = weir_arena_text(r->arena, e->value);
+    char *value = weir_arena_text(r->arena, e->value + strspn(e->value, "\n"));
     char *to = value;
     for (const char *from = value; from && *from; from++) {
         if (*from == '%' && *++from != '%') {

@@ -131,10 +131,10 @@ static void entry_check_unique(struct reader *r, const struct line *line, const 
 
 static void entry_begin(struct reader *r, const struct line *line, size_t n_key, size_t value)
 {
+    entry_finish(r);
     weir_ini_entry *entries = weir_array_room(r->ini->entries, r->ini->n_entries,
                                               &r->ini->entries_capacity, sizeof *entries);
     char *key = weir_arena_text_n(r->arena, line->text, n_key);
-    entry_finish(r);
     if (entries)
         r->ini->entries = entries;
     if (!entries || !key) {
