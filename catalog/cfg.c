@@ -358,6 +358,11 @@ static void write_database(weir_builder *b, const weir_cfg *cfg, const char *url
     weir_builder_pair(b, "type", "sqlite");
     weir_builder_pair(b, "path", cfg->database);
     weir_builder_pair(b, "layout", "results_raw");
+    /* What is added by hand beside the requests has no row of RequestedData. */
+    weir_builder_text(b, "labels");
+    weir_builder_open(b, WEIR_NODE_MAPPING);
+    weir_builder_pair(b, "paramID", "*");
+    (void)weir_builder_close(b);
     close_entry(b);
 }
 

@@ -279,7 +279,7 @@ static void labels_check(weir_loader *l, weir_node mapping, const weir_option_ma
 {
     const weir_node at = weir_node_get(mapping, "labels");
     for (size_t i = 0; i < labels->n; i++)
-        if (!label_matches_any(&labels->items[i], devices))
+        if (devices->n && !label_matches_any(&labels->items[i], devices))
             weir_loader_warn(l, weir_node_get(at, labels->items[i].key),
                              "no device and no point has the label %.100s: %.100s",
                              labels->items[i].key, labels->items[i].value);
