@@ -17,7 +17,6 @@
 #include "catalog/cfg.h"
 #include "catalog/cfg_file.h"
 #include "catalog/provider.h"
-#include "sinks/sqlite/sqlite.h"
 
 /* The file that ModbusDataLogger is shipped with, as its README describes it. */
 #define SHIPPED                                      \
@@ -179,31 +178,40 @@ static void what_configparser_leaves_alone_is_a_warning(void **state)
 
 /* ---- what it comes to ---- */
 
-static weir_err find_sqlite(const char *name, const weir_sink_type **ret, weir_error *error)
-{
-    *ret = &weir_sink_sqlite;
-    return strcmp(name, "sqlite") ? weir_fail(error, WEIR_ENOTFOUND, "no such type") : WEIR_OK;
-}
-
 static void it_is_a_configuration_like_another(void **state)
 {
-    const weir_yaml_options options = {.sink_type = find_sqlite};
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_catalog *c = NULL;
     (void)state;
     assert_int_equal(
-        weir_yaml_load_text(SHIPPED, strlen(SHIPPED), "etc/config.cfg", &options, &c, &problems),
+        weir_yaml_load_text(SHIPPED, strlen(SHIPPED), "etc/config.cfg", NULL, &c, &problems),
         WEIR_OK);
     assert_string_equal(c->store.data_dir, "etc/weir-data");
     assert_int_equal(c->log_level, WEIR_LOG_DEBUG);
     assert_int_equal(c->reload_interval_us, WEIR_S);
-    assert_int_equal(c->n_sinks, 1);
-    assert_string_equal(c->sinks[0].name, "ResultsRaw");
-    const weir_sqlite_options *sink = c->sinks[0].options;
-    assert_string_equal(sink->path, "etc/Logging.db");
-    assert_string_equal(c->sinks[0].where.file, "etc/config.cfg");
-    assert_int_equal(c->sinks[0].where.line, 2);
     weir_catalog_free(c);
+    weir_problems_deinit(&problems);
+}
+
+static void its_database_is_read_and_delivered_to(void **state)
+{
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    WEIR_TEXT_AUTO place = WEIR_TEXT_INIT;
+    (void)state;
+    weir_document *d =
+        weir_cfg_or_yaml_parse("etc/config.cfg", SHIPPED, strlen(SHIPPED), NULL, &problems);
+    assert_non_null(d);
+    const weir_node root = weir_document_root(d);
+    const weir_node catalog = weir_node_item(weir_node_get(root, "catalog"), 0);
+    const weir_node sink = weir_node_item(weir_node_get(root, "sinks"), 0);
+    assert_string_equal(weir_node_text(weir_node_get(catalog, "url")), "sqlite:etc/Logging.db");
+    assert_string_equal(weir_node_text(weir_node_get(catalog, "layout")), "requested_data");
+    assert_string_equal(weir_node_text(weir_node_get(sink, "path")), "etc/Logging.db");
+    assert_string_equal(weir_node_text(weir_node_get(sink, "layout")), "results_raw");
+    const weir_where where = weir_node_where(weir_node_get(sink, "path"));
+    weir_where_format(&where, &place);
+    assert_string_equal(weir_text_get(&place), "etc/config.cfg:2:10");
+    weir_document_free(d);
     weir_problems_deinit(&problems);
 }
 
@@ -362,6 +370,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told_with_their_place),
         cmocka_unit_test(what_configparser_leaves_alone_is_a_warning),
         cmocka_unit_test(it_is_a_configuration_like_another),
+        cmocka_unit_test(its_database_is_read_and_delivered_to),
         cmocka_unit_test(a_yaml_file_may_include_it),
         cmocka_unit_test(only_two_values_are_rewritten),
         cmocka_unit_test_setup_teardown(a_rewritten_file_keeps_its_mode_and_a_link_stays_one,
