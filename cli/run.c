@@ -36,7 +36,7 @@ static const weir_option run_option_table[] = {
      .metavar = "FILE",
      .text =
          "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml. One that ends in "
-         ".cfg is ModbusDataLogger's, see below."},
+         ".cfg is the config.cfg of ModbusDataLogger."},
     {.name = "data-dir",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct run_options, data_dir),
