@@ -19,6 +19,7 @@ struct config_options {
     const char *config, *data_dir;
     bool origin;
     int format;
+    weir_option_strings env_files;
 };
 
 static const char *const format_words[] = {"yaml", "json", NULL};
@@ -30,6 +31,7 @@ static const weir_option config_option_table[] = {
      .offset = offsetof(struct config_options, config),
      .metavar = "FILE",
      .text = "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct config_options),
     {.name = "data-dir",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct config_options, data_dir),
