@@ -183,13 +183,15 @@ static weir_node complaint_place(weir_loader *l, weir_node mapping, const char *
     return key ? key_or(mapping, key) : mapping;
 }
 
-static void plan_tell(weir_loader *l, weir_node mapping)
+static void plan_tell(weir_loader *l, weir_node mapping, const weir_plan *plan, const char *zone)
 {
     const weir_layer layer = {.node = mapping};
     weir_effective_value *list = weir_effective_list(l->effective, l->top, "plans");
-    weir_effective_fill(l->effective,
-                        weir_effective_add(l->effective, list, NULL, WEIR_NODE_MAPPING),
-                        weir_plan_table, &layer, 1, NULL);
+    weir_effective_value *value = weir_effective_add(l->effective, list, NULL, WEIR_NODE_MAPPING);
+    weir_effective_fill(l->effective, value, weir_plan_table, &layer, 1, NULL);
+    if (strcmp(plan->zone_name, zone) != 0)
+        weir_effective_set(l->effective, value, "zone", plan->zone_name,
+                           "TZ of an environment file");
 }
 
 static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list *devices,
@@ -200,7 +202,6 @@ static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list
     weir_plan_in in = {0};
     weir_option_defaults(weir_plan_table, &in);
     weir_loader_read(l, mapping, weir_plan_table, &in);
-    plan_tell(l, mapping);
     *plan = (weir_plan){
         .name = in.name,
         .description = in.description ? in.description : "",
@@ -217,6 +218,7 @@ static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list
     where.file = weir_loader_text(l, where.file);
     plan->where = weir_loader_keep(l, &where, sizeof where);
     plan->zone = weir_times_zone(l, key_or(mapping, "zone"), in.zone, &plan->zone_name);
+    plan_tell(l, mapping, plan, in.zone);
     plan_read_cron(l, in.cron, plan);
     plan->start = plan_read_time(l, in.start, "start", plan->zone, (weir_wall){INT64_MIN});
     plan->end = plan_read_time(l, in.end, "end", plan->zone, (weir_wall){INT64_MAX});

@@ -41,9 +41,13 @@ static void put(struct schema *s, json_t *object, const char *key, json_t *value
 
 /* ---- kinds of values ---- */
 
+/* What a variable comes to, no schema knows. */
+#define VARIABLE_PATTERN "\\$\\{"
+
 static json_t *text_like(const char *inner)
 {
-    return json_pack("{s:s, s:s++}", "type", "string", "pattern", "^(", inner, ")$");
+    return json_pack("{s:s, s:s++}", "type", "string", "pattern", "^(", inner,
+                     ")$|" VARIABLE_PATTERN);
 }
 
 /* A whole number, or text that is one. */
@@ -131,7 +135,8 @@ static json_t *words(const char *const *words)
     json_t *list = json_array();
     for (; *words; words++)
         (void)json_array_append_new(list, json_string(*words));
-    return json_pack("{s:o}", "enum", list);
+    return json_pack("{s:[{s:o}, {s:s, s:s}]}", "anyOf", "enum", list, "type", "string", "pattern",
+                     VARIABLE_PATTERN);
 }
 
 static json_t *ranges_item(void)
