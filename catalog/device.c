@@ -381,6 +381,20 @@ static bool entry_merge(struct entry *e, bool *ret_good)
     return e->n_ins > 0 && !profile_failed && !e->l->failed;
 }
 
+/* What a simulator makes of it; rules: of its points. */
+static void entry_simulate(struct entry *e, weir_point_rules *rules)
+{
+    weir_simulate_device_in in = {0};
+    const weir_node node = e->in.simulate;
+    weir_option_defaults(weir_simulate_device_table, &in);
+    if (node.id && weir_loader_expect(e->l, node, WEIR_NODE_MAPPING, "simulate"))
+        weir_loader_read(e->l, node, weir_simulate_device_table, &in);
+    rules->zero_before = !in.update_at_start;
+    rules->update = weir_update_build(e->l, in.update, rules->zero_before);
+    e->device.simulate_fill = in.fill;
+    e->device.simulate_any_unit = in.any_unit;
+}
+
 static void entry_points(struct entry *e, bool placeless)
 {
     weir_loader *l = e->l;
@@ -391,6 +405,7 @@ static void entry_points(struct entry *e, bool placeless)
         .deadband = weir_deadband_read(l, e->in.deadband, e->in.max_unchanged_interval)};
     bool good = true;
     const bool ordered = entry_order(e, &rules.order);
+    entry_simulate(e, &rules);
     if (!entry_merge(e, &good))
         return;
     const struct factors factors = entry_factors(e);
@@ -643,13 +658,15 @@ static void point_tell(const struct entry *e, const weir_point_in *in, weir_effe
 
 static void entry_tell(const struct entry *e)
 {
+    static const char *const whole[] = {"simulate", NULL};
     weir_effective *effective = e->l->effective;
     weir_layer layers[DEVICE_LAYERS_MAX];
     if (!effective)
         return;
     weir_effective_value *value = weir_effective_add(
         effective, weir_effective_list(effective, e->l->top, "devices"), NULL, WEIR_NODE_MAPPING);
-    weir_effective_fill(effective, value, weir_device_table, layers, entry_layers(e, layers), NULL);
+    weir_effective_fill(effective, value, weir_device_table, layers, entry_layers(e, layers),
+                        whole);
     weir_effective_value *points = weir_effective_list(effective, value, "points");
     for (size_t i = 0; points && i < e->n_ins; i++)
         point_tell(e, &e->ins[i], points);

@@ -19,6 +19,7 @@ typedef struct weir_document_node {
     unsigned depth : 8;   /* of what is below, including this one */
     unsigned kind : 4;    /* weir_node_kind */
     unsigned quoted : 1;
+    unsigned variable : 1; /* scalar: its text is the end of a weir_variable (variables.h) */
 } weir_document_node;
 _Static_assert(sizeof(weir_document_node) <= 24, "a large file has a million of them");
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "catalog/variables.h"
 
 struct weir_effective {
     weir_arena *arena;
@@ -148,8 +149,9 @@ static void add_scalar(weir_effective *e, weir_effective_value *parent, const ch
 /* "${NAME}" tells where it is, not what it is. */
 static bool names_variable(const char *text)
 {
-    const size_t n = strlen(text);
-    return n > 3 && text[0] == '$' && text[1] == '{' && text[n - 1] == '}';
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+    const size_t n = strncmp(text, "${", 2) ? 0 : strspn(text + 2, all);
+    return n > 0 && !strcmp(text + 2 + n, "}");
 }
 
 /* Where a password begins and ends within a URL or libpq's words; false: there is none. */
@@ -218,11 +220,43 @@ static const char *origin_of(weir_effective *e, weir_node node, const char *sour
     return origin ? origin : "";
 }
 
+/* What reads back as the same text: "${" is written "$${". */
+static const char *escape(weir_effective *e, const char *text)
+{
+    WEIR_TEXT_AUTO t = WEIR_TEXT_INIT;
+    if (!weir_env_concerns(text))
+        return text;
+    for (; *text; text++) {
+        weir_text_add(&t, strncmp(text, "${", 2) ? "" : "$");
+        weir_text_add_char(&t, *text);
+    }
+    e->failed = e->failed || t.failed;
+    return copy(e, weir_text_get(&t));
+}
+
+/* A secret tells its variable; anything else what it came to, and from where. */
+static void add_variable(weir_effective *e, weir_effective_value *parent, const char *key,
+                         weir_node node, const weir_variable *v, const char *source, bool secret)
+{
+    const char *place = origin_of(e, node, source);
+    const char *origin =
+        *v->origin ? weir_arena_format(e->arena, "%s, %s", place, v->origin) : place;
+    if (!origin)
+        e->failed = true;
+    add_masked(e, parent, key, secret ? v->raw : escape(e, v->text), weir_node_quoted(node),
+               origin ? origin : "", secret);
+}
+
 /* key: lives as long, or longer. */
 static void add_node(weir_effective *e, weir_effective_value *parent, const char *key,
                      weir_node node, const char *source, bool secret)
 {
     const weir_node_kind kind = weir_node_kind_of(node);
+    const weir_variable *variable = weir_node_variable(node);
+    if (variable) {
+        add_variable(e, parent, key, node, variable, source, secret);
+        return;
+    }
     if (kind == WEIR_NODE_SCALAR) {
         add_masked(e, parent, key, weir_node_text(node), weir_node_quoted(node),
                    origin_of(e, node, source), secret);

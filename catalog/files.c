@@ -53,7 +53,8 @@ static bool disk_others_read(void *data, const char *path)
     return stat(path, &st) == 0 && (st.st_mode & S_IROTH);
 }
 
-const weir_yaml_files weir_yaml_disk = {NULL, disk_read, disk_list, disk_others_read};
+const weir_yaml_files weir_yaml_disk = {
+    .read = disk_read, .list = disk_list, .others_read = disk_others_read};
 
 /* ---- folders ---- */
 
@@ -110,5 +111,11 @@ weir_err weir_yaml_default_dirs(weir_arena *arena, weir_yaml_options *ret)
         return WEIR_ENOMEM;
     ret->n_profile_dirs = dirs.n;
     ret->profile_dirs = dirs.items;
+    struct dirs files = {.arena = arena, .capacity = DIRS_MAX};
+    files.items = weir_arena_alloc(arena, DIRS_MAX, sizeof *files.items);
+    if (!files.items || dirs_add_path(&files, getenv("WEIR_ENV_FILES")))
+        return WEIR_ENOMEM;
+    ret->n_env_files = files.n;
+    ret->env_files = files.items;
     return WEIR_OK;
 }

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "catalog/cfg.h"
 #include "catalog/join.h"
+#include "catalog/variables.h"
 
 enum {
     DEPTH_MAX = 16,
@@ -32,6 +33,7 @@ struct file {
 struct include {
     weir_document *document;
     const weir_yaml_files *files;
+    const weir_env *env;
     weir_roots *roots;
     weir_problems *problems;
     weir_arena *arena;
@@ -93,8 +95,7 @@ static char *path_tidy(weir_arena *arena, const char *path)
     return t.failed ? NULL : tidy;
 }
 
-/* As seen from the file that includes it. */
-static char *path_resolve(weir_arena *arena, const char *from, const char *path)
+char *weir_include_path(weir_arena *arena, const char *from, const char *path)
 {
     const char *slash = *path == '/' ? NULL : strrchr(from, '/');
     char *joined = slash ? weir_arena_format(arena, "%.*s/%s", (int)(slash - from), from, path)
@@ -155,6 +156,8 @@ static weir_node file_parse(struct include *in, const char *path, weir_node at)
     }
     weir_document *document =
         weir_cfg_or_yaml_parse(path, weir_text_get(&text), text.length, NULL, in->problems);
+    if (document && in->env && !weir_cfg_is(path) && !weir_variables_replace(document, in->env))
+        no_memory(in);
     return document ? weir_document_adopt(in->document, document, in->problems) : (weir_node){0};
 }
 
@@ -180,6 +183,10 @@ static void read_file(struct include *in, size_t from, const char *path, weir_no
     const size_t number = in->n++;
     read[number] = (struct file){.path = path, .at = at, .parent = from, .is_open = true};
     const weir_node root = file_parse(in, path, at);
+    const weir_node env_file = weir_node_get(root, "env_file");
+    if (env_file.id)
+        weir_problems_add(in->problems, WEIR_ECONFIG, weir_node_where(env_file),
+                          "env_file stands in the first file only: it holds for all of them");
     if (root.id && !weir_node_is(root, WEIR_NODE_MAPPING))
         weir_problems_add(in->problems, WEIR_ECONFIG, weir_node_where(root),
                           "an included file has keys at its top, such as 'devices:'");
@@ -256,9 +263,11 @@ static void read_matching(struct include *in, size_t from, const char *path, wei
 static void follow_one(struct include *in, size_t file, weir_node node)
 {
     const char *text = weir_node_text(node);
-    if (!weir_node_is(node, WEIR_NODE_SCALAR) || weir_node_empty(node) || !*text)
+    const weir_variable *variable = weir_node_variable(node);
+    if (!weir_node_is(node, WEIR_NODE_SCALAR) || weir_node_empty(node) || !*text ||
+        (variable && *variable->problem))
         return; /* said when the keys are read */
-    const char *path = path_resolve(in->arena, in->read[file].path, text);
+    const char *path = weir_include_path(in->arena, in->read[file].path, text);
     if (!path)
         no_memory(in);
     else if (strpbrk(text, "*?"))
@@ -279,13 +288,17 @@ static void follow(struct include *in, size_t file, weir_node root)
     in->depth--;
 }
 
-void weir_include_follow(weir_document *document, const weir_yaml_files *files, weir_roots *roots,
-                         weir_problems *problems)
+void weir_include_follow(weir_document *document, const weir_yaml_files *files, const weir_env *env,
+                         weir_roots *roots, weir_problems *problems)
 {
     const weir_node root = weir_document_root(document);
     WEIR_CLEANUP(weir_arena_free) weir_arena *arena = weir_arena_new();
-    struct include in = {
-        .document = document, .files = files, .roots = roots, .problems = problems, .arena = arena};
+    struct include in = {.document = document,
+                         .files = files,
+                         .env = env,
+                         .roots = roots,
+                         .problems = problems,
+                         .arena = arena};
     const char *path = arena ? path_tidy(arena, weir_document_name(document)) : NULL;
     in.read = weir_array_room(NULL, 0, &in.capacity, sizeof *in.read);
     if (!path || !in.read || !weir_roots_add(roots, root)) {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "catalog/secret.h"
+#include "catalog/variables.h"
 #include "model/point.h"
 
 void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...)
@@ -20,7 +21,11 @@ void weir_loader_problem(weir_loader *l, weir_node at, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, va);
     va_end(va);
     const weir_where where = at.id ? weir_node_where(at) : (weir_where){.file = l->file};
-    weir_problems_add(l->problems, WEIR_ECONFIG, where, "%s", text);
+    const weir_variable *v = weir_node_variable(at);
+    if (v && *v->origin && !*v->problem)
+        weir_problems_add(l->problems, WEIR_ECONFIG, where, "%s (%s)", text, v->origin);
+    else
+        weir_problems_add(l->problems, WEIR_ECONFIG, where, "%s", text);
 }
 
 void weir_loader_warn(weir_loader *l, weir_node at, const char *format, ...)
@@ -303,8 +308,26 @@ static void read_word(weir_loader *l, weir_node node, const weir_option *row, vo
         weir_loader_problem(l, node, "%s", error.text);
 }
 
+/* Whether all variables in a value have one. What has a table is read by that later. */
+static bool variables_are_set(weir_loader *l, weir_node node, const weir_option *row)
+{
+    const weir_variable *v = weir_node_variable(node);
+    const bool mapping = weir_node_is(node, WEIR_NODE_MAPPING);
+    const size_t before = l->problems->n;
+    if (v && row->flags & WEIR_OPTION_MAY_BE_UNSET && !*v->text && (v->is_unset || !*v->problem))
+        return false;
+    if (v && *v->problem)
+        weir_loader_problem(l, node, "%s", v->problem);
+    for (size_t i = 0; !row->table && i < weir_node_count(node); i++)
+        (void)variables_are_set(l, mapping ? weir_node_value(node, i) : weir_node_item(node, i),
+                                row);
+    return l->problems->n == before;
+}
+
 static void read_value(weir_loader *l, weir_node node, const weir_option *row, void *base)
 {
+    if (!variables_are_set(l, node, row))
+        return;
     void *field = (char *)base + row->offset;
     bool *given = row->set_offset ? (bool *)((char *)base + row->set_offset) : NULL;
     switch (row->type) {

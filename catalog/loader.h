@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "catalog/document.h"
 #include "catalog/effective.h"
+#include "catalog/env.h"
 #include "catalog/intern.h"
 #include "catalog/problem.h"
 #include "catalog/tables.h"
@@ -36,7 +37,9 @@ typedef struct weir_loader {
     weir_intern texts;   /* contents in `arena`, each once */
     const weir_yaml_options *options;
     const weir_yaml_files *files;
-    const char *file; /* the configuration's name */
+    const char *file;             /* the configuration's name */
+    weir_env *env;                /* its variables; NULL: a profile alone has none */
+    struct weir_open_zone *zones; /* of plans and the like, until the catalog has them */
     weir_problems *problems;
     weir_profile *profiles;
     weir_effective *effective; /* NULL: nobody asks what it came to */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "catalog/times.h"
 
 static weir_node key_or(weir_node mapping, const char *key)
 {
@@ -42,62 +43,10 @@ void weir_plans_unknown(weir_loader *l, weir_node at, const weir_catalog *catalo
 
 /* ---- when ---- */
 
-static weir_err zone_open_utc(const char *name, const weir_zone **ret, weir_zone **ret_owned,
-                              weir_error *error)
-{
-    *ret_owned = NULL;
-    *ret = weir_zone_utc();
-    return strcmp(name, "UTC") != 0 && strcmp(name, "local") != 0
-               ? weir_fail(error, WEIR_ENOTFOUND, "no time zone '%.64s': only UTC", name)
-               : WEIR_OK;
-}
-
-/* Owned by the catalog; plans with the same zone share it. */
-static void plan_read_zone(weir_loader *l, weir_node mapping, weir_catalog *catalog,
-                           size_t n_before, weir_plan *plan)
-{
-    weir_error error = WEIR_ERROR_INIT;
-    weir_zone *owned = NULL;
-    for (size_t i = 0; i < n_before; i++)
-        if (!strcmp(catalog->plans[i].zone_name, plan->zone_name)) {
-            plan->zone = catalog->plans[i].zone;
-            return;
-        }
-    weir_err err = (l->options && l->options->zone ? l->options->zone : zone_open_utc)(
-        plan->zone_name, &plan->zone, &owned, &error);
-    if (err)
-        weir_loader_problem(l, key_or(mapping, "zone"), "%s", error.text);
-    else if (owned)
-        catalog->zones[catalog->n_zones++] = owned;
-}
-
 static void plan_read_cron(weir_loader *l, weir_node node, weir_plan *plan)
 {
-    weir_error error = WEIR_ERROR_INIT;
-    weir_err err;
-    if (!node.id)
-        return;
-    if (weir_node_is(node, WEIR_NODE_MAPPING)) {
-        weir_cron_in in = {0};
-        const size_t before = l->problems->n;
-        weir_loader_read(l, node, weir_cron_table, &in);
-        if (l->problems->n != before)
-            return;
-        err = weir_cron_parse_hms(in.hour, in.minute, in.second, &plan->cron, &error);
-        char text[128];
-        (void)snprintf(text, sizeof text, "hour %s, minute %s, second %s", in.hour ? in.hour : "-",
-                       in.minute ? in.minute : "-", in.second ? in.second : "-");
-        plan->cron_text = weir_loader_text(l, text);
-    } else {
-        const char *text = weir_loader_scalar(l, node, "cron");
-        if (!text)
-            return;
-        err = weir_cron_parse(text, &plan->cron, &error);
-        plan->cron_text = weir_loader_text(l, text);
-    }
-    plan->has_cron = true;
-    if (err)
-        weir_loader_problem(l, node, "cron, %s", error.text);
+    if (node.id)
+        plan->has_cron = weir_times_cron(l, node, "cron", &plan->cron, &plan->cron_text);
 }
 
 /* As weir_wall_parse, and without seconds: "2026-11-21T08:00". */
@@ -234,13 +183,15 @@ static weir_node complaint_place(weir_loader *l, weir_node mapping, const char *
     return key ? key_or(mapping, key) : mapping;
 }
 
-static void plan_tell(weir_loader *l, weir_node mapping)
+static void plan_tell(weir_loader *l, weir_node mapping, const weir_plan *plan, const char *zone)
 {
     const weir_layer layer = {.node = mapping};
     weir_effective_value *list = weir_effective_list(l->effective, l->top, "plans");
-    weir_effective_fill(l->effective,
-                        weir_effective_add(l->effective, list, NULL, WEIR_NODE_MAPPING),
-                        weir_plan_table, &layer, 1, NULL);
+    weir_effective_value *value = weir_effective_add(l->effective, list, NULL, WEIR_NODE_MAPPING);
+    weir_effective_fill(l->effective, value, weir_plan_table, &layer, 1, NULL);
+    if (strcmp(plan->zone_name, zone) != 0)
+        weir_effective_set(l->effective, value, "zone", plan->zone_name,
+                           "TZ of an environment file");
 }
 
 static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list *devices,
@@ -251,7 +202,6 @@ static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list
     weir_plan_in in = {0};
     weir_option_defaults(weir_plan_table, &in);
     weir_loader_read(l, mapping, weir_plan_table, &in);
-    plan_tell(l, mapping);
     *plan = (weir_plan){
         .name = in.name,
         .description = in.description ? in.description : "",
@@ -262,13 +212,13 @@ static void plan_build(weir_loader *l, weir_node mapping, const weir_device_list
         .interval_us = plan_read_interval(l, in.interval, "interval"),
         .default_interval_us = plan_read_interval(l, in.default_interval, "default_interval"),
         .minimum_interval_us = in.minimum_interval,
-        .zone_name = in.zone,
         .lifetime_us = in.lifetime,
     };
     weir_where where = weir_node_where(mapping);
     where.file = weir_loader_text(l, where.file);
     plan->where = weir_loader_keep(l, &where, sizeof where);
-    plan_read_zone(l, mapping, catalog, (size_t)(plan - catalog->plans), plan);
+    plan->zone = weir_times_zone(l, key_or(mapping, "zone"), in.zone, &plan->zone_name);
+    plan_tell(l, mapping, plan, in.zone);
     plan_read_cron(l, in.cron, plan);
     plan->start = plan_read_time(l, in.start, "start", plan->zone, (weir_wall){INT64_MIN});
     plan->end = plan_read_time(l, in.end, "end", plan->zone, (weir_wall){INT64_MAX});
@@ -349,8 +299,7 @@ void weir_plans_build(weir_loader *l, weir_node list, const weir_device_list *de
         return;
     }
     catalog->plans = weir_arena_alloc(l->arena, n + 1, sizeof *catalog->plans);
-    catalog->zones = weir_arena_alloc(l->arena, n + 1, sizeof *catalog->zones);
-    if (!catalog->plans || !catalog->zones) {
+    if (!catalog->plans) {
         l->failed = true;
         return;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "catalog/times.h"
 #include "catalog/waveform.h"
 
 /* One point on its way. good: nothing was wrong so far. */
@@ -451,6 +452,27 @@ static void simulate_store(const weir_simulate *s, weir_point *p)
     p->simulate.resolution_exponent = s->resolution_exponent;
 }
 
+const weir_update *weir_update_build(weir_loader *l, weir_node node, bool zero_before)
+{
+    const char *text;
+    weir_update update;
+    memset(&update, 0, sizeof update); /* what is compared byte by byte */
+    if (!node.id || !weir_times_cron(l, node, "update", &update.cron, &text))
+        return NULL;
+    update.zone = weir_times_zone(l, node, "local", &update.zone_name);
+    update.zero_before = zero_before;
+    return update.zone ? weir_loader_keep(l, &update, sizeof update) : NULL;
+}
+
+/* Numbers drawn of a float are no multiples of anything, unless that is wanted. */
+static bool draws_any_number(const struct build *b, const weir_simulate_in *in,
+                             const weir_simulate *s)
+{
+    const uint8_t kind = weir_type_kind(b->p->type);
+    return s->wave == WEIR_WAVE_UNIFORM && in->given.wave && !in->resolution &&
+           (kind == WEIR_KIND_F32 || kind == WEIR_KIND_F64);
+}
+
 static void build_simulate(struct build *b)
 {
     weir_simulate_in in = {0};
@@ -463,10 +485,15 @@ static void build_simulate(struct build *b)
         return;
     s = weir_waveform_default(b->p);
     simulate_store(&s, b->p);
+    b->p->update = b->rules->update;
     if (!node.id || !weir_loader_expect(b->l, node, WEIR_NODE_MAPPING, "simulate"))
         return;
     weir_loader_read(b->l, node, weir_simulate_table, &in);
     simulate_merge(&in, &s);
+    if (draws_any_number(b, &in, &s))
+        s.resolution_mantissa = s.resolution_exponent = 0;
+    if (in.update.id)
+        b->p->update = weir_update_build(b->l, in.update, b->rules->zero_before);
     if (in.resolution &&
         (!weir_parse_decimal(in.resolution, &s.resolution_mantissa, &s.resolution_exponent) ||
          s.resolution_mantissa <= 0))

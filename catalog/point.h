@@ -22,7 +22,13 @@ typedef struct weir_point_rules {
     weir_node multiply_at;            /* for messages */
     bool placeless;                   /* its name says enough: model/catalog.h */
     weir_deadband deadband;
+    const weir_update *update; /* of points that give none; NULL: none */
+    bool zero_before;          /* of updates that points give */
 } weir_point_rules;
+
+/* What `update` of a simulation says, in the catalog's memory; NULL: nothing, or it was wrong, and
+ * said so. */
+const weir_update *weir_update_build(weir_loader *l, weir_node node, bool zero_before);
 
 /* False, with every mistake said, when it cannot be a point. */
 bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_rules *rules,

@@ -21,6 +21,7 @@
 #include "catalog/database.h"
 #include "catalog/join.h"
 #include "catalog/secret.h"
+#include "catalog/times.h"
 
 enum {
     PAUSE_FIRST_US = WEIR_S,
@@ -123,6 +124,14 @@ static weir_err watching_read(void *data, const char *path, weir_text *ret, weir
     return p->files->read(p->files->data, path, ret, error);
 }
 
+static weir_err watching_read_secret(void *data, const char *path, weir_text *ret,
+                                     weir_error *error)
+{
+    weir_providers *p = data;
+    watch(p, path, false);
+    return p->files->read_secret(p->files->data, path, ret, error);
+}
+
 static void watching_list(void *data, const char *folder,
                           void (*on_name)(void *arg, const char *name), void *arg)
 {
@@ -146,7 +155,8 @@ const weir_yaml_files *weir_providers_watch(weir_providers *p, const weir_yaml_f
         (weir_yaml_files){.data = p,
                           .read = watching_read,
                           .list = files->list ? watching_list : NULL,
-                          .others_read = files->others_read ? watching_others_read : NULL};
+                          .others_read = files->others_read ? watching_others_read : NULL,
+                          .read_secret = files->read_secret ? watching_read_secret : NULL};
     return &p->watching;
 }
 
@@ -407,14 +417,14 @@ static bool entry_queries(struct collect *c, weir_node entry, const weir_databas
 static bool entry_times(struct collect *c, weir_node entry, const weir_database_in *in)
 {
     const bool meters = in->layout == WEIR_DATABASE_METERS;
-    if (meters && !in->interval == !in->cron) {
+    if (meters && !in->interval == !in->cron.id) {
         weir_loader_problem(c->l, entry,
                             "layout: energy_meters says nothing of times: give it an interval or "
                             "a cron expression%s",
                             in->interval ? ", not both" : "");
         return false;
     }
-    if (!meters && (in->interval || in->cron)) {
+    if (!meters && (in->interval || in->cron.id)) {
         weir_loader_problem(c->l, weir_node_get(entry, in->interval ? "interval" : "cron"),
                             "the rows of this layout say it themselves");
         return false;
@@ -439,13 +449,17 @@ static void entry_collect(struct collect *c, weir_node entry)
         !entry_times(c, entry, &in) || c->l->problems->n != n_before || !in.enabled)
         return;
     config.password = in.password;
+    weir_cron cron;
+    const char *cron_text = NULL;
+    if (in.cron.id && !weir_times_cron(c->l, in.cron, "cron", &cron, &cron_text))
+        return;
     weir_database_place(in.url, &place);
     config.place = weir_text_get(&place);
     weir_layout_in layout = {.place = weir_text_get(&place),
                              .name = in.name,
                              .scheme = schemes[in.scheme],
                              .interval = in.interval,
-                             .cron = in.cron,
+                             .cron = cron_text,
                              .problems = c->l->problems};
     collect_database(c, &config, layouts[in.layout], &layout, weir_node_get(entry, "url"));
 }

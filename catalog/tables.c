@@ -40,6 +40,13 @@ const weir_option weir_top_table[] = {
              "* and ? in the last part for all that match. Each is written like this file. Their "
              "lists come behind this one's; a single value may be given once in all of them. "
              "Profiles are looked for beside the first file."},
+    {.name = "env_file",
+     .type = WEIR_OPTION_STRINGS,
+     AT(weir_top_in, env_file),
+     .metavar = "FILE",
+     .text = "Files with lines NAME=VALUE, as seen from the folder of this one: what \"${NAME}\" "
+             "stands for in this file and those it includes, where the environment has no NAME. "
+             "Of several the last wins. A TZ in it is what zone: local means."},
     {.name = "defaults",
      .type = WEIR_OPTION_TABLE,
      AT(weir_top_in, defaults),
@@ -111,7 +118,10 @@ static const weir_yaml_table pages[] = {
      "The file is YAML. Every value is text that weir reads by the tables below: 0755 is 755, yes "
      "is not a number. Durations and sizes carry units (500ms, 1h30m, 500MB). Anchors, aliases and "
      "merge keys (<<) work. Keys named x-anything are left alone, at the top only: a place for "
-     "anchors."},
+     "anchors.\n\n"
+     "\"${NAME}\" in a value is what the environment, or else a file of env_file, has; in lines "
+     "with braces it needs quotes. ${NAME:-text} gives a text where it is not set or empty, "
+     "${NAME-text} where it is not set; without one that is a mistake. $${ stands for ${."},
     {"Defaults", "defaults", weir_defaults_table,
      "What every entry of a list has as if it were written there; what an entry says itself wins. "
      "They hold for all files and databases of the configuration, wherever they stand."},
@@ -126,6 +136,8 @@ static const weir_yaml_table pages[] = {
     {"Devices", "devices[]", weir_device_table,
      "Something behind a connection. One entry with several unit ids is a template: it makes one "
      "device of each."},
+    {"Simulated devices", "devices[].simulate", weir_simulate_device_table,
+     "What `weir simulate` makes of a device as a whole."},
     {"Points", "devices[].points[]", weir_point_table,
      "One item that can be read. A point needs a name, a table, an address and, unless it is a "
      "bit, a type."},
@@ -143,13 +155,15 @@ static const weir_yaml_table pages[] = {
      "plan default. One read serves all plans that want it. A tag whose device and point have no "
      "interval is read only when a plan wants it."},
     {"Cron as three variables", "plans[].cron", weir_cron_table,
-     "What a plan's cron may be instead of an expression. At least one of them is given."},
+     "What cron, and update of a simulation, may be instead of an expression. One that is empty, "
+     "or a variable that is not set, is as if left out."},
     {"Sinks", "sinks[]", weir_sink_table,
      "A database, broker or file that samples are delivered to, through any outage: what it did "
      "not "
      "take is kept for it. Keys of every sink; those of its type are in a table of their own.\n\n"
-     "A secret is written as \"${NAME}\", in quotes, and taken from the environment variable NAME; "
-     "or it is in a file that a key ending in _file names. No command, log line or page shows it."},
+     "A secret is written as \"${NAME}\", in quotes, and taken from the environment variable NAME "
+     "or an environment file; or it is in a file that a key ending in _file names. No command, log "
+     "line or page shows it."},
 };
 
 const weir_yaml_table *weir_yaml_tables(size_t *ret_n)

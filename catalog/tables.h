@@ -16,7 +16,7 @@
 typedef struct weir_top_in {
     const char *data_dir;
     weir_node store, log, clock, connections, devices, plans, sinks, defaults, catalog;
-    weir_option_strings include;
+    weir_option_strings include, env_file;
     int64_t reload_interval;
 } weir_top_in;
 
@@ -31,7 +31,8 @@ typedef enum weir_database_layout {
 /* An entry of `catalog`. */
 typedef struct weir_database_in {
     const char *name, *url, *username, *password, *password_file, *notify;
-    const char *interval, *cron;
+    const char *interval;
+    weir_node cron;
     const char *connections, *devices, *points, *plans; /* queries */
     int layout;                                         /* weir_database_layout */
     int scheme;
@@ -88,6 +89,7 @@ typedef struct weir_device_in {
     weir_option_map labels;
     weir_node multiply, points, forbidden_ranges, interval, order;
     weir_node deadband, max_unchanged_interval; /* of points that say nothing of it */
+    weir_node simulate;
     bool enabled, one_point_per_request;
     int64_t max_registers_per_request, max_bits_per_request, max_hole_registers, max_hole_bits;
     int64_t demote_after_failures, demote_period, minimum_interval;
@@ -101,10 +103,17 @@ typedef struct weir_simulate_in {
     double min, max;
     int64_t period;
     const char *resolution;
+    weir_node update;
     struct {
         bool wave, min, max, period;
     } given;
 } weir_simulate_in;
+
+/* `simulate` of a device. */
+typedef struct weir_simulate_device_in {
+    weir_node update;
+    bool update_at_start, fill, any_unit;
+} weir_simulate_device_in;
 
 enum { WEIR_LAYERS_MAX = 9 };
 
@@ -135,7 +144,7 @@ typedef struct weir_plan_in {
     bool enabled;
 } weir_plan_in;
 
-/* cron as three variables. */
+/* cron and update as three variables. */
 typedef struct weir_cron_in {
     const char *hour, *minute, *second;
 } weir_cron_in;
@@ -163,6 +172,7 @@ extern const weir_option weir_device_table[];
 extern const weir_option weir_profile_table[];
 extern const weir_option weir_point_table[];
 extern const weir_option weir_simulate_table[];
+extern const weir_option weir_simulate_device_table[];
 extern const weir_option weir_plan_table[];
 extern const weir_option weir_cron_table[];
 extern const weir_option weir_sink_table[];

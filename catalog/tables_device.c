@@ -182,6 +182,11 @@ const weir_option weir_device_table[] = {
      .text = "Its points; see below. A point named like one of the profile changes only the keys "
              "it has; any "
              "other is added."},
+    {.name = "simulate",
+     .type = WEIR_OPTION_TABLE,
+     AT(weir_device_in, simulate),
+     .table = weir_simulate_device_table,
+     .text = "What `weir simulate` makes of it; see below."},
     DEVICE_LIMITS,
     LATER("plan", WEIR_OPTION_STRING, "The plan its points belong to."),
     END,

@@ -4,8 +4,8 @@
 #include "catalog/tables_priv.h"
 
 static const char *const accesses[] = {"r", "w", "rw", NULL};
-static const char *const waves[] = {"constant",    "sine",    "ramp", "square",
-                                    "random_walk", "counter", NULL};
+static const char *const waves[] = {"constant",    "sine",    "ramp",    "square",
+                                    "random_walk", "counter", "uniform", NULL};
 
 const weir_option weir_simulate_table[] = {
     {.name = "wave",
@@ -13,8 +13,8 @@ const weir_option weir_simulate_table[] = {
      AT(weir_simulate_in, wave),
      GIVEN(weir_simulate_in, wave),
      .words = waves,
-     .text = "The form; constant stays at min, counter only grows. When left out, one that suits "
-             "the unit."},
+     .text = "The form; constant stays at min, counter only grows, uniform is a random number "
+             "from min to max, drawn each period. When left out, one that suits the unit."},
     {.name = "min",
      .type = WEIR_OPTION_NUMBER,
      AT(weir_simulate_in, min),
@@ -38,6 +38,40 @@ const weir_option weir_simulate_table[] = {
      AT(weir_simulate_in, resolution),
      .metavar = "NUMBER",
      .text = "The smallest step of the value, such as 0.1."},
+    {.name = "update",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_simulate_in, update),
+     .table = weir_cron_table,
+     .metavar = "EXPRESSION",
+     .text = "The value changes only at these moments, and stays in between: a cron expression as "
+             "of a plan, or a mapping of hour, minute and second. When left out, the device's."},
+    END,
+};
+
+const weir_option weir_simulate_device_table[] = {
+    {.name = "update",
+     .type = WEIR_OPTION_CUSTOM,
+     AT(weir_simulate_device_in, update),
+     .table = weir_cron_table,
+     .metavar = "EXPRESSION",
+     .text = "Its values change only at these moments, all at once: a cron expression as of a "
+             "plan, or a mapping of hour, minute and second. When left out, at all times."},
+    {.name = "update_at_start",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_simulate_device_in, update_at_start),
+     .fallback = "true",
+     .text = "false: with update, `weir simulate` shows 0 until the first such moment."},
+    {.name = "fill",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_simulate_device_in, fill),
+     .fallback = "false",
+     .text = "true: in all four tables every address that no point has is there, and 0. Else what "
+             "lies before the first or behind the last point of a table is refused."},
+    {.name = "any_unit",
+     .type = WEIR_OPTION_BOOL,
+     AT(weir_simulate_device_in, any_unit),
+     .fallback = "false",
+     .text = "true: it answers to every unit id that no other device has. One device may say so."},
     END,
 };
 

@@ -250,6 +250,45 @@ static void meters_share_the_registers_of_their_type(void **state)
     weir_catalog_free(c);
 }
 
+static void meters_are_read_by_cron_in_either_form_and_there_may_be_none(void **state)
+{
+    static const struct {
+        const char *cron, *want;
+    } cases[] = {
+        {"'30 */5 * * * *'", "30 */5 * * * *"},
+        {"{hour: '*', minute: '*/1', second: 0}", "0 */1 * * * *"},
+        {"{hour: \"${WEIR_TEST_HOUR}\", minute: \"${WEIR_TEST_MINUTE}\", second: "
+         "\"${WEIR_TEST_SECOND}\"}",
+         "0 7 * * * *"},
+        {"{hour: \"${WEIR_TEST_HOUR}\"}", "* * * * * *"},
+    };
+    (void)state;
+    assert_int_equal(unsetenv("WEIR_TEST_HOUR") | setenv("WEIR_TEST_MINUTE", "7", 1) |
+                         setenv("WEIR_TEST_SECOND", "", 1),
+                     0);
+    sql("p.db", METERS_SQL "INSERT INTO energy_meters VALUES (4,'h',502,0,'v','d'),(5,'h',502,1,'v'"
+                           ",'e'); INSERT INTO registers VALUES ('v',0,'m','V',3,4,2,2)");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        (void)snprintf(text, sizeof text,
+                       "catalog: [{url: 'sqlite:p.db', name: all, layout: energy_meters, cron: "
+                       "%s}]\n",
+                       cases[i].cron);
+        yaml_write(text);
+        weir_catalog *c = load_good(NULL);
+        assert_int_equal(c->n_plans, 1);
+        assert_string_equal(c->plans[0].name, "all");
+        assert_string_equal(c->plans[0].cron_text, cases[i].want);
+        assert_int_equal(c->plans[0].n_members, 2);
+        assert_int_equal(c->devices[0].points[0].interval_us, WEIR_INTERVAL_ON_DEMAND);
+        weir_catalog_free(c);
+    }
+    sql("p.db", "DELETE FROM energy_meters");
+    weir_catalog *c = load_good(NULL);
+    assert_int_equal(c->n_devices + c->n_plans + c->n_connections, 0);
+    weir_catalog_free(c);
+}
+
 static void wrong_meters_and_registers_are_told(void **state)
 {
     static const struct {
@@ -339,6 +378,10 @@ static void wrong_entries_of_catalog_are_told_at_their_keys(void **state)
         {"{url: 'sqlite:p.db', layout: queries, devices: 'DELETE FROM t'}", "p.db, devices: near"},
         {"{url: 'sqlite:p.db', devices: SELECT 1}", "'devices' is a query: it needs layout"},
         {"{url: 'sqlite:p.db', layout: energy_meters}", "says nothing of times"},
+        {"{url: 'sqlite:p.db', layout: energy_meters, cron: '0 61 * * *'}",
+         "weir.yaml:1:61: cron, hour \"61\""},
+        {"{url: 'sqlite:p.db', layout: energy_meters, cron: {hour: x}}",
+         "weir.yaml:1:61: cron, hour"},
         {"{url: 'sqlite:p.db', layout: requested_data, interval: 1s}", "say it themselves"},
         {"{url: 'sqlite:p.db', layout: queries, devices: 'SELECT 1 AS nam'}",
          "p.db, table devices, column nam: unknown key 'nam': did you mean 'name'?"},
@@ -658,6 +701,7 @@ int main(void)
         IN_PLACE(a_request_is_a_point_of_its_unit),
         IN_PLACE(nonsense_in_a_column_names_table_column_and_row),
         IN_PLACE(meters_share_the_registers_of_their_type),
+        IN_PLACE(meters_are_read_by_cron_in_either_form_and_there_may_be_none),
         IN_PLACE(wrong_meters_and_registers_are_told),
         IN_PLACE(own_queries_give_the_standard_columns),
         IN_PLACE(wrong_entries_of_catalog_are_told_at_their_keys),

@@ -154,14 +154,13 @@ static void a_secret_comes_from_the_environment(void **state)
     (void)state;
     assert_int_equal(setenv("WEIR_TEST_SECRET", "open \"sesame\"", 1), 0);
     struct loaded l = load("sinks:\n"
-                           "  - {name: a, type: ledger, path: \"${HOME}\", url: x, password: "
+                           "  - {name: a, type: ledger, path: x, url: x, password: "
                            "\"${WEIR_TEST_SECRET}\"}\n",
                            true);
     assert_int_equal(l.err, WEIR_OK);
     assert_int_equal(l.warnings.n, 0);
     const ledger_options *o = l.catalog->sinks[0].options;
     assert_string_equal(o->password, "open \"sesame\"");
-    assert_string_equal(o->path, "${HOME}"); /* only secrets do */
     unload(&l);
 }
 
@@ -176,11 +175,12 @@ static void a_secret_that_is_not_in_the_environment_is_a_problem_at_its_place(vo
               "  - {name: c, type: ledger, path: x, url: x, password: \"${pass word}\"}\n",
               true,
               "weir.yaml:2:56: the environment variable WEIR_TEST_SECRET is not set: set it where "
-              "weir is started\n"
+              "weir is started or in env_file, or write ${WEIR_TEST_SECRET:-default}\n"
               "weir.yaml:3:56: the environment variable WEIR_TEST_EMPTY is empty: set it where "
-              "weir is started\n"
+              "weir is started (WEIR_TEST_EMPTY of the environment)\n"
               "weir.yaml:4:56: \"${...}\" must have the name of an environment variable between "
-              "its braces, of letters, digits and _\n",
+              "its braces, of letters, digits and _, and at most :-default behind it; $${ stands "
+              "for ${\n",
               "");
 }
 

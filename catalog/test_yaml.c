@@ -750,7 +750,7 @@ static void every_row_has_a_sentence_and_a_name_of_its_own(void **state)
     (void)state;
     size_t n;
     const weir_yaml_table *tables = weir_yaml_tables(&n);
-    assert_int_equal(n, 15);
+    assert_int_equal(n, 16);
     for (size_t i = 0; i < n; i++)
         check_table(tables[i].table);
 }

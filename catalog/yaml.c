@@ -13,6 +13,7 @@
 
 #include "catalog/cfg.h"
 #include "catalog/device.h"
+#include "catalog/env_files.h"
 #include "catalog/files.h"
 #include "catalog/include.h"
 #include "catalog/join.h"
@@ -22,6 +23,8 @@
 #include "catalog/profile.h"
 #include "catalog/provider.h"
 #include "catalog/sink.h"
+#include "catalog/times.h"
+#include "catalog/variables.h"
 
 /* ---- the catalog from what was built ---- */
 
@@ -67,7 +70,7 @@ static void top_build_section(weir_loader *l, weir_node node, const weir_option 
 /* What they say is in the entries by now. */
 static bool top_takes(const char *key)
 {
-    return strcmp(key, "include") != 0;
+    return strcmp(key, "include") != 0 && strcmp(key, "env_file") != 0;
 }
 
 static void top_build(weir_loader *l, weir_node root, weir_catalog *c, weir_device_list *devices)
@@ -161,6 +164,7 @@ static weir_err loader_finish(weir_loader *l, weir_catalog *c, weir_device_list 
                               weir_catalog **ret)
 {
     weir_err err = WEIR_OK;
+    weir_times_finish(l, c);
     if (c && !l->problems->n && !l->failed && !l->problems->failed)
         catalog_fill(l, c, devices);
     weir_problems_sort(l->problems);
@@ -173,6 +177,7 @@ static weir_err loader_finish(weir_loader *l, weir_catalog *c, weir_device_list 
     weir_device_list_deinit(devices);
     weir_profiles_free(l);
     weir_intern_deinit(&l->texts);
+    weir_env_free(l->env);
     weir_arena_free(l->whole);
     if (err && c)
         weir_catalog_free(c);
@@ -245,12 +250,15 @@ static void document_join(weir_loader *l, weir_document *document, const weir_ro
         l->failed = true;
 }
 
-/* The file, what it includes, and then the databases that these name. */
+/* The file with its variables, what it includes, and then the databases that these name. */
 static void document_complete(weir_loader *l, weir_document *document)
 {
     weir_roots roots = {0};
     if (weir_node_is(weir_document_root(document), WEIR_NODE_MAPPING)) {
-        weir_include_follow(document, l->files, &roots, l->problems);
+        weir_env_files_read(l, document);
+        if (l->env && !weir_cfg_is(l->file) && !weir_variables_replace(document, l->env))
+            l->failed = true;
+        weir_include_follow(document, l->files, l->env, &roots, l->problems);
         document_join(l, document, &roots);
         weir_roots_deinit(&roots);
         if (l->options && l->options->databases) {

@@ -22,6 +22,8 @@ typedef struct weir_yaml_files {
                  void *arg);
     /* Whether users who are neither the file's owner nor of its group may read it; NULL: no. */
     bool (*others_read)(void *data, const char *path);
+    /* As read, of a file that has secrets; NULL: read. */
+    weir_err (*read_secret)(void *data, const char *path, weir_text *ret, weir_error *error);
 } weir_yaml_files;
 
 typedef struct weir_yaml_options {
@@ -29,6 +31,10 @@ typedef struct weir_yaml_options {
     size_t n_profile_dirs;
     const char *const *profile_dirs;
     const weir_yaml_files *files; /* NULL: the disk */
+    /* Environment files that are read beside those the configuration names, and win over them, the
+     * last one first. */
+    size_t n_env_files;
+    const char *const *env_files;
     /* Finds a type of sinks: WEIR_ENOTFOUND or WEIR_EUNSUPPORTED with a text for people. NULL:
      * `sinks` is left alone, whatever it says. */
     weir_err (*sink_type)(const char *name, const struct weir_sink_type **ret, weir_error *error);
@@ -58,7 +64,8 @@ typedef struct weir_yaml_options {
 
 /* Fills profile_dirs for a program: $WEIR_PROFILE_PATH (colons between), then what lies beside
  * the executable (../share/weir/profiles installed, ../profiles in a source tree), then the folder
- * given at build time. The texts live in the arena. WEIR_ENOMEM. */
+ * given at build time; and env_files from $WEIR_ENV_FILES (likewise). The texts live in the arena.
+ * WEIR_ENOMEM. */
 weir_err weir_yaml_default_dirs(weir_arena *arena, weir_yaml_options *ret) WEIR_MUST_CHECK;
 
 /*

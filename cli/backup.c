@@ -21,6 +21,7 @@ static const char *const secrets_words[] = {"omit", "include", NULL};
 struct backup_options {
     const char *config, *data_dir;
     int secrets;
+    weir_option_strings env_files;
 };
 
 static const weir_option backup_option_table[] = {
@@ -31,6 +32,7 @@ static const weir_option backup_option_table[] = {
      .metavar = "FILE",
      .text = "The configuration to keep with the data. Without it ./weir.yaml, then "
              "/etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct backup_options),
     {.name = "data-dir",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct backup_options, data_dir),

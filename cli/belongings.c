@@ -20,6 +20,7 @@
 #include "catalog/yaml.h"
 #include "daemon/problems.h"
 #include "store/backup/tar.h"
+#include "store/file/zonefile.h"
 
 enum {
     FILES_MAX = 1024,
@@ -182,11 +183,25 @@ static void secret_found(struct collector *c, const char *name)
     file_add(c, archive_name(c, "secrets", path), path, weir_text_get(&text), text.length);
 }
 
+/* An environment file: it has passwords, whatever else. */
+static weir_err secret_read(void *data, const char *path, weir_text *ret, weir_error *error)
+{
+    struct collector *c = data;
+    const weir_err err = weir_yaml_disk.read(weir_yaml_disk.data, path, ret, error);
+    if (err)
+        return err;
+    if (c->with_secrets)
+        file_add(c, archive_name(c, "secrets", path), path, weir_text_get(ret), ret->length);
+    else
+        text_add(c->found->omitted, &c->found->n_omitted, weir_arena_text(c->arena, path));
+    return WEIR_OK;
+}
+
 static bool names_secret(const char *key)
 {
     static const char ending[] = "_file";
     const size_t n = strlen(key), n_ending = sizeof ending - 1;
-    return n > n_ending && !strcmp(key + n - n_ending, ending);
+    return n > n_ending && !strcmp(key + n - n_ending, ending) && strcmp(key, "env_file") != 0;
 }
 
 static void secrets_find(struct collector *c, weir_node node, int depth)
@@ -234,7 +249,9 @@ static weir_err collector_init(struct collector *c, const char *path, bool with_
     if (!found->files || !found->omitted || !found->missing ||
         weir_yaml_default_dirs(arena, &c->yaml))
         return weir_fail(error, WEIR_ENOMEM, "no memory to read the configuration");
-    c->files = (weir_yaml_files){c, keeping_read, keeping_list};
+    c->files = (weir_yaml_files){
+        .data = c, .read = keeping_read, .list = keeping_list, .read_secret = secret_read};
+    c->yaml.zone = weir_zone_open;
     c->yaml.files = &c->files;
     return WEIR_OK;
 }

@@ -20,6 +20,7 @@ struct check_options {
     const char *config;
     bool requests, strict, live;
     int format;
+    weir_option_strings env_files;
 };
 
 static const weir_option check_option_table[] = {
@@ -29,6 +30,7 @@ static const weir_option check_option_table[] = {
      .offset = offsetof(struct check_options, config),
      .metavar = "FILE",
      .text = "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct check_options),
     {.name = "requests",
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct check_options, requests),

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -224,6 +225,30 @@ static int command_unknown(const char *word)
     return WEIR_EXIT_USAGE;
 }
 
+/* Before there is any other thread. */
+static weir_err env_files_pass_on(const weir_command *command, const weir_invocation *in,
+                                  weir_error *error)
+{
+    const weir_option *row =
+        command->options ? weir_option_find(command->options, WEIR_ENV_FILE) : NULL;
+    const weir_option_strings *files =
+        row ? (const void *)((const char *)in->options + row->offset) : NULL;
+    WEIR_TEXT_AUTO all = WEIR_TEXT_INIT;
+    for (size_t i = 0; files && i < files->n; i++) {
+        if (!*files->items[i] || strchr(files->items[i], ':'))
+            return weir_fail(error, WEIR_EINVAL,
+                             "--" WEIR_ENV_FILE
+                             " must be the name of a file without ':' in it, not "
+                             "\"%.200s\"",
+                             files->items[i]);
+        weir_text_format(&all, "%s%s", i ? ":" : "", files->items[i]);
+    }
+    if (files && files->n &&
+        (all.failed || setenv("WEIR_ENV_FILES", weir_text_get(&all), true) != 0))
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    return WEIR_OK;
+}
+
 static int command_run(const weir_command *command, int argc, char **argv)
 {
     weir_error error = WEIR_ERROR_INIT;
@@ -235,6 +260,8 @@ static int command_run(const weir_command *command, int argc, char **argv)
         return weir_command_fail(&in, &error);
     }
     weir_err err = weir_command_parse(command, argc, argv, arena, &in, &help, &error);
+    if (!err && !help)
+        err = env_files_pass_on(command, &in, &error);
     if (err == WEIR_EINVAL)
         return weir_command_usage(&in, "%s", error.text);
     if (err)

@@ -23,6 +23,18 @@ typedef struct weir_example {
     const char *text;    /* what it does */
 } weir_example;
 
+/* Environment files, of every command that reads a configuration. Whoever reads it finds them where
+ * those of the environment are, in WEIR_ENV_FILES (catalog/yaml.h). */
+#define WEIR_ENV_FILE "env-file"
+#define WEIR_ENV_FILE_OPTION_AT(at)                                                             \
+    {                                                                                           \
+        .name = WEIR_ENV_FILE, .type = WEIR_OPTION_STRINGS, .offset = (at), .metavar = "FILE",  \
+        .text = "A file with lines NAME=VALUE for \"${NAME}\" in the configuration, more than " \
+                "one if needed, in place of $WEIR_ENV_FILES. It wins over the configuration's " \
+                "env_file; the environment wins over both."                                     \
+    }
+#define WEIR_ENV_FILE_OPTION(options) WEIR_ENV_FILE_OPTION_AT(offsetof(options, env_files))
+
 /* --help, `weir help`, the manual and the parser are made from this row. */
 typedef struct weir_command {
     const char *name;

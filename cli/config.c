@@ -19,6 +19,7 @@ struct config_options {
     const char *config, *data_dir;
     bool origin;
     int format;
+    weir_option_strings env_files;
 };
 
 static const char *const format_words[] = {"yaml", "json", NULL};
@@ -30,6 +31,7 @@ static const weir_option config_option_table[] = {
      .offset = offsetof(struct config_options, config),
      .metavar = "FILE",
      .text = "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct config_options),
     {.name = "data-dir",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct config_options, data_dir),
@@ -199,7 +201,8 @@ const weir_command weir_command_config = {
         "devices/main-meter/points/power. Secrets are shown as ***, unless they are written as "
         "\"${NAME}\".\n\n"
         "With --origin each value is followed by the place it is from: FILE:LINE, profile "
-        "FILE:LINE, a database's table and row, command line, or default. What databases and "
+        "FILE:LINE, a database's table and row, command line, or default; and by the variable, "
+        "\"${NAME}\", and the environment file it came from. What databases and "
         "config.db give is shown as if it stood in the file.\n\n"
         "schema [config|profile]: a JSON schema (draft 7) of weir.yaml, or of a profile, for "
         "editors. It is installed as share/weir/weir.schema.json and weir-profile.schema.json. "

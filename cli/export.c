@@ -36,6 +36,7 @@ struct export_options {
     weir_option_strings tags;
     int format;
     bool good;
+    weir_option_strings env_files;
 };
 
 static const weir_option export_option_table[] = {
@@ -91,6 +92,7 @@ static const weir_option export_option_table[] = {
      .metavar = "FILE",
      .text = "The configuration that names the data directory. Without it ./weir.yaml, then "
              "/etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct export_options),
     {0}};
 
 struct job {

@@ -18,6 +18,7 @@ struct generate_options {
     const char *config, *fourier, *data_dir, *from, *to, *units, *resolution;
     int64_t interval, seed;
     int format;
+    weir_option_strings env_files;
 };
 
 static const char *const format_words[] = {"store", "csv", "jsonl", NULL};
@@ -84,6 +85,7 @@ static const weir_option generate_option_table[] = {
      .metavar = "FILE",
      .text = "The configuration, the same as FILE. Without any: ./weir.yaml, then "
              "/etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct generate_options),
     {0}};
 
 static atomic_bool stop;

@@ -12,6 +12,7 @@
 #include "catalog/yaml.h"
 #include "cli/mbpoll.h"
 #include "daemon/problems.h"
+#include "store/file/zonefile.h"
 
 /* --- loading --- */
 
@@ -33,6 +34,7 @@ static weir_err load_catalog(weir_generator *g, weir_arena *arena, weir_error *e
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_yaml_options yaml = {0};
     weir_err err = weir_yaml_default_dirs(arena, &yaml);
+    yaml.zone = weir_zone_open;
     if (!err)
         err = weir_yaml_load_simulation(g->options.source, &yaml, &g->catalog, &problems);
     if (err)

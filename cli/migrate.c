@@ -23,6 +23,7 @@ struct migrate_options {
     const char *config, *data_dir;
     bool dry_run;
     int format;
+    weir_option_strings env_files;
 };
 
 static const weir_option migrate_option_table[] = {
@@ -43,6 +44,7 @@ static const weir_option migrate_option_table[] = {
      .metavar = "FILE",
      .text = "The configuration that names the data directory. Without it ./weir.yaml, then "
              "/etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct migrate_options),
     WEIR_FORMAT_OPTION(struct migrate_options),
     {0}};
 

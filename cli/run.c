@@ -26,6 +26,7 @@ struct run_options {
     bool verbose;
     bool watch_config;
     int format;
+    weir_option_strings env_files;
 };
 
 static const weir_option run_option_table[] = {
@@ -37,6 +38,7 @@ static const weir_option run_option_table[] = {
      .text =
          "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml. One that ends in "
          ".cfg is the config.cfg of ModbusDataLogger."},
+    WEIR_ENV_FILE_OPTION(struct run_options),
     {.name = "data-dir",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct run_options, data_dir),

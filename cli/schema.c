@@ -41,9 +41,13 @@ static void put(struct schema *s, json_t *object, const char *key, json_t *value
 
 /* ---- kinds of values ---- */
 
+/* What a variable comes to, no schema knows. */
+#define VARIABLE_PATTERN "\\$\\{"
+
 static json_t *text_like(const char *inner)
 {
-    return json_pack("{s:s, s:s++}", "type", "string", "pattern", "^(", inner, ")$");
+    return json_pack("{s:s, s:s++}", "type", "string", "pattern", "^(", inner,
+                     ")$|" VARIABLE_PATTERN);
 }
 
 /* A whole number, or text that is one. */
@@ -131,7 +135,8 @@ static json_t *words(const char *const *words)
     json_t *list = json_array();
     for (; *words; words++)
         (void)json_array_append_new(list, json_string(*words));
-    return json_pack("{s:o}", "enum", list);
+    return json_pack("{s:[{s:o}, {s:s, s:s}]}", "anyOf", "enum", list, "type", "string", "pattern",
+                     VARIABLE_PATTERN);
 }
 
 static json_t *ranges_item(void)
@@ -264,6 +269,7 @@ static const struct {
     {"scale", any_number},
     {"start", scalar},
     {"type", make_type},
+    {"update", make_cron},
 };
 
 static json_t *custom(const char *name)
@@ -281,9 +287,11 @@ static void define(struct schema *s, const char *name, const weir_option *table)
 /* Only a name is never a default: what else is required may come from elsewhere. */
 static json_t *nested(struct schema *s, const weir_option *row)
 {
-    define(s, row->name, row->table);
+    /* Points and devices have a key of this name. */
+    const char *own = row->table == weir_simulate_device_table ? "simulate_device" : row->name;
+    define(s, own, row->table);
     if (row->type == WEIR_OPTION_TABLE)
-        return reference(row->name);
+        return reference(own);
     const weir_option *name = weir_option_find(row->table, "name");
     if (!name || !(name->flags & WEIR_OPTION_REQUIRED))
         return list_of(reference(row->name));
@@ -321,7 +329,7 @@ static json_t *value_of(struct schema *s, const weir_option *row)
         break;
     }
     if (row->table)
-        define(s, row->name, row->table);
+        define(s, row->table == weir_cron_table ? "cron" : row->name, row->table);
     return custom(row->name);
 }
 

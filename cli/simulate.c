@@ -10,13 +10,16 @@
 #include "catalog/yaml.h"
 #include "cli/commands.h"
 #include "cli/mbpoll.h"
+#include "daemon/assemble.h"
 #include "daemon/problems.h"
 #include "cli/server.h"
+#include "runtime/clock.h"
 
 struct simulate_options {
     weir_option_strings listen;
     const char *units;
     int64_t seed;
+    weir_option_strings env_files;
 };
 
 static const weir_option simulate_option_table[] = {
@@ -37,6 +40,7 @@ static const weir_option simulate_option_table[] = {
      .offset = offsetof(struct simulate_options, seed),
      .fallback = "1",
      .text = "Another seed shows other values; the same one the same at the same time."},
+    WEIR_ENV_FILE_OPTION(struct simulate_options),
     {0}};
 
 struct simulation {
@@ -53,13 +57,43 @@ static weir_err load(struct simulation *s, weir_error *error)
 {
     weir_problems problems = WEIR_PROBLEMS_INIT;
     weir_yaml_options yaml = {0};
-    weir_err err = weir_yaml_default_dirs(s->in->arena, &yaml);
+    weir_err err = weir_assemble_yaml(s->in->arena, &yaml);
+    yaml.sink_type = NULL; /* only what is read is wanted */
+    yaml.databases = false;
     if (!err)
         err = weir_yaml_load_simulation(s->in->args[0], &yaml, &s->catalog, &problems);
     if (err)
         err = weir_problems_fail(&problems, err, s->in->args[0], error);
     weir_problems_deinit(&problems);
     return err;
+}
+
+/* One answers for all unit ids that are not there. */
+static weir_err check_any_unit(const struct simulation *s, weir_error *error)
+{
+    const weir_device *first = NULL;
+    for (size_t i = 0; i < s->catalog->n_devices; i++) {
+        const weir_device *device = &s->catalog->devices[i];
+        if (!device->simulate_any_unit)
+            continue;
+        if (first)
+            return weir_fail(error, WEIR_ECONFIG,
+                             "simulate: any_unit is true for both %s and %s: only one can answer "
+                             "to all other unit ids",
+                             first->name, device->name);
+        first = device;
+    }
+    return WEIR_OK;
+}
+
+static weir_err plant_add(struct simulation *s, uint8_t unit, const weir_device *device,
+                          weir_error *error)
+{
+    if (device->simulate_fill)
+        weir_plant_fill(s->plant, unit);
+    if (device->simulate_any_unit)
+        weir_plant_any_unit(s->plant, unit);
+    return weir_plant_add(s->plant, unit, device->points, device->n_points, error);
 }
 
 /* --units: one device, shown by every unit of the list. */
@@ -77,7 +111,7 @@ static weir_err plant_of_units(struct simulation *s, weir_error *error)
                          s->in->args[0], s->catalog->n_devices);
     const weir_device *device = &s->catalog->devices[0];
     for (size_t i = 0; i < n && !err; i++)
-        err = weir_plant_add(s->plant, (uint8_t)units[i], device->points, device->n_points, error);
+        err = plant_add(s, (uint8_t)units[i], device, error);
     return err;
 }
 
@@ -98,8 +132,7 @@ static weir_err plant_of_catalog(struct simulation *s, weir_error *error)
         }
         if (!first)
             owner[device->unit_id] = device;
-        weir_err err =
-            weir_plant_add(s->plant, device->unit_id, device->points, device->n_points, error);
+        weir_err err = plant_add(s, device->unit_id, device, error);
         if (err)
             return err;
     }
@@ -115,11 +148,14 @@ static weir_err plant_of_catalog(struct simulation *s, weir_error *error)
 static weir_err make_plant(struct simulation *s, weir_error *error)
 {
     weir_err err = load(s, error);
+    if (!err)
+        err = check_any_unit(s, error);
     if (err)
         return err;
     s->plant = weir_plant_new((uint64_t)s->options->seed);
     if (!s->plant)
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    weir_plant_start(s->plant, weir_system_wall());
     return s->options->units ? plant_of_units(s, error) : plant_of_catalog(s, error);
 }
 
@@ -251,8 +287,11 @@ const weir_command weir_command_simulate = {
         "the name of a profile. Each address in use is written to standard output as 'listening "
         "URI' once connections are accepted. It serves until SIGTERM or Ctrl-C.\n\n"
         "A point's simulate key says what it shows: wave (constant, sine, ramp, square, "
-        "random_walk, counter), min, max, period and resolution. Without it the point's unit "
-        "suggests a wave. Values depend on the point, the unit id, the seed and the time alone.\n\n"
+        "random_walk, counter, uniform), min, max, period, resolution, and with update a cron "
+        "expression: the value changes only then. Without it the point's unit suggests a wave. "
+        "Values depend on the point, the unit id, the seed and the time alone. A device's simulate "
+        "key has update for all its points; fill, so that all other addresses are there and 0; and "
+        "any_unit, so that it answers to all other unit ids.\n\n"
         "It listens on this machine only, unless --listen names another address; Modbus has no "
         "passwords.",
     .run = simulate_run,

@@ -20,6 +20,7 @@ struct sql_options {
     const char *config, *data_dir;
     int format;
     bool no_limit;
+    weir_option_strings env_files;
 };
 
 /*
@@ -65,6 +66,7 @@ static const weir_option sql_option_table[] = {
      .metavar = "FILE",
      .text = "The configuration that names the data directory. Without it ./weir.yaml, then "
              "/etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct sql_options),
     {.name = "no-limit",
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct sql_options, no_limit),

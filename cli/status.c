@@ -21,6 +21,7 @@ struct status_options {
     const char *data_dir;
     const char *socket;
     int format;
+    weir_option_strings env_files;
 };
 
 static const weir_option status_option_table[] = {
@@ -30,6 +31,7 @@ static const weir_option status_option_table[] = {
      .offset = offsetof(struct status_options, config),
      .metavar = "FILE",
      .text = "The configuration whose data_dir is meant."},
+    WEIR_ENV_FILE_OPTION(struct status_options),
     {.name = "data-dir",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct status_options, data_dir),

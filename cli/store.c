@@ -19,6 +19,7 @@
 struct store_options {
     const char *config, *data_dir;
     int format;
+    weir_option_strings env_files;
 };
 
 static const weir_option store_option_table[] = {
@@ -34,6 +35,7 @@ static const weir_option store_option_table[] = {
      .metavar = "FILE",
      .text = "The configuration that names the data directory. Without it ./weir.yaml, then "
              "/etc/weir/weir.yaml."},
+    WEIR_ENV_FILE_OPTION(struct store_options),
     WEIR_FORMAT_OPTION(struct store_options),
     {0}};
 

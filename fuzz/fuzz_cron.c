@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[256] = "";
     weir_cron cron;
-    weir_wall next = {0};
+    weir_wall next = {0}, before = {0};
     weir_reader r = weir_reader_of(data, size);
     const weir_wall after = {(int64_t)weir_read_u64(&r)};
     if (size < 8 || size - 8 >= sizeof text)
@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data + 8, size - 8);
     if (weir_cron_parse(text, &cron, NULL) == WEIR_OK &&
         weir_cron_next(&cron, weir_zone_utc(), after, &next) &&
-        (next.us <= after.us || next.us % WEIR_S))
+        (next.us <= after.us || next.us % WEIR_S ||
+         !weir_cron_previous(&cron, weir_zone_utc(), next, &before) || before.us != next.us))
         abort();
     return 0;
 }

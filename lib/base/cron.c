@@ -21,6 +21,9 @@
 /* 29 February on one day of the week comes every 40 years at worst, across 2100. */
 #define SEARCH_MONTHS (100 * 12)
 
+/* As far back as one may have to look, likewise. */
+#define PREVIOUS_MAX_US (100 * 366 * WEIR_DAY)
+
 /* ---- one field ---- */
 
 typedef struct field {
@@ -286,11 +289,8 @@ weir_err weir_cron_parse(const char *text, weir_cron *ret, weir_error *error)
 }
 
 /* As three variables of the environment say it: without the second, "minute: 5" is at 0 s. */
-weir_err weir_cron_parse_hms(const char *hour, const char *minute, const char *second,
-                             weir_cron *ret, weir_error *error)
+static void hms_complete(const char *texts[FIELDS])
 {
-    const char *texts[FIELDS] = {second, minute, hour, "*", "*", "*"};
-    size_t lengths[FIELDS] = {0, 0, 0, 1, 1, 1};
     bool below = true; /* a field below is given, or none at all is */
     for (int i = SECOND; i <= HOUR; i++)
         if (texts[i] && *texts[i])
@@ -300,9 +300,26 @@ weir_err weir_cron_parse_hms(const char *hour, const char *minute, const char *s
         if (!given)
             texts[i] = below ? "*" : "0";
         below |= given;
-        lengths[i] = strlen(texts[i]);
     }
+}
+
+weir_err weir_cron_parse_hms(const char *hour, const char *minute, const char *second,
+                             weir_cron *ret, weir_error *error)
+{
+    const char *texts[FIELDS] = {second, minute, hour, "*", "*", "*"};
+    size_t lengths[FIELDS];
+    hms_complete(texts);
+    for (int i = 0; i < FIELDS; i++)
+        lengths[i] = strlen(texts[i]);
     return cron_fill(texts, lengths, ret, error);
+}
+
+void weir_cron_write_hms(const char *hour, const char *minute, const char *second, weir_text *ret)
+{
+    const char *texts[FIELDS] = {second, minute, hour, "*", "*", "*"};
+    hms_complete(texts);
+    for (int i = 0; i < FIELDS; i++)
+        weir_text_format(ret, "%s%s", i ? " " : "", texts[i]);
 }
 
 bool weir_cron_equal(const weir_cron *a, const weir_cron *b)
@@ -395,5 +412,29 @@ bool weir_cron_next(const weir_cron *cron, const weir_zone *zone, weir_wall afte
     if (!find_local(cron, second_from(weir_zone_to_local(zone, after) + 1), &second))
         return false;
     *ret = weir_zone_to_utc(zone, second * WEIR_S);
+    return true;
+}
+
+/* The last moment lies in a stretch before `at` that is doubled until it holds one, and then halved
+ * until it holds that one alone. */
+bool weir_cron_previous(const weir_cron *cron, const weir_zone *zone, weir_wall at, weir_wall *ret)
+{
+    weir_wall found;
+    int64_t stretch = WEIR_S;
+    while (!weir_cron_next(cron, zone, (weir_wall){at.us - stretch}, &found) || found.us > at.us) {
+        stretch *= 2;
+        if (stretch > PREVIOUS_MAX_US)
+            return false;
+    }
+    int64_t end = at.us; /* after this moment there is none until `at` */
+    while (end - found.us >= WEIR_S) {
+        const weir_wall middle = {found.us + (end - found.us) / 2};
+        weir_wall later;
+        if (weir_cron_next(cron, zone, middle, &later) && later.us <= at.us)
+            found = later;
+        else
+            end = middle.us;
+    }
+    *ret = found;
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/zone.h"
 
 /*
@@ -54,8 +55,14 @@ weir_err weir_cron_parse(const char *text, weir_cron *ret, weir_error *error) WE
 weir_err weir_cron_parse_hms(const char *hour, const char *minute, const char *second,
                              weir_cron *ret, weir_error *error) WEIR_MUST_CHECK;
 
+/* The expression that the same three fields are, appended. */
+void weir_cron_write_hms(const char *hour, const char *minute, const char *second, weir_text *ret);
+
 /* Both mean the same moments. */
 bool weir_cron_equal(const weir_cron *a, const weir_cron *b);
 
 /* The first moment after `after` at which it fires; false: none in a hundred years. */
 bool weir_cron_next(const weir_cron *cron, const weir_zone *zone, weir_wall after, weir_wall *ret);
+
+/* The last moment at or before `at` at which it fired; false: none in a hundred years. */
+bool weir_cron_previous(const weir_cron *cron, const weir_zone *zone, weir_wall at, weir_wall *ret);

@@ -93,6 +93,10 @@ static void three_variables_fill_up_as_the_predecessor_has_it(void **state)
         assert_true(got.seconds == want.seconds && got.minutes == want.minutes &&
                     got.hours == want.hours && got.days == want.days && got.months == want.months &&
                     got.weekdays == want.weekdays);
+        WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+        weir_cron_write_hms(cases[i].hour, cases[i].minute, cases[i].second, &text);
+        const weir_cron read = cron_of(weir_text_get(&text));
+        assert_true(weir_cron_equal(&read, &want));
     }
     weir_cron cron;
     weir_error error = WEIR_ERROR_INIT;
@@ -195,6 +199,38 @@ static void an_hour_that_is_left_out_or_comes_twice_goes_by_the_rules(void **sta
         const weir_cron cron = cron_of(cases[i].expression);
         expect_next(&cron, zone, cases[i].after, cases[i].want);
         weir_zone_free(zone);
+    }
+}
+
+static void the_previous_occurrence_is_the_last_that_was_not_later(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *zone, *expression, *at, *want;
+    } cases[] = {
+        {"UTC", "* * * * * *", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000"},
+        {"UTC", "* * * * * *", "2026-01-01T00:00:00.999999Z", "2026-01-01T00:00:00.000000"},
+        {"UTC", "50 */1 * * * *", "2026-01-01T00:01:49Z", "2026-01-01T00:00:50.000000"},
+        {"UTC", "* * 8 * * *", "2026-01-01T20:00:00Z", "2026-01-01T08:59:59.000000"},
+        {"UTC", "0 0 0 29 2 *", "2028-02-28T23:00:00Z", "2024-02-29T00:00:00.000000"},
+        {"UTC", "0 0 0 1 1 *", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000"},
+        {"Europe/Berlin", "0 30 2 * * *", "2026-03-29T00:59:59Z", "2026-03-28T01:30:00.000000"},
+        {"Europe/Berlin", "0 30 2 * * *", "2026-03-29T12:00:00Z", "2026-03-29T01:00:00.000000"},
+        {"Europe/Berlin", "0 30 2 * * *", "2026-10-25T01:30:00Z", "2026-10-25T00:30:00.000000"},
+        {"Europe/Berlin", "0 30 * * * *", "2026-10-25T01:30:00Z", "2026-10-25T01:30:00.000000"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_zone *owned = strcmp(cases[i].zone, "UTC") ? zone_of_name(cases[i].zone) : NULL;
+        const weir_zone *zone = owned ? owned : weir_zone_utc();
+        const weir_cron cron = cron_of(cases[i].expression);
+        weir_wall found = {0};
+        char shown[28] = "never";
+        if (weir_cron_previous(&cron, zone, wall_of(cases[i].at), &found))
+            weir_wall_format(found, shown);
+        if (strncmp(shown, cases[i].want, strlen(cases[i].want)) != 0)
+            fail_msg("%s at %s: %s, not %s", cases[i].expression, cases[i].at, shown,
+                     cases[i].want);
+        weir_zone_free(owned);
     }
 }
 
@@ -424,7 +460,11 @@ static void a_year_has_as_many_occurrences_as_it_should(void **state)
         t = last;
         int n = 0;
         while (weir_cron_next(&cron, zone, t, &t) && t.us < wall_of("2026-12-31T23:00:00Z").us) {
+            weir_wall before;
             assert_true(t.us > last.us);
+            assert_true(weir_cron_previous(&cron, zone, t, &before) && before.us == t.us);
+            assert_true(weir_cron_previous(&cron, zone, (weir_wall){t.us - 1}, &before) &&
+                        (n == 0 || before.us == last.us));
             last = t;
             n++;
         }
@@ -437,6 +477,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_occurrence_lies_after_the_time_given),
+        cmocka_unit_test(the_previous_occurrence_is_the_last_that_was_not_later),
         cmocka_unit_test(three_variables_fill_up_as_the_predecessor_has_it),
         cmocka_unit_test(a_mistake_names_the_field_and_what_to_write),
         cmocka_unit_test(an_hour_that_is_left_out_or_comes_twice_goes_by_the_rules),

@@ -112,6 +112,7 @@ typedef struct weir_device {
     int64_t minimum_interval_us;        /* of plans; 0: no limit */
     size_t n_forbidden;
     const weir_range *forbidden;
+    bool simulate_fill, simulate_any_unit; /* for `weir simulate` */
     size_t n_labels;
     const weir_label *labels; /* ascending by key */
 
@@ -228,7 +229,7 @@ typedef struct weir_catalog {
     size_t n_sinks;
     weir_sink_config *sinks; /* only `plans` is ever written, likewise */
     size_t n_zones;
-    weir_zone **zones; /* owned: those of the plans */
+    weir_zone **zones; /* owned: those of plans and of points' updates */
     weir_store_config store;
     weir_clock_rule clock_rule;
     int64_t reload_interval_us; /* so late changes are seen at most, default 1 s */

@@ -32,6 +32,14 @@ static bool waves_equal(const weir_simulate *a, const weir_simulate *b)
            a->resolution_exponent == b->resolution_exponent;
 }
 
+static bool updates_equal(const weir_update *a, const weir_update *b)
+{
+    if (!a || !b)
+        return a == b;
+    return weir_cron_equal(&a->cron, &b->cron) && a->zero_before == b->zero_before &&
+           weir_diff_texts_equal(a->zone_name, b->zone_name);
+}
+
 /* Where it is on the wire. */
 static bool places_equal(const weir_point *a, const weir_point *b)
 {
@@ -54,7 +62,8 @@ static bool meanings_equal(const weir_point *a, const weir_point *b)
 
 weir_change weir_diff_point(const weir_point *a, const weir_point *b)
 {
-    if (!places_equal(a, b) || !meanings_equal(a, b) || !waves_equal(&a->simulate, &b->simulate))
+    if (!places_equal(a, b) || !meanings_equal(a, b) || !waves_equal(&a->simulate, &b->simulate) ||
+        !updates_equal(a->update, b->update))
         return WEIR_CHANGE_READS;
     const bool same = weir_diff_texts_equal(a->name, b->name) &&
                       weir_diff_texts_equal(a->unit, b->unit) &&

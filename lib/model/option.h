@@ -46,9 +46,10 @@ typedef struct weir_option_map {
 /* weir_option.flags */
 enum {
     WEIR_OPTION_REQUIRED = 1u << 0,
-    WEIR_OPTION_UNSUPPORTED = 1u << 1, /* known, but not supported by this version */
-    WEIR_OPTION_SECRET = 1u << 2,      /* never shown */
-    WEIR_OPTION_LIVE = 1u << 3,        /* can change at run time */
+    WEIR_OPTION_UNSUPPORTED = 1u << 1,  /* known, but not supported by this version */
+    WEIR_OPTION_SECRET = 1u << 2,       /* never shown */
+    WEIR_OPTION_LIVE = 1u << 3,         /* can change at run time */
+    WEIR_OPTION_MAY_BE_UNSET = 1u << 4, /* a variable that is not set or empty: as if left out */
 };
 
 typedef struct weir_option {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/cron.h"
 #include "model/quality.h"
 #include "model/type.h"
 #include "model/value.h"
@@ -54,6 +55,7 @@ typedef enum weir_wave {
     WEIR_WAVE_SQUARE,
     WEIR_WAVE_RANDOM_WALK,
     WEIR_WAVE_COUNTER,
+    WEIR_WAVE_UNIFORM,
 } weir_wave;
 
 typedef struct weir_simulate {
@@ -64,6 +66,14 @@ typedef struct weir_simulate {
     int64_t resolution_mantissa; /* smallest step of the value: mantissa * 10^exponent; 0: none */
     int8_t resolution_exponent;
 } weir_simulate;
+
+/* When a simulated value changes; in between it stays. */
+typedef struct weir_update {
+    weir_cron cron;
+    const weir_zone *zone; /* the catalog's */
+    const char *zone_name;
+    bool zero_before; /* a simulator shows 0 from its start until the first of them */
+} weir_update;
 
 typedef enum weir_access {
     WEIR_ACCESS_READ,
@@ -117,6 +127,7 @@ typedef struct weir_point {
 
     int64_t interval_us; /* 0: the device's; WEIR_INTERVAL_ON_DEMAND */
     weir_simulate simulate;
+    const weir_update *update; /* of what is simulated; NULL: at all times */
 
     size_t n_labels;          /* its own; the device's are below them (model/label.h) */
     const weir_label *labels; /* ascending by key */

@@ -149,6 +149,11 @@ static void change_scale(struct plant *p)
 {
     p->points[1][0].scale = 0.1;
 }
+static void change_update(struct plant *p)
+{
+    static const weir_update hourly = {.cron = {.seconds = 1, .minutes = 1}, .zone_name = "UTC"};
+    p->points[1][0].update = &hourly;
+}
 static void change_limit(struct plant *p)
 {
     p->devices[1].max_registers_per_request = 10;
@@ -210,6 +215,7 @@ static void each_change_of_a_device_is_told_apart(void **state)
         {change_interval, WEIR_CHANGE_READS, "interval"},
         {change_address, WEIR_CHANGE_READS, "1 point changed"},
         {change_scale, WEIR_CHANGE_READS, "1 point changed"},
+        {change_update, WEIR_CHANGE_READS, "1 point changed"},
         {change_limit, WEIR_CHANGE_READS, "limits of requests"},
         {change_description, WEIR_CHANGE_AROUND, "description"},
         {change_labels, WEIR_CHANGE_AROUND, "labels"},

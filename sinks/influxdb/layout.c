@@ -142,7 +142,8 @@ static size_t own_tags(const weir_influxdb_lines *l, const weir_sink_tag *tag,
         return 4;
     case WEIR_INFLUXDB_ENERGY_MONITORING:
         ret[0] = (own_tag){"dataunit", *tag->unit ? tag->unit : "None"};
-        ret[1] = (own_tag){"description", tag->description};
+        /* The meter's: its point may have one of its own. */
+        ret[1] = (own_tag){"description", label_of(tag, "description", tag->description)};
         ret[2] = (own_tag){"id", label_of(tag, "id", tag->device)};
         return 3;
     }

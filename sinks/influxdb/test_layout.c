@@ -125,6 +125,13 @@ static void layout_energy_monitoring_is_what_its_panels_query(void **state)
     weir_sink_row row = row_of(&power, weir_value_i64(-5));
     assert_string_equal(line_of(&o, &row),
                         "power,dataunit=kW,description=Feeder\\ A,id=0 value=-5 1700000000\n");
+    static const weir_label labels[] = {{"description", "test_energy_meter"}, {"id", "7"}};
+    weir_sink_tag meter = power;
+    meter.labels = labels;
+    meter.n_labels = 2;
+    row.tag = &meter;
+    assert_string_equal(line_of(&o, &row),
+                        "power,dataunit=kW,description=test_energy_meter,id=7 value=-5 1700000000\n");
     row.tag = &bare;
     row.sample.value = weir_value_bool(true);
     assert_string_equal(line_of(&o, &row), "x,dataunit=None value=1 1700000000\n");

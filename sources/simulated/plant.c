@@ -28,15 +28,36 @@ enum { AREAS = 5 }; /* indexed by weir_register; 0 stays empty */
 
 struct weir_plant {
     uint64_t seed;
+    weir_wall started;
     struct area *units[256]; /* [AREAS] each, NULL: not there */
+    bool is_filled[256];
+    int any; /* the unit that answers for those that are not there; -1: none */
 };
 
 weir_plant *weir_plant_new(uint64_t seed)
 {
     weir_plant *plant = weir_alloc_zero(1, sizeof *plant);
-    if (plant)
+    if (plant) {
         plant->seed = seed;
+        plant->started.us = INT64_MIN;
+        plant->any = -1;
+    }
     return plant;
+}
+
+void weir_plant_start(weir_plant *plant, weir_wall t)
+{
+    plant->started = t;
+}
+
+void weir_plant_fill(weir_plant *plant, uint8_t unit)
+{
+    plant->is_filled[unit] = true;
+}
+
+void weir_plant_any_unit(weir_plant *plant, uint8_t unit)
+{
+    plant->any = unit;
 }
 
 void weir_plant_free(weir_plant *plant)
@@ -133,6 +154,15 @@ weir_err weir_plant_add(weir_plant *plant, uint8_t unit, const weir_point *point
 
 /* --- reading --- */
 
+/* Nothing was measured yet. */
+static bool is_before_first_update(const weir_plant *plant, const weir_point *p, weir_wall t)
+{
+    weir_wall first;
+    return p->update && p->update->zero_before && plant->started.us != INT64_MIN &&
+           (!weir_cron_next(&p->update->cron, p->update->zone, plant->started, &first) ||
+            first.us > t.us);
+}
+
 /* What fits the wave but not the type shows as 0, as a device that has nothing to show does. */
 static void cell_show(const weir_plant *plant, uint8_t unit, const struct cell *cell, weir_wall t,
                       uint32_t address, uint16_t n, uint16_t *ret)
@@ -141,6 +171,8 @@ static void cell_show(const weir_plant *plant, uint8_t unit, const struct cell *
     uint8_t wire[ELEMENT_BYTES_MAX] = {0}, room[WEIR_WAVE_ROOM];
     size_t n_wire = 0;
     const weir_point *p = cell->point;
+    if (is_before_first_update(plant, p, t))
+        return;
     const weir_wave_key key = {plant->seed, unit, cell->element};
     weir_value value = weir_wave_value(p, key, t, room);
     if (weir_point_encode(p, &value, wire, sizeof wire, &n_wire, NULL) != WEIR_OK)
@@ -188,10 +220,15 @@ static uint32_t area_end(const struct area *area)
 int weir_plant_read(const weir_plant *plant, uint8_t unit, weir_register table, uint16_t address,
                     uint16_t n, weir_wall t, uint16_t *ret)
 {
+    enum { ADDRESSES = 65536 };
+    if (!plant->units[unit] && plant->any >= 0)
+        unit = (uint8_t)plant->any;
     if (!plant->units[unit])
         return WEIR_PLANT_NO_UNIT;
     const struct area *area = &plant->units[unit][table];
-    if (!area->n || address < area->cells[0].address || (uint32_t)address + n > area_end(area))
+    const bool is_within =
+        area->n && address >= area->cells[0].address && (uint32_t)address + n <= area_end(area);
+    if (!is_within && (!plant->is_filled[unit] || (uint32_t)address + n > ADDRESSES))
         return WEIR_PLANT_NO_ADDRESS;
     memset(ret, 0, n * sizeof *ret);
     for (size_t i = area_find(area, address);

@@ -118,6 +118,52 @@ static void what_is_not_there_is_refused(void **state)
     }
 }
 
+static void a_filled_unit_has_every_address_and_answers_for_others(void **state)
+{
+    weir_plant *plant = *state;
+    static const weir_register tables[] = {WEIR_REGISTER_COIL, WEIR_REGISTER_DISCRETE,
+                                           WEIR_REGISTER_INPUT, WEIR_REGISTER_HOLDING};
+    uint16_t got[4];
+    weir_plant_fill(plant, 7);
+    weir_plant_any_unit(plant, 7);
+    for (size_t i = 0; i < 4; i++) {
+        memset(got, 0xee, sizeof got);
+        assert_int_equal(weir_plant_read(plant, 7, tables[i], 50000, 3, noon, got), 0);
+        assert_true(got[0] == 0 && got[1] == 0 && got[2] == 0 && got[3] == 0xeeee);
+        assert_int_equal(weir_plant_read(plant, 7, tables[i], 65533, 3, noon, got), 0);
+        assert_int_equal(got[2], tables[i] == WEIR_REGISTER_INPUT ? 9 : 0);
+        assert_int_equal(weir_plant_read(plant, 7, tables[i], 65533, 4, noon, got),
+                         WEIR_PLANT_NO_ADDRESS);
+    }
+    assert_int_equal(weir_plant_read(plant, 0, WEIR_REGISTER_HOLDING, 99, 3, noon, got), 0);
+    assert_true(got[0] == 0 && got[1] == 0x1234 && got[2] == 0x5678);
+    assert_int_equal(weir_plant_read(plant, 255, WEIR_REGISTER_COIL, 0, 4, noon, got), 0);
+    assert_int_equal(got[3], 1);
+}
+
+static void before_the_first_update_there_is_nothing_if_so_wanted(void **state)
+{
+    weir_update update = {.zone = weir_zone_utc(), .zone_name = "UTC", .zero_before = true};
+    weir_point p = points[2];
+    uint16_t got[1] = {1};
+    (void)state;
+    assert_int_equal(weir_cron_parse("50 * * * * *", &update.cron, NULL), WEIR_OK);
+    p.update = &update;
+    for (int zero = 0; zero < 2; zero++) {
+        WEIR_CLEANUP(weir_plant_free) weir_plant *plant = weir_plant_new(1);
+        update.zero_before = zero;
+        weir_plant_start(plant, noon);
+        assert_int_equal(weir_plant_add(plant, 1, &p, 1, NULL), WEIR_OK);
+        assert_int_equal(weir_plant_read(plant, 1, p.table, 110, 1, noon, got), 0);
+        assert_int_equal(got[0], zero ? 0 : 7);
+        const weir_wall before = {noon.us + 50 * WEIR_S - 1}, then = {noon.us + 50 * WEIR_S};
+        assert_int_equal(weir_plant_read(plant, 1, p.table, 110, 1, before, got), 0);
+        assert_int_equal(got[0], zero ? 0 : 7);
+        assert_int_equal(weir_plant_read(plant, 1, p.table, 110, 1, then, got), 0);
+        assert_int_equal(got[0], 7);
+    }
+}
+
 static void a_refused_allocation_is_an_error_and_no_leak(void **state)
 {
     (void)state;
@@ -139,6 +185,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(registers_show_the_points, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(bits_are_zero_or_one, plant_setup, plant_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_refused, plant_setup, plant_teardown),
+        cmocka_unit_test_setup_teardown(a_filled_unit_has_every_address_and_answers_for_others,
+                                        plant_setup, plant_teardown),
+        cmocka_unit_test(before_the_first_update_there_is_nothing_if_so_wanted),
         cmocka_unit_test(a_refused_allocation_is_an_error_and_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,6 +190,54 @@ static void a_counter_turns_over_where_its_register_is_full(void **state)
     assert_true(falls >= 3 && falls <= 4);
 }
 
+static void what_is_drawn_lies_anywhere_in_its_range_and_stays_for_a_period(void **state)
+{
+    (void)state;
+    enum { DRAWS = 10000, PARTS = 10 };
+    weir_point p = float_point(WEIR_WAVE_UNIFORM, 0, 10, WEIR_S, 0, 0);
+    int parts[PARTS] = {0};
+    const int64_t first = noon.us % WEIR_S; /* 0: noon begins a period */
+    assert_int_equal(first, 0);
+    for (int i = 0; i < DRAWS; i++) {
+        const double x = number_at(&p, key, i * WEIR_S);
+        assert_true(x >= 0 && x < 10);
+        assert_true(x == number_at(&p, key, i * WEIR_S + WEIR_S - 1));
+        assert_true(x != number_at(&p, key, (i + 1) * WEIR_S));
+        parts[(int)x]++;
+    }
+    for (int i = 0; i < PARTS; i++) /* 1000 +- 30 at one sigma */
+        assert_true(parts[i] > 850 && parts[i] < 1150);
+    p = float_point(WEIR_WAVE_UNIFORM, 1, 6, WEIR_S, 1, 0); /* a die */
+    int faces[7] = {0};
+    for (int i = 0; i < DRAWS; i++)
+        faces[(int)number_at(&p, key, i * WEIR_S)]++;
+    for (int i = 1; i <= 6; i++)
+        assert_true(faces[i] > 1500 && faces[i] < 1850);
+}
+
+static void a_value_with_an_update_changes_at_its_moments_only(void **state)
+{
+    (void)state;
+    weir_update update = {.zone = weir_zone_utc(), .zone_name = "UTC"};
+    assert_int_equal(weir_cron_parse("50 * * * * *", &update.cron, NULL), WEIR_OK);
+    for (int wave = WEIR_WAVE_SINE; wave <= WEIR_WAVE_UNIFORM; wave++) {
+        if (wave == WEIR_WAVE_SQUARE)
+            continue; /* shows the same for long */
+        weir_point p = float_point((weir_wave)wave, 0, 1000, 777 * WEIR_S, 0, 0), plain = p;
+        p.update = &update;
+        for (int minute = 0; minute < 20; minute++) {
+            const int64_t at = minute * WEIR_MINUTE + 50 * WEIR_S;
+            const double x = number_at(&p, key, at);
+            if (wave != WEIR_WAVE_UNIFORM)
+                assert_true(x == number_at(&plain, key, at));
+            for (int64_t t = 0; t < WEIR_MINUTE; t += 7 * WEIR_S + 1)
+                assert_true(x == number_at(&p, key, at + t));
+            assert_true(x == number_at(&p, key, at + WEIR_MINUTE - 1));
+            assert_true(x != number_at(&p, key, at + WEIR_MINUTE));
+        }
+    }
+}
+
 static void equal_keys_show_equal_values_and_others_do_not(void **state)
 {
     (void)state;
@@ -228,12 +276,15 @@ static void a_shape_shows_what_its_point_shows_at_every_time(void **state)
 {
     (void)state;
     weir_random random = {11};
-    for (int wave = WEIR_WAVE_CONSTANT; wave <= WEIR_WAVE_COUNTER; wave++)
+    weir_update update = {.zone = weir_zone_utc(), .zone_name = "UTC"};
+    assert_int_equal(weir_cron_parse("*/20 * * * * *", &update.cron, NULL), WEIR_OK);
+    for (int wave = WEIR_WAVE_CONSTANT; wave <= WEIR_WAVE_UNIFORM; wave++)
         for (int type = WEIR_TYPE_BOOL; type <= WEIR_TYPE_RAW; type++) {
             weir_point p = float_point((weir_wave)wave, -3, 70, 16 * WEIR_S, type % 3, -1);
             weir_wave_shape shape;
             p.type = (weir_type)type;
             p.length = 5;
+            p.update = type % 2 ? &update : NULL;
             weir_wave_shape_init(&shape, &p, key);
             for (int i = 0; i < 100; i++) {
                 uint8_t room[WEIR_WAVE_ROOM];
@@ -256,6 +307,8 @@ int main(void)
         cmocka_unit_test(a_random_walk_wanders_in_small_steps),
         cmocka_unit_test(a_counter_never_falls_and_grows_by_its_range_each_period),
         cmocka_unit_test(a_counter_turns_over_where_its_register_is_full),
+        cmocka_unit_test(what_is_drawn_lies_anywhere_in_its_range_and_stays_for_a_period),
+        cmocka_unit_test(a_value_with_an_update_changes_at_its_moments_only),
         cmocka_unit_test(equal_keys_show_equal_values_and_others_do_not),
         cmocka_unit_test(what_an_integer_register_shows_reads_back_exactly),
         cmocka_unit_test(a_shape_shows_what_its_point_shows_at_every_time),

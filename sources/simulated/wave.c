@@ -169,6 +169,12 @@ static double whole_steps(double value, double resolution, bool up)
     return fmax(fmin(nearest, STEP_MAX), -STEP_MAX);
 }
 
+/* What is drawn is drawn once a period, or at each update. */
+static int64_t draw_place(const weir_wave_shape *w, int64_t t_us)
+{
+    return w->point->update ? t_us : weir_floor_divide(t_us, w->simulate.period_us);
+}
+
 /* The wave within 0 .. 1; not for counters. */
 static double wave_position(weir_wave_shape *w, int64_t t_us)
 {
@@ -181,6 +187,8 @@ static double wave_position(weir_wave_shape *w, int64_t t_us)
         return phase_of(w, t_us) < 0.5 ? 0 : 1;
     case WEIR_WAVE_RANDOM_WALK:
         return wander(w, t_us);
+    case WEIR_WAVE_UNIFORM:
+        return noise_at(w->hash, draw_place(w, t_us));
     case WEIR_WAVE_NONE:
     case WEIR_WAVE_CONSTANT:
     case WEIR_WAVE_COUNTER:
@@ -199,6 +207,9 @@ static weir_value number(weir_wave_shape *w, int64_t t_us)
         step = counter_step(w, t_us);
     else if (!w->mantissa)
         return weir_value_f64(s->min + (s->max - s->min) * wave_position(w, t_us));
+    else if (s->wave == WEIR_WAVE_UNIFORM) /* each step as likely as any other, both ends too */
+        step = w->first + (int64_t)fmin(floor(((double)w->span + 1) * wave_position(w, t_us)),
+                                        (double)w->span);
     else
         step = w->first + (int64_t)nearbyint((double)w->span * wave_position(w, t_us));
     if (!w->mantissa || __builtin_mul_overflow(step, w->mantissa, &mantissa))
@@ -234,7 +245,7 @@ static void steps_init(weir_wave_shape *w)
 
 static weir_value bytes(const weir_wave_shape *w, int64_t t_us, uint8_t room[WEIR_WAVE_ROOM])
 {
-    weir_random r = {hash_at(w->hash, weir_floor_divide(t_us, w->simulate.period_us))};
+    weir_random r = {hash_at(w->hash, draw_place(w, t_us))};
     enum { RAW_LENGTH = 32 }; /* where any would do */
     const size_t size = weir_point_contents_size(w->point), wanted = size ? size : RAW_LENGTH;
     const size_t n = wanted < WEIR_WAVE_ROOM ? wanted : WEIR_WAVE_ROOM;
@@ -255,9 +266,26 @@ void weir_wave_shape_init(weir_wave_shape *ret, const weir_point *point, weir_wa
     *ret = w;
 }
 
+/* The time whose value is shown: that of the last update. One that never was is no update. */
+static weir_wall shown_at(weir_wave_shape *w, weir_wall t)
+{
+    const weir_update *update = w->point->update;
+    weir_wall held, next;
+    if (!update)
+        return t;
+    if (w->held_us <= t.us && t.us < w->until_us)
+        return (weir_wall){w->held_us};
+    if (!weir_cron_previous(&update->cron, update->zone, t, &held))
+        return t;
+    w->held_us = held.us;
+    w->until_us = weir_cron_next(&update->cron, update->zone, held, &next) ? next.us : held.us;
+    return held;
+}
+
 weir_value weir_wave_shape_at(weir_wave_shape *w, weir_wall t, uint8_t room[WEIR_WAVE_ROOM])
 {
     const weir_point *p = w->point;
+    t = shown_at(w, t);
     if (p->type == WEIR_TYPE_STRING)
         return weir_value_string(p->name, strlen(p->name));
     if (p->type == WEIR_TYPE_BYTES || p->type == WEIR_TYPE_RAW)

@@ -30,6 +30,10 @@ typedef struct weir_wave_key {
  *   random_walk  wanders within min..max, a step each sixteenth of a period
  *   counter      grows from min at 1970 by max - min a period, unevenly, and never falls; only
  *                where the point's type can hold no more it begins again, as a meter does
+ *   uniform      a random number from min to max, another each period or, if the point has an
+ *                update, at each of these
+ *
+ * A point with an update shows what its wave was at the last one.
  *
  * Bool points are true in the upper half; string points show the point's name, bytes points bytes
  * that change each period.
@@ -60,7 +64,8 @@ typedef struct weir_wave_shape {
         int64_t place;
         double here, next;
         bool known;
-    } octave[4]; /* random walk */
+    } octave[4];               /* random walk */
+    int64_t held_us, until_us; /* the point's update: its last one, and the next; equal: unknown */
 } weir_wave_shape;
 
 void weir_wave_shape_init(weir_wave_shape *shape, const weir_point *point, weir_wave_key key);
