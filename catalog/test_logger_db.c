@@ -91,8 +91,7 @@ static void a_new_file_takes_the_example_and_refuses_what_the_original_refuses(v
         "INSERT INTO RequestedData VALUES (2,1,'h',502,1,1,3,65536,1,NULL)",
         "INSERT INTO RequestedData VALUES (2,1,'h',502,1,1,3,0,0,NULL)",
         "INSERT INTO RequestedData VALUES (2,1,'h',502,1,1,3,0,127,NULL)",
-        "INSERT INTO RequestedData (required,host,port,period,address,function,register,count) "
-        "SELECT required,host,port,period,address,function,register,count FROM RequestedData",
+        "INSERT INTO RequestedData SELECT 2,1,host,port,period,address,3,0,2,'' FROM RequestedData",
         "INSERT INTO ResultsRaw VALUES (1,-1,x'00')",
         "INSERT INTO ResultsRaw VALUES (NULL,1,x'00')",
         "INSERT INTO ResultsRaw VALUES (1,7,x'00'),(1,7,x'01')",
