@@ -13,7 +13,7 @@ struct connection_options {
 static weir_option connection_option_table[WEIR_THING_OPTIONS + 8] = {
     WEIR_EDIT_OPTIONS(struct connection_options), WEIR_FORMAT_OPTION(struct connection_options)};
 
-enum { CONNECTION_OWN = 3 };
+enum { CONNECTION_OWN = 4 };
 
 void weir_command_connection_init(void)
 {

@@ -42,7 +42,7 @@ static weir_option device_option_table[WEIR_THING_OPTIONS + 8] = {
     WEIR_EDIT_OPTIONS(struct device_options),
     WEIR_FORMAT_OPTION(struct device_options)};
 
-enum { DEVICE_OWN = 6 };
+enum { DEVICE_OWN = 7 };
 
 void weir_command_device_init(void)
 {

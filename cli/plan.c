@@ -24,7 +24,7 @@ struct plan_options {
     struct weir_thing_values values;
 };
 
-enum { PLAN_OWN = 5 };
+enum { PLAN_OWN = 6 };
 
 static weir_option plan_option_table[WEIR_THING_OPTIONS + PLAN_OWN + 2] = {
     {.name = "cycles",

@@ -25,7 +25,7 @@ static weir_option tag_option_table[WEIR_THING_OPTIONS + 8] = {
     WEIR_EDIT_OPTIONS(struct tag_options),
     WEIR_FORMAT_OPTION(struct tag_options)};
 
-enum { TAG_OWN = 4 };
+enum { TAG_OWN = 5 };
 
 void weir_command_tag_init(void)
 {

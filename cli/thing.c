@@ -10,6 +10,7 @@
 
 #include "cli/thing.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ static bool is_taken(const weir_option *table, const char *name)
 void weir_thing_fill_options(weir_thing thing, weir_option *table, size_t n_own, size_t at)
 {
     size_t n = n_own, row = 0;
+    assert(table[n_own - 1].name && !table[n_own].name);
     table[n++] = (weir_option){.name = "name",
                                .type = WEIR_OPTION_STRING,
                                .offset = at + offsetof(struct weir_thing_values, rename),

@@ -130,8 +130,9 @@ static void layout_energy_monitoring_is_what_its_panels_query(void **state)
     meter.labels = labels;
     meter.n_labels = 2;
     row.tag = &meter;
-    assert_string_equal(line_of(&o, &row),
-                        "power,dataunit=kW,description=test_energy_meter,id=7 value=-5 1700000000\n");
+    assert_string_equal(
+        line_of(&o, &row),
+        "power,dataunit=kW,description=test_energy_meter,id=7 value=-5 1700000000\n");
     row.tag = &bare;
     row.sample.value = weir_value_bool(true);
     assert_string_equal(line_of(&o, &row), "x,dataunit=None value=1 1700000000\n");

@@ -192,6 +192,9 @@ def test_the_readme_is_followed_and_every_change_of_the_tables_obeyed(plant):
 
 def test_neither_database_stops_the_reading_and_nothing_is_lost(plant):
     plant.point_at_server()
+    checked = plant.weir.run("check", "--live", "-c", plant.folder / "weir.yaml")
+    assert checked.returncode == 0, checked.stderr + checked.stdout
+    assert "chmod o-r" in checked.stderr  # a copy of passwords for everybody
     daemon = plant.start()
     wait_until("the panel has data", plant.panel, 30)
     first = daemon.sql("SELECT max(ts) AS ts FROM samples WHERE tag = 'meter-0/test_measurement'")[0]["ts"]

@@ -100,6 +100,9 @@ GOOD = {
     "a plan": plant(top="plans: [{name: n, tags: 'm/*', cron: '0 */5 22-23 * * *', zone: UTC, lifetime: 24h},\n"
                         "  {name: o, id: 7, tags: ['m/*'], cron: {hour: 8-17, minute: 5}, zone: UTC, start: 2026-11-21T08:00:00}]"),
     "a former name": plant(device=", was: n", point=", was: q"),
+    "variables": plant(connection=", timeout: '${T:-1s}', retries: '${R:-1}', tid_check: '${C:-strict}', enabled: '${E:-on}'"),
+    "a simulation": plant(device=", simulate: {fill: true, any_unit: yes, update: {minute: '*/5'}, update_at_start: false}",
+                          point=", simulate: {wave: uniform, max: 9, update: '0 * * * *'}"),
     "a database": plant(top="catalog: [{url: 'sqlite:none.db', enabled: false}]"),
     "a sink": plant(top="sinks: [{name: s, type: csv, path: a.csv, tags: m/*, backlog_rate: 100/s, labels: {}}]"),
 }
@@ -134,6 +137,8 @@ BAD = {
     "rate without a unit": plant(top="sinks: [{name: s, type: csv, path: a, backlog_rate: 100}]"),
     "unknown key of a plan": plant(top="plans: [{name: n, tags: 'm/*', chron: '* * * * *'}]"),
     "unknown key of cron": plant(top="plans: [{name: n, tags: 'm/*', cron: {hours: 5}}]"),
+    "unknown key of a device's simulation": plant(device=", simulate: {wave: sine}"),
+    "unknown key of a point's simulation": plant(point=", simulate: {fill: true}"),
     "share above all": plant(top="store: {max_size: half}"),
 }
 
