@@ -116,7 +116,7 @@ part_ndebug() {
     say "unit tests and simulated days with -O3 and without assertions"
     prepare build-ndebug -Dbuildtype=release -Db_ndebug=true || return
     what="unit, -O3 -DNDEBUG"
-    run_meson build-ndebug --suite unit --suite days
+    run_meson build-ndebug --suite unit --suite days --suite static
 }
 
 finish() {
