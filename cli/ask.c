@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "cli/datadir.h"
-#include "daemon/control.h"
+#include "daemon/control_ask.h"
 
 enum { PATIENCE_S = 30 };
 

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "cli/ask.h"
 #include "cli/datadir.h"
-#include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "daemon/edit_json.h"
 #include "runtime/clock.h"
 #include "store/store.h"

@@ -15,7 +15,7 @@
 #include "cli/blocking.h"
 #include "cli/once.h"
 #include "cli/sink_probe.h"
-#include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "daemon/log.h"
 #include "runtime/clock.h"
 

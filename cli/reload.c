@@ -10,7 +10,7 @@
 #include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/output.h"
-#include "daemon/control.h"
+#include "daemon/control_ask.h"
 
 struct reload_options {
     struct weir_edit_options place;

@@ -16,7 +16,7 @@
 #include "base/number.h"
 #include "cli/cell.h"
 #include "cli/datadir.h"
-#include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "runtime/clock.h"
 #include "store/query/query.h"
 

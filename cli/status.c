@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "cli/datadir.h"
 #include "cli/output.h"
-#include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "runtime/clock.h"
 
 struct status_options {

@@ -24,13 +24,6 @@ typedef struct weir_control weir_control;
 
 struct weir_reload;
 
-/*
- * Path of the socket: DATA_DIR/weir.sock; for "memory" $XDG_RUNTIME_DIR/weir-PID.sock, else
- * /tmp/weir-PID.sock. WEIR_ELIMIT: longer than a socket's name can be.
- */
-weir_err weir_control_path(const char *data_dir, int pid, weir_text *ret,
-                           weir_error *error) WEIR_MUST_CHECK;
-
 /* Listens and serves on a thread of its own. The data directory's lock must be held: a socket left
  * behind by a killed process is replaced. Borrows all; deliveries may be NULL: there are no sinks;
  * reload may be: the configuration cannot be read again. */
@@ -40,14 +33,3 @@ weir_err weir_control_start(weir_runtime *collector, weir_deliveries *deliveries
 void weir_control_stop(weir_control *control); /* accepts NULL; removes the socket */
 
 const char *weir_control_socket(const weir_control *control);
-
-/*
- * Asks the weir that listens on this socket. ret_reply gets the line. WEIR_ECONNECT: none is
- * running; WEIR_EPERM; WEIR_ETIMEOUT: no answer in 5 s.
- */
-weir_err weir_control_ask(const char *path, const char *request, weir_text *ret_reply,
-                          weir_error *error) WEIR_MUST_CHECK;
-
-/* With a patience of one's own, for what takes longer. */
-weir_err weir_control_ask_for(const char *path, const char *request, int patience_s,
-                              weir_text *ret_reply, weir_error *error) WEIR_MUST_CHECK;

@@ -6,12 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-
-static void answer_fail(json_t *answer, const weir_error *error)
-{
-    (void)json_object_set_new(answer, "error", json_string(error->text));
-    (void)json_object_set_new(answer, "code", json_integer(error->code));
-}
+#include "daemon/json.h"
 
 /* False: not what was asked for, and said so. Whole numbers from 0 on; missing: 0. */
 static bool number_of(const json_t *params, const char *key, uint64_t *ret, weir_error *error)
@@ -37,13 +32,6 @@ static const char *name_of(const json_t *params, weir_error *error)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* jansson refuses what is not UTF-8. */
-static json_t *text_json(const char *text, size_t n)
-{
-    json_t *v = json_stringn(text, n);
-    return v ? v : json_string("?");
-}
-
 static json_t *value_json(const weir_value *value)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
@@ -58,7 +46,7 @@ static json_t *row_json(const weir_sink_row *row)
     const weir_sink_tag *tag = row->tag;
     const weir_quality quality = row->sample.quality;
     json_t *o = json_object();
-    (void)json_object_set_new(o, "tag", text_json(tag->name, strlen(tag->name)));
+    (void)json_object_set_new(o, "tag", weir_json_text(tag->name));
     (void)json_object_set_new(o, "ts", json_integer(row->sample.ts.us));
     (void)json_object_set_new(o, "value", value_json(&row->sample.value));
     (void)json_object_set_new(o, "quality",
@@ -69,7 +57,7 @@ static json_t *row_json(const weir_sink_row *row)
     (void)json_object_set_new(o, "epoch", json_integer(row->epoch));
     (void)json_object_set_new(o, "seq", json_integer((json_int_t)row->seq));
     (void)json_object_set_new(o, "id", json_integer(tag->uid));
-    (void)json_object_set_new(o, "unit", text_json(tag->unit, strlen(tag->unit)));
+    (void)json_object_set_new(o, "unit", weir_json_text(tag->unit));
     return o;
 }
 
@@ -194,7 +182,7 @@ bool weir_control_historian(weir_historians *historians, const char *method, con
         if (strcmp(method, methods[i].method) != 0)
             continue;
         if (methods[i].run(historians, params, answer, &error) != WEIR_OK)
-            answer_fail(answer, &error);
+            weir_json_fail(answer, &error);
         return true;
     }
     return false;

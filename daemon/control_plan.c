@@ -7,6 +7,7 @@
 
 #include "base/number.h"
 #include "base/text.h"
+#include "daemon/json.h"
 
 /* A plan that somebody starts and forgets does not run for ever. */
 static const int64_t lifetime_us = WEIR_DAY;
@@ -171,17 +172,6 @@ static weir_err collect(weir_runtime *collector, const json_t *params, json_t *a
 
 /* --- the list ----------------------------------------------------------------------------- */
 
-static json_t *time_json(weir_wall t)
-{
-    return t.us > 0 ? json_integer(t.us) : json_null();
-}
-
-static json_t *text_json(const char *text)
-{
-    json_t *v = json_string(text);
-    return v ? v : json_string("?");
-}
-
 /* "5s", "0 5 * * * (local)", "own, else 5s". */
 static json_t *rhythm_json(const weir_plan *plan)
 {
@@ -197,27 +187,27 @@ static json_t *rhythm_json(const weir_plan *plan)
             weir_text_add_duration(&t, plan->default_interval_us);
         }
     }
-    return text_json(weir_text_get(&t));
+    return weir_json_text(weir_text_get(&t));
 }
 
 static json_t *plan_json(const weir_plan_status *s)
 {
     const weir_plan *plan = s->plan;
     json_t *o = json_object();
-    (void)json_object_set_new(o, "name", text_json(plan->name));
+    (void)json_object_set_new(o, "name", weir_json_text(plan->name));
     (void)json_object_set_new(o, "id", plan->id ? json_integer(plan->id) : json_null());
-    (void)json_object_set_new(o, "state", text_json(weir_plan_state_text(s->state)));
+    (void)json_object_set_new(o, "state", weir_json_text(weir_plan_state_text(s->state)));
     (void)json_object_set_new(o, "rhythm", rhythm_json(plan));
-    (void)json_object_set_new(o, "merge", text_json(weir_plan_merge_text(plan->merge)));
+    (void)json_object_set_new(o, "merge", weir_json_text(weir_plan_merge_text(plan->merge)));
     (void)json_object_set_new(o, "tags", json_integer((json_int_t)s->n_tags));
-    (void)json_object_set_new(o, "next_due", time_json(s->next_due));
-    (void)json_object_set_new(o, "started", time_json(s->started));
-    (void)json_object_set_new(o, "expires", time_json(s->expires));
-    (void)json_object_set_new(o, "ended", time_json(s->ended));
+    (void)json_object_set_new(o, "next_due", weir_json_time(s->next_due));
+    (void)json_object_set_new(o, "started", weir_json_time(s->started));
+    (void)json_object_set_new(o, "expires", weir_json_time(s->expires));
+    (void)json_object_set_new(o, "ended", weir_json_time(s->ended));
     (void)json_object_set_new(o, "configured", json_boolean(s->is_configured));
     (void)json_object_set_new(o, "collecting", json_integer(s->cycles));
     (void)json_object_set_new(o, "bit", json_integer(plan->bit));
-    (void)json_object_set_new(o, "description", text_json(plan->description));
+    (void)json_object_set_new(o, "description", weir_json_text(plan->description));
     return o;
 }
 
@@ -253,8 +243,7 @@ bool weir_control_plan(weir_runtime *collector, const char *method, const json_t
             continue;
         if (methods[i].run(collector, params, answer, &error) != WEIR_OK) {
             (void)json_object_del(answer, "result");
-            (void)json_object_set_new(answer, "error", text_json(error.text));
-            (void)json_object_set_new(answer, "code", json_integer(error.code));
+            weir_json_fail(answer, &error);
         } else if (!json_object_get(answer, "result")) {
             (void)json_object_set_new(answer, "result", json_object());
         }

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "catalog/yaml.h"
 #include "daemon/assemble.h"
+#include "daemon/control_ask.h"
 
 enum { PLACES = 16 };
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <uv.h>
 
 #include "runtime/collector.h"
@@ -110,6 +111,24 @@ struct weir_runtime {
     struct plan_job *plan_job;           /* waits for the loop, or is under way */
     struct zone *zones;
 };
+
+/* For a wait on the condition. */
+static inline struct timespec timespec_of(weir_mono t)
+{
+    return (struct timespec){t.us / WEIR_S, t.us % WEIR_S * 1000};
+}
+
+/* The store with its tags and sinks registered, the inbox, the postbox and the worker. What was
+ * opened before a failure is weir_runtime_stop's to close, here and with the loop. */
+weir_err weir_collector_open_store(weir_runtime *c, weir_error *error) WEIR_MUST_CHECK;
+
+/* The loop and libuv's handles for it; after the store. */
+weir_err weir_collector_open_loop(weir_runtime *c, weir_error *error) WEIR_MUST_CHECK;
+void weir_collector_end_loop(weir_runtime *c); /* its thread too */
+
+/* The two threads. */
+void *weir_collector_store_main(void *data);
+void *weir_collector_loop_main(void *data);
 
 /* Waits for the store thread to have done it; 30 s at most for its beginning. Any thread but the
  * collector's own. */

@@ -11,6 +11,7 @@
 #include "store/query/take.h"
 #include "store/stats.h"
 #include "store/testing.h"
+#include "tests/support/scaled.h"
 
 enum { N_TAGS = 8, BATCH = 400, MAX = 2 * 1000 * 1000 };
 
@@ -316,20 +317,21 @@ static void a_share_of_the_disk_and_a_small_reserve_on_a_small_disk(void **state
 static void samples_older_than_the_rule_go_and_are_counted_not_gaps(void **state)
 {
     static const char *const all[] = {"*"};
-    static const weir_retention rule = {all, 1, 10 * WEIR_DAY, 0};
+    const int days = testing_scaled(4, 10);
+    const weir_retention rule = {all, 1, days * WEIR_DAY, 0};
     struct bench b = {.config = {.n_retention = 1, .retention = &rule}};
     (void)state;
     bench_init(&b);
-    bench_hours(&b, 24 * 9);
+    bench_hours(&b, 24 * (days - 1));
     assert_int_equal(expired(&b), 0);
-    bench_hours(&b, 24 * 12);
+    bench_hours(&b, 24 * (days + 2));
     assert_adds_up(&b);
     assert_int_equal(ask(&b, "select count(*) from gaps"), 0);
     weir_store_stats stats;
     assert_int_equal(weir_store_get_stats(b.dir, NULL, &stats, NULL), WEIR_OK);
     assert_int_equal(stats.expired, expired(&b));
     const int64_t oldest = ask(&b, "select min(ts) from samples");
-    assert_true(oldest <= b.now - 10 * WEIR_DAY && oldest > b.now - 12 * WEIR_DAY);
+    assert_true(oldest <= b.now - days * WEIR_DAY && oldest > b.now - (days + 2) * WEIR_DAY);
     bench_deinit(&b);
 }
 
@@ -340,7 +342,7 @@ static void the_first_rule_that_matches_a_tag_counts(void **state)
     struct bench b = {.config = {.n_retention = 2, .retention = rules}};
     (void)state;
     bench_init(&b);
-    bench_hours(&b, 24 * 20);
+    bench_hours(&b, 24 * testing_scaled(10, 20));
     assert_adds_up(&b);
     assert_int_equal(ask(&b, "select min(ts) from samples where tag = 'd0/p1'"), T0);
     assert_int_equal(ask(&b, "select min(ts) from samples where tag = 'd1/p0'"), T0);
@@ -359,7 +361,7 @@ static void a_rule_that_has_too_much_loses_its_oldest_with_a_gap_for_each_tag(vo
     struct bench b = {.config = {.n_retention = 1, .retention = rules}};
     (void)state;
     bench_init(&b);
-    bench_hours(&b, 24 * 7);
+    bench_hours(&b, 24 * testing_scaled(5, 7));
     assert_adds_up(&b);
     assert_int_equal(ask(&b, "select count(*) from gaps"), N_TAGS / 2);
     assert_int_equal(ask(&b, "select count(*) from samples where tag = 'd0/p3'") +

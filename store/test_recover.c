@@ -11,6 +11,7 @@
 #include "store/store.h"
 #include "store/testing.h"
 #include "support/fault_vfs.h"
+#include "tests/support/scaled.h"
 
 /* --- a store on a simulated disk -------------------------------------------------------------- */
 
@@ -159,7 +160,7 @@ static void a_recovery_that_fails_anywhere_is_tried_again(void **state)
 {
     (void)state;
     for (int persistent = 0; persistent < 2; persistent++) {
-        for (uint64_t nth = 1;; nth++) {
+        for (uint64_t nth = 1;; nth += (uint64_t)testing_scaled(2, 1)) {
             struct bench b;
             weir_recovery r = {0};
             weir_error error = WEIR_ERROR_INIT;

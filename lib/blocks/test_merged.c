@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/crc.h"
 #include "blocks/test_batches.h"
+#include "tests/support/scaled.h"
 
 static weir_block_builder *build(const weir_batch *batches, const uint64_t *seqs, size_t n)
 {
@@ -65,7 +66,7 @@ static void repeat_shapes(struct input *in, weir_random *r)
 static void every_bit_comes_back_in_the_order_of_seq(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= (uint64_t)testing_scaled(100, 300); seed++) {
         weir_random r = {seed};
         uint64_t seqs[BATCHES_MAX];
         struct input *in = random_input(seed);

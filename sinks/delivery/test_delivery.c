@@ -8,6 +8,7 @@
 #include "store/epoch.h"
 #include "store/testing.h"
 #include "support/script_sink.h"
+#include "tests/support/scaled.h"
 
 enum { SEQS = 200 * 1000, N_TAGS = 12, ASIDE_MAX = 4096, REPLAYS_MAX = 256 };
 
@@ -731,7 +732,7 @@ static void an_end_is_no_outage(void **state)
 static void whatever_happens_every_row_arrives_or_is_set_aside(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= (uint64_t)testing_scaled(5, 12); seed++) {
         const bool is_file = seed % 4 == 0;
         struct bench *b = bench_open(is_file ? &script_sink_file : &script_sink);
         weir_random r = {seed};

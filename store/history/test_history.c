@@ -13,6 +13,7 @@
 #include "store/store_priv.h"
 #include "store/testing.h"
 #include "tests/support/fault_vfs.h"
+#include "tests/support/scaled.h"
 
 /* --- reading it all back ------------------------------------------------------------------ */
 
@@ -840,10 +841,11 @@ static void faulty_open(struct faulty *f)
 
 static struct faulty faulty_new(void)
 {
-    struct faulty f = {.vfs = fault_vfs_new(&(fault_vfs_options){.name = "history", .seed = 1}),
-                       .dir = testing_dir(),
-                       .catalog = testing_catalog(FAULTY_DEVICES, FAULTY_POINTS),
-                       .plant = {FAULTY_DEVICES, FAULTY_POINTS, 5 * WEIR_MINUTE, DAY0, 0}};
+    struct faulty f = {
+        .vfs = fault_vfs_new(&(fault_vfs_options){.name = "history", .seed = 1}),
+        .dir = testing_dir(),
+        .catalog = testing_catalog(FAULTY_DEVICES, FAULTY_POINTS),
+        .plant = {FAULTY_DEVICES, FAULTY_POINTS, testing_scaled(12, 5) * WEIR_MINUTE, DAY0, 0}};
     faulty_open(&f);
     testing_register(f.store, f.catalog);
     return f;

@@ -9,6 +9,7 @@
 #include "store/history/testing_history.h"
 #include "store/query/scan.h"
 #include "store/repair/verify.h"
+#include "tests/support/scaled.h"
 
 static weir_query *query_open(const char *dir)
 {
@@ -223,7 +224,7 @@ static void verify_sound(const char *dir)
 static void of_one_identity_only_the_highest_seq_is_shown(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    for (uint64_t seed = 1; seed <= (uint64_t)testing_scaled(10, 25); seed++) {
         struct fixture f = fixture_open(1, 3);
         static struct model m;
         weir_random r = {seed};

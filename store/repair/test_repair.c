@@ -8,15 +8,16 @@
 
 #include "base/random.h"
 #include "blocks/segment.h"
-#include "store/file/row.h"
-#include "store/file/schema.h"
 #include "store/consumer.h"
 #include "store/edit.h"
+#include "store/file/row.h"
+#include "store/file/schema.h"
 #include "store/query/query.h"
 #include "store/repair/cells.h"
 #include "store/repair/verify.h"
 #include "store/store.h"
 #include "store/testing.h"
+#include "tests/support/scaled.h"
 
 /* --- a store whose samples prove themselves ------------------------------------------------ */
 
@@ -399,7 +400,7 @@ static unsigned seeds(void)
 {
     const char *text = getenv("WEIR_DAMAGE_SEEDS");
     const int n = text ? (int)strtol(text, NULL, 10) : 0;
-    return n > 0 ? (unsigned)n : SEEDS;
+    return n > 0 ? (unsigned)n : (unsigned)testing_scaled(20, SEEDS);
 }
 
 /* A sound store on the way: history, log and fresh rows. */

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Builds the examples outside of the tree, against what `meson install` puts into an empty prefix, and runs them.
 
-    check_outside.py BUILD_DIR PREFIX SANITIZERS
+    check_outside.py BUILD_DIR PREFIX SANITIZERS             shared, and with our archives
+    check_outside.py BUILD_DIR PREFIX none static            without any shared library
+    check_outside.py BUILD_DIR PREFIX none memcheck          shared, each program under valgrind
 
-Shared and static, with the flags that pkg-config gives and no others (but the sanitizers that the libraries were built
-with); every header alone by a C and a C++ compiler; the exported symbols against the lists beside this file. The
-programs read a real `weir simulate`.
+With the flags that pkg-config gives and no others (but the sanitizers that the libraries were built with); every header
+alone by a C and a C++ compiler; the exported symbols against the lists beside this file. The programs read a real
+`weir simulate`.
 """
 
 import datetime
@@ -59,9 +61,17 @@ def run(command, **more):
     return done.stdout
 
 
+# Invalid reads and writes, what depends on bytes that were never set, what nobody can free any more.
+MEMCHECK = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite",
+            "--errors-for-leak-kinds=definite"]
+
+
 class Outside:
-    def __init__(self, build, prefix, sanitizers, folder):
-        self.build, self.folder = build, folder
+    """What was installed. Programs are linked in three ways: "shared"; "archive": our library from its archive, the
+    system's stay shared; "static": no shared library at all."""
+
+    def __init__(self, build, prefix, sanitizers, folder, before=()):
+        self.build, self.folder, self.before = build, folder, list(before)
         self.prefix = os.path.join(folder, "root") + prefix
         self.sanitize = [] if sanitizers in ("", "none") else ["-fsanitize=" + sanitizers]
         run(["meson", "install", "--no-rebuild", "--quiet", "-C", build, "--destdir", os.path.join(folder, "root")])
@@ -80,21 +90,22 @@ class Outside:
         text = run(["pkg-config", "--define-variable=prefix=" + self.prefix, *options, package], env=self.environment)
         return shlex.split(text)
 
-    def compile(self, source, package="weir", static=False, compiler="cc", standard="gnu11"):
-        """The program's path. Static: our library from its archive; the system's stay shared."""
-        name = "-".join([os.path.splitext(os.path.basename(source))[0], package] + ["static"] * static)
+    def compile(self, source, package="weir", link="shared", compiler="cc", standard="gnu11"):
+        """The program's path."""
+        name = "-".join([os.path.splitext(os.path.basename(source))[0], package, link])
         program = os.path.join(self.folder, name)
-        link = self.flags(package, "--libs", *(["--static"] if static else []))
-        if static:
-            link = [self.find("lib" + package + ".a") if flag == "-l" + package else flag for flag in link]
-        run([compiler, "-std=" + standard, *STRICT, *self.sanitize, *self.flags(package, "--cflags"), source, "-o", program,
-             *link])
-        if static and "libweir" in run(["ldd", program]):
-            sys.exit(f"{program} was to be static")
+        libraries = self.flags(package, "--libs", *(["--static"] if link != "shared" else []))
+        if link == "archive":
+            libraries = [self.find("lib" + package + ".a") if flag == "-l" + package else flag for flag in libraries]
+        run([compiler, "-std=" + standard, *STRICT, *self.sanitize, *(["-static"] if link == "static" else []),
+             *self.flags(package, "--cflags"), source, "-o", program, *libraries])
+        dynamic = run(["readelf", "-d", program])
+        if (link == "archive" and "libweir" in dynamic) or (link == "static" and "NEEDED" in dynamic):
+            sys.exit(f"{program} was to be linked {link}:\n{dynamic}")
         return program
 
     def run(self, *command, **more):
-        return run(list(command), env={**self.environment, **more.pop("env", {})}, **more)
+        return run([*self.before, *command], env={**self.environment, **more.pop("env", {})}, **more)
 
 
 def check_headers(outside):
@@ -181,11 +192,11 @@ def check_cplusplus(outside):
     outside.run(outside.compile(os.path.join(HERE, "every_header.cc"), compiler="c++", standard="c++11"))
 
 
-def check_smallest(outside, plant, static):
-    program = outside.compile(os.path.join(EXAMPLES, "smallest.c"), static=static)
-    with subprocess.Popen([program, plant.configuration(outside)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+def check_smallest(outside, plant, link):
+    program = outside.compile(os.path.join(EXAMPLES, "smallest.c"), link=link)
+    with subprocess.Popen([*outside.before, program, plant.configuration(outside)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                           env=outside.environment) as process:
-        time.sleep(1.5)  # it collects until it is told to end, and prints when its buffer is full or it ends
+        time.sleep(4 if outside.before else 1.5)  # it collects until it is told to end, and prints when its buffer is full or it ends
         text, _ = process.communicate("\n", timeout=30)
     if process.returncode != 0:
         sys.exit(f"smallest: exit {process.returncode}\n{text}")
@@ -193,16 +204,16 @@ def check_smallest(outside, plant, static):
     expect(text, r"^meter/running = (true|1)  \(good\)$", 3)
 
 
-def check_own_source(outside, static):
-    expect(outside.run(outside.compile(os.path.join(EXAMPLES, "own_source.c"), static=static), "3"),
+def check_own_source(outside, link):
+    expect(outside.run(outside.compile(os.path.join(EXAMPLES, "own_source.c"), link=link), "3"),
            r"^\S+Z load/1min = \d+(\.\d+)?$", 2)
 
 
-def check_own_sink(outside, plant, static):
-    lines = os.path.join(outside.folder, f"lines-{static}.txt")
+def check_own_sink(outside, plant, link):
+    lines = os.path.join(outside.folder, f"lines-{link}.txt")
     sinks = f"sinks: [{{name: mine, type: lines, options: {{file: '{lines}'}}}}]\n"
-    configuration = plant.configuration(outside, sinks, os.path.join(outside.folder, "data-" + str(static)))
-    outside.run(outside.compile(os.path.join(EXAMPLES, "own_sink.c"), static=static), configuration, "2")
+    configuration = plant.configuration(outside, sinks, os.path.join(outside.folder, "data-" + link))
+    outside.run(outside.compile(os.path.join(EXAMPLES, "own_sink.c"), link=link), configuration, "2")
     with open(lines, encoding="utf-8") as file:
         text = file.read()
     expect(text, r"^\d+ \S+Z meter/power 48\.5\d* good$", 3)
@@ -247,12 +258,12 @@ def check_data_collector(outside):
         sys.exit(f"intervals were {phases}: {gaps}")
 
 
-def check_own_loop(outside, plant, package, static):
-    program = outside.compile(os.path.join(EXAMPLES, "own_loop.c"), package, static)
+def check_own_loop(outside, plant, package, link):
+    program = outside.compile(os.path.join(EXAMPLES, "own_loop.c"), package, link)
     text = outside.run(program, "127.0.0.1", plant.port, "3")
     expect(text, r"^\S+Z device 0 tag 1 = 48\.5\d* \(good\)$", 3)
     expect(text, r"^\S+Z device 0 tag 2 = true \(good\)$", 3)
-    if package == "weir-core" and re.search("libuv|libsqlite3|libpthread|libzstd", run(["ldd", program])):
+    if package == "weir-core" and re.search("libuv|libsqlite3|libpthread|libzstd", run(["readelf", "-d", program])):
         sys.exit("libweir-core needs more than libc")
 
 
@@ -268,20 +279,36 @@ def check_python(outside, plant):
     expect(text, r"^meter/power = 48\.5\d* kW \(good\)$")
 
 
+def all_checks(plant):
+    checks = [(check_headers,), (check_symbols,), (check_manual,), (check_cplusplus,), (check_pause, plant),
+              (check_plan_control, plant), (check_data_collector,), (check_python, plant),
+              (check_own_loop, plant, "weir", "shared")]
+    for link in ("shared", "archive"):
+        checks += [(check_smallest, plant, link), (check_own_source, link), (check_own_sink, plant, link),
+                   (check_own_loop, plant, "weir-core", link)]
+    return checks
+
+
+def static_checks(plant):
+    return [(check_smallest, plant, "static"), (check_own_source, "static"), (check_own_sink, plant, "static"),
+            (check_own_loop, plant, "weir", "static"), (check_own_loop, plant, "weir-core", "static")]
+
+
+def memory_checks(plant):
+    return [(check_cplusplus,), (check_smallest, plant, "shared"), (check_own_source, "shared"), (check_own_sink, plant, "shared"),
+            (check_pause, plant), (check_plan_control, plant), (check_own_loop, plant, "weir-core", "shared")]
+
+
 def main():
     build, prefix, sanitizers = sys.argv[1:4]
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(6) as pool:
-        outside = Outside(build, prefix, sanitizers, folder)
+    kind = sys.argv[4] if len(sys.argv) > 4 else "all"
+    choose = {"all": all_checks, "static": static_checks, "memcheck": memory_checks}[kind]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2 if kind == "memcheck" else 6) as pool:
+        outside = Outside(build, prefix, sanitizers, folder, MEMCHECK if kind == "memcheck" else ())
         plant = Plant(outside)
         # Most of them wait for a collector most of the time.
-        checks = [(check_headers,), (check_symbols,), (check_manual,), (check_cplusplus,), (check_pause, plant),
-                  (check_plan_control, plant), (check_data_collector,), (check_python, plant),
-                  (check_own_loop, plant, "weir", False)]
-        for static in (False, True):
-            checks += [(check_smallest, plant, static), (check_own_source, static), (check_own_sink, plant, static),
-                       (check_own_loop, plant, "weir-core", static)]
         try:
-            for done in [pool.submit(check, outside, *more) for check, *more in checks]:
+            for done in [pool.submit(check, outside, *more) for check, *more in choose(plant)]:
                 done.result()
         finally:
             plant.end()

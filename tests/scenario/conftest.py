@@ -12,6 +12,7 @@ import os
 import random
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -152,14 +153,29 @@ class Daemon:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def socket(self):
+        """Its control socket; that of a store in memory is elsewhere."""
+        if str(self.data_dir) == "memory":
+            return os.path.join(self.weir.environment["XDG_RUNTIME_DIR"], f"weir-{self.process.pid}.sock")
+        return os.path.join(self.data_dir, "weir.sock")
+
+    def ask(self, method, patience=20.0, **params):
+        """The control socket's answer, as `weir` commands get it; None while nobody listens there."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(patience)
+            try:
+                connection.connect(self.socket())
+            except (FileNotFoundError, ConnectionRefusedError):
+                assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log()}"
+                return None
+            connection.sendall(json.dumps({"method": method, "params": params}).encode() + b"\n")
+            with connection.makefile(encoding="utf-8") as lines:
+                return json.loads(lines.readline() or "null")
+
     def status(self):
-        """The answer of `weir status`; None while nobody answers."""
-        done = self.weir.run("status", "--data-dir", self.data_dir, "--format", "json")
-        if done.returncode != 0:
-            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log()}"
-            return None
-        answer = json.loads(done.stdout)
-        return answer[0] if isinstance(answer, list) else answer
+        """What `weir status` shows, without a program for each look; None while nobody answers."""
+        answer = self.ask("status")
+        return answer and answer["result"]
 
     def wait_ready(self, deadline=20.0):
         wait_until("weir status answers", self.status, deadline)

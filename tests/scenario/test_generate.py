@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BINARY, read_line, scaled
+from conftest import BINARY, read_line, scaled, wait_until
 
 UTC = datetime.timezone.utc
 
@@ -171,19 +171,25 @@ def test_a_daemon_goes_on_with_the_same_tags_and_numbers(weir):
     assert weir.sql(data_dir, "select count(*) as n from tags")[0]["n"] == N_TAGS
 
 
-@pytest.mark.alone
 def test_kill_9_keeps_whole_days_and_the_store_opens(weir, dice):
     devices = [dict(SIMULATED["devices"][0], unit_id=1, points=SIMULATED["devices"][0]["points"][:1])]
     path = weir.write_config(dict(SIMULATED, devices=devices))
     data_dir = weir.tmp_path / "data"
     kept = []
-    for _ in range(scaled(2, 40)):
+
+    def has_days():
+        done = weir.run("sql", "--data-dir", data_dir, "--format", "json", "select count(*) as n from samples")
+        return done.returncode == 0 and json.loads(done.stdout)[0]["n"] > 0
+
+    for i in range(scaled(2, 40)):
         with subprocess.Popen([BINARY, "generate", str(path), "--from", "-300d", "--data-dir", str(data_dir)],
                               stderr=subprocess.DEVNULL, env=weir.environment) as process:
-            time.sleep(dice.uniform(0.1, 2))
+            if i % 2:
+                wait_until("whole days are there", has_days, 60)
+            time.sleep(dice.uniform(0.1, scaled(0.8, 2)))
             process.kill()
-        if not (data_dir / "data.db").exists():
-            continue
+        if (data_dir / "data.db-journal").exists() or not (data_dir / "data.db").exists() or (data_dir / "data.db").stat().st_size == 0:
+            continue  # killed while the store was being made: whoever opens it next makes it
         assert weir.run("store", "verify", "--data-dir", data_dir).returncode == 0
         kept += weir.sql(data_dir, "select count(*) as n, max(ts) as last from samples where tag = 'm1/power'")
     # What a kill left is there after the next one.

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from certificates import KEY
 from conftest import scaled, wait_until
 from cut_proxy import CutProxy
 import pgserver
@@ -688,7 +689,7 @@ class Certificates:
     def __init__(self, folder):
         self.folder = folder
         for ca in ("ca", "other"):
-            self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.crt", "-subj",
+            self.openssl("req", "-x509", "-newkey", *KEY, "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.crt", "-subj",
                          f"/CN=weir test {ca}", "-days", "30")
 
     def openssl(self, *command):
@@ -712,7 +713,7 @@ class Certificates:
         open(self.path(name + ".db"), "w", encoding="utf-8").close()
         with open(self.path(name + ".serial"), "w", encoding="utf-8") as file:
             file.write("01\n")
-        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", f"/CN={name}")
+        self.openssl("req", "-newkey", *KEY, "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", f"/CN={name}")
         self.openssl("ca", "-batch", "-config", name + ".cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-in", name + ".csr", "-out",
                      name + ".crt", "-startdate", stamps[0], "-enddate", stamps[1], "-notext")
         os.chmod(self.path(name + ".key"), 0o600)

@@ -13,6 +13,8 @@ from conftest import PYTHON, SUPPORT, Helper, Weir
 from influxserver import Influx, is_installed
 from pgserver import PgServer, free_port, programs
 
+pytestmark = pytest.mark.xdist_group("wrong turns")  # its servers take longer to start than all of it takes
+
 SECRET = "Hunter2-never-shown"
 CONNECT, REFUSED, TIMEOUT = 4, 5, 6
 

@@ -14,10 +14,10 @@ def run(*arguments):
 
 
 def main():
-    first = run("--seed", "11", "--days", "1", "--faults", "30", "--devices", "8")
+    first = run("--seed", "11", "--days", "1", "--faults", "30", "--devices", "3")
     assert first[0] == 0, first
-    assert run("--seed", "11", "--days", "1", "--faults", "30", "--devices", "8") == first, "the same seed gave another run"
-    assert run("--seed", "12", "--days", "1", "--faults", "30", "--devices", "8") != first, "another seed gave the same run"
+    assert run("--seed", "11", "--days", "1", "--faults", "30", "--devices", "3") == first, "the same seed gave another run"
+    assert run("--seed", "12", "--days", "1", "--faults", "30", "--devices", "3") != first, "another seed gave the same run"
     planted = run("--seed", "1", "--days", "20", "--devices", "8", "--plant", "no-sync")
     assert planted[0] == 1 and "violation: seed 1, 20" in planted[1], planted
     assert run("--seed", "1", "--days", "20", "--devices", "8", "--plant", "no-sync") == planted, "the violation did not replay"

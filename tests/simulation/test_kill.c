@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "simulation/world.h"
+#include "tests/support/scaled.h"
 
 /* How a life ends: between two steps, or in the midst of a change to the disk. */
 enum end { KILL, KILL_WITHIN, POWER_CUT, POWER_CUT_WITHIN };
@@ -88,28 +89,28 @@ static void lives(uint64_t seed, int n, enum end end, enum between between)
 static void killed_at_any_step_what_was_committed_is_there_once(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 8; seed++)
+    for (uint64_t seed = 1; seed <= (uint64_t)testing_scaled(4, 8); seed++)
         lives(seed, 12, seed % 2 ? KILL : KILL_WITHIN, seed % 4 < 2 ? NOTHING : A_WHILE);
 }
 
 static void without_power_at_any_step_what_was_committed_is_there_once(void **state)
 {
     (void)state;
-    for (uint64_t seed = 51; seed <= 66; seed++)
+    for (uint64_t seed = 51; seed < 51 + (uint64_t)testing_scaled(6, 16); seed++)
         lives(seed, 12, seed % 4 ? POWER_CUT_WITHIN : POWER_CUT, NOTHING);
 }
 
 static void a_clock_set_back_between_two_lives_begins_an_epoch_and_overwrites_nothing(void **state)
 {
     (void)state;
-    for (uint64_t seed = 21; seed <= 26; seed++)
+    for (uint64_t seed = 21; seed < 21 + (uint64_t)testing_scaled(3, 6); seed++)
         lives(seed, 12, KILL, CLOCK_BACK);
 }
 
 static void a_clock_set_back_in_a_life_that_is_killed_begins_an_epoch_in_the_next(void **state)
 {
     (void)state;
-    for (uint64_t seed = 31; seed <= 40; seed++) {
+    for (uint64_t seed = 31; seed < 31 + (uint64_t)testing_scaled(4, 10); seed++) {
         sim_world w;
         open_world(&w, seed);
         for (int life = 0; life < 8; life++) {

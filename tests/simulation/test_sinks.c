@@ -9,12 +9,27 @@
 
 #include "simulation/world.h"
 #include "store/edit.h"
+#include "tests/support/scaled.h"
 
-static sim_world *open_world(const sim_world_config *config)
+/* Each gives a sample a second. */
+static unsigned devices(void)
+{
+    return (unsigned)testing_scaled(4, 10);
+}
+
+/* One that has the rows of a commit, and of one that is under way. */
+static uint64_t live_rows(void)
+{
+    return 2 * devices() + 4;
+}
+
+static sim_world *open_world(uint64_t seed)
 {
     static sim_world w;
     weir_error error = WEIR_ERROR_INIT;
-    sim_world_open(&w, config);
+    const sim_world_config four_sinks = {
+        .seed = seed, .devices = devices(), .interval_us = WEIR_S, .sinks = 4};
+    sim_world_open(&w, &four_sinks);
     if (!sim_world_start(&w, &error))
         fail_msg("%s", error.text);
     return &w;
@@ -43,34 +58,32 @@ static void edit(sim_world *w, weir_edit edit)
     sim_sinks_wake(w);
 }
 
-static const sim_world_config four_sinks = {
-    .seed = 1, .devices = 10, .interval_us = WEIR_S, .sinks = 4};
-
 /* faults.md 48, 40. */
 static void one_of_four_sinks_is_down_and_the_others_do_not_lag(void **state)
 {
-    sim_world *w = open_world(&four_sinks);
-    int64_t most = 0;
+    sim_world *w = open_world(1);
+    const int outage_s = testing_scaled(600, 1200);
+    uint64_t most = 0;
     (void)state;
     sim_world_run(w, WEIR_MINUTE);
     w->sinks[0].server.mood = SCRIPT_OFFLINE;
-    for (int i = 0; i < 1200; i++) {
+    for (int i = 0; i < outage_s; i++) {
         sim_world_run(w, WEIR_S);
         for (unsigned s = 1; s < 4; s++) {
-            const int64_t backlog = (int64_t)record_of(w, s).backlog;
+            const uint64_t backlog = record_of(w, s).backlog;
             most = backlog > most ? backlog : most;
         }
     }
-    assert_true(most <= 2 * 10 + 4); /* a commit, and one under way */
+    assert_true(most <= live_rows());
     weir_sink_record down = record_of(w, 0);
     assert_string_equal(down.state, "offline");
-    assert_true(down.backlog >= 1200 * 10);
-    assert_true(sim_world_wall(w).us - down.oldest_unsent.us > 19 * WEIR_MINUTE);
+    assert_true(down.backlog >= (uint64_t)outage_s * devices());
+    assert_true(sim_world_wall(w).us - down.oldest_unsent.us > outage_s * WEIR_S - WEIR_MINUTE);
     const int64_t in_log = sim_world_sql(w, "SELECT min(first_seq) FROM log");
-    assert_true(in_log < 2000); /* kept for the one that is down */
+    assert_true(in_log < 200 * devices()); /* kept for the one that is down */
     w->sinks[0].server.mood = SCRIPT_WELL;
     sim_world_run(w, 5 * WEIR_MINUTE);
-    assert_int_equal(record_of(w, 0).backlog <= 24, true);
+    assert_true(record_of(w, 0).backlog <= live_rows());
     sim_sinks_check(w);
     sim_world_run(w, 80 * WEIR_MINUTE); /* into history first */
     assert_true(sim_world_sql(w, "SELECT min(first_seq) FROM log") > in_log); /* given back */
@@ -80,10 +93,10 @@ static void one_of_four_sinks_is_down_and_the_others_do_not_lag(void **state)
 /* A backlog that is drained at a set rate, while what is live is never late. */
 static void a_backlog_at_a_set_rate_leaves_live_rows_alone(void **state)
 {
-    sim_world *w = open_world(&four_sinks);
+    sim_world *w = open_world(1);
     sim_sink *s = &w->sinks[0];
     (void)state;
-    s->config.backlog_rate = 100;
+    s->config.backlog_rate = 10 * devices();
     sim_world_run(w, WEIR_MINUTE);
     s->server.mood = SCRIPT_OFFLINE;
     sim_world_run(w, 40 * WEIR_MINUTE);
@@ -96,11 +109,11 @@ static void a_backlog_at_a_set_rate_leaves_live_rows_alone(void **state)
         const uint64_t seq = w->committed_seq;
         sim_world_run(w, 1500 * WEIR_MS);
         bool has_all = true;
-        for (uint64_t q = seq - 5; q <= seq; q++)
+        for (uint64_t q = seq - devices() / 2; q <= seq; q++)
             has_all &= s->arrivals[q].n > 0;
         assert_true(has_all);
     }
-    assert_true(record_of(w, 0).backlog > 10000);
+    assert_true(record_of(w, 0).backlog > 1000 * devices());
     sim_world_run(w, 10 * WEIR_MINUTE);
     sim_sinks_check(w);
     close_world(w);
@@ -108,7 +121,7 @@ static void a_backlog_at_a_set_rate_leaves_live_rows_alone(void **state)
 
 static void a_pause_survives_a_crash_and_loses_nothing(void **state)
 {
-    sim_world *w = open_world(&four_sinks);
+    sim_world *w = open_world(1);
     weir_error error = WEIR_ERROR_INIT;
     (void)state;
     sim_world_run(w, WEIR_MINUTE);
@@ -118,7 +131,7 @@ static void a_pause_survives_a_crash_and_loses_nothing(void **state)
     assert_true(sim_world_start(w, &error));
     sim_world_run(w, WEIR_MINUTE);
     assert_string_equal(record_of(w, 0).state, "paused");
-    assert_true(record_of(w, 0).backlog > 600);
+    assert_true(record_of(w, 0).backlog > 60 * devices());
     edit(w, (weir_edit){.kind = WEIR_EDIT_SINK_RESUME, .subject = "plain"});
     sim_world_run(w, WEIR_MINUTE);
     assert_string_equal(record_of(w, 0).state, "online");
@@ -136,13 +149,14 @@ static bool rejects_until_mended(void *data, const weir_sink_row *row)
 
 static void rows_set_aside_are_taken_when_they_are_tried_again(void **state)
 {
-    sim_world *w = open_world(&four_sinks);
+    sim_world *w = open_world(1);
     (void)state;
     is_mended = false;
     w->sinks[2].server.is_bad = rejects_until_mended;
-    sim_world_run(w, WEIR_HOUR);
+    const int64_t seconds = testing_scaled(1200, 3600), n = seconds * devices();
+    sim_world_run(w, seconds * WEIR_S);
     const int64_t aside = sim_world_sql(w, "SELECT count(*) FROM rejected WHERE sink='picky'");
-    assert_in_range(aside, 25, 50); /* one of 997 */
+    assert_in_range(aside, n / 1440, n / 720); /* one of 997 */
     edit(w, (weir_edit){.kind = WEIR_EDIT_SINK_RETRY, .subject = "picky"});
     sim_world_run(w, WEIR_MINUTE);
     assert_int_equal(sim_world_sql(w, "SELECT count(*) FROM rejected WHERE sink='picky'"), aside);
@@ -156,7 +170,7 @@ static void rows_set_aside_are_taken_when_they_are_tried_again(void **state)
 
 static void a_replay_sends_what_was_between_two_moments_again_through_a_crash(void **state)
 {
-    sim_world *w = open_world(&four_sinks);
+    sim_world *w = open_world(1);
     weir_error error = WEIR_ERROR_INIT;
     (void)state;
     w->sinks[3].config.backlog_rate = 500;
@@ -175,8 +189,8 @@ static void a_replay_sends_what_was_between_two_moments_again_through_a_crash(vo
         if (a->n > 0 && a->ts >= from.us && a->ts <= to.us)
             assert_true(a->n > 1);
     }
-    /* Ten devices for 600 s, and what was sent but not acknowledged at the crash. */
-    assert_in_range(s->n_repeated - before, 6000, 6000 + 2 * 500 + 40);
+    /* All devices for 600 s, and what was sent but not acknowledged at the crash. */
+    assert_in_range(s->n_repeated - before, 600 * devices(), 604 * devices() + 2 * 500);
     sim_sinks_check(w);
     close_world(w);
 }
@@ -185,7 +199,7 @@ static void a_replay_sends_what_was_between_two_moments_again_through_a_crash(vo
  * sent, and a gap says how many. */
 static void a_clock_that_is_never_corrected_leaves_an_exact_gap(void **state)
 {
-    sim_world *w = open_world(&four_sinks);
+    sim_world *w = open_world(1);
     weir_error error = WEIR_ERROR_INIT;
     (void)state;
     sim_world_run(w, WEIR_MINUTE);
@@ -194,23 +208,23 @@ static void a_clock_that_is_never_corrected_leaves_an_exact_gap(void **state)
     assert_true(sim_world_start(w, &error));
     sim_world_run(w, WEIR_MINUTE);
     const uint64_t arrived = w->sinks[0].server.n_rows;
-    assert_true(record_of(w, 0).backlog >= 500);
+    assert_true(record_of(w, 0).backlog >= 50 * devices());
     sim_world_kill(w);
     sim_world_step_clock(w, 10 * 365 * WEIR_DAY);
     assert_true(sim_world_start(w, &error));
     sim_world_run(w, WEIR_MINUTE);
     const int64_t untrusted =
         sim_world_sql(w, "SELECT count(*) FROM samples WHERE ts < 1700000000000000");
-    assert_true(untrusted > 400);
+    assert_true(untrusted > 40 * devices());
     for (int i = 0; i < 4; i++)
-        assert_int_equal(record_of(w, (unsigned)i).backlog <= 24, true);
+        assert_true(record_of(w, (unsigned)i).backlog <= live_rows());
     assert_int_equal(
         sim_world_sql(w, "SELECT sum(count) FROM gaps WHERE sink='plain' AND cause='clock'"),
         untrusted);
     assert_int_equal(
         sim_world_sql(w, "SELECT sum(count) FROM gaps WHERE sink='file' AND cause='clock'"),
         untrusted);
-    assert_true(w->sinks[0].server.n_rows > arrived + 500);
+    assert_true(w->sinks[0].server.n_rows > arrived + 50 * devices());
     for (size_t seq = 1; seq < w->sinks[0].n_arrivals; seq++)
         assert_true(w->sinks[0].arrivals[seq].n == 0 ||
                     w->sinks[0].arrivals[seq].ts > 1700000000000000);
@@ -221,10 +235,8 @@ static void a_clock_that_is_never_corrected_leaves_an_exact_gap(void **state)
 static void a_process_that_dies_often_delivers_all_the_same(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 2; seed++) {
-        sim_world_config config = four_sinks;
-        config.seed = seed;
-        sim_world *w = open_world(&config);
+    for (uint64_t seed = 1; seed <= (uint64_t)testing_scaled(1, 2); seed++) {
+        sim_world *w = open_world(seed);
         weir_random r = {seed};
         weir_error error = WEIR_ERROR_INIT;
         for (int i = 0; i < 40; i++) {

@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 
 def programs():
     """The folder with initdb and postgres of the newest version installed; None: there is none."""
@@ -37,6 +39,30 @@ def is_alive(pid):
         return False
 
 
+def template(programs_folder):
+    """A fresh cluster that others are copied from: to make one takes seconds. One for each version, in the build folder."""
+    version = programs_folder.split("/")[-2]
+    path = os.path.join(ROOT, "build", "postgresql", f"{version}-{os.geteuid()}")
+    if not os.path.isdir(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        folder = tempfile.mkdtemp(prefix="weir-pg-", dir="/tmp")
+        if os.geteuid() == 0:
+            shutil.chown(folder, "nobody", "nogroup")
+        made = os.path.join(folder, "data")
+        subprocess.run(as_nobody([os.path.join(programs_folder, "initdb"), "-D", made, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                                  "--locale", "C", "--no-sync"]), check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        # Under its name only when it is whole; of two that were made at once the second is thrown away.
+        whole = tempfile.mkdtemp(dir=os.path.dirname(path))
+        subprocess.run(["cp", "-a", made, os.path.join(whole, "data")], check=True)
+        try:
+            os.rename(os.path.join(whole, "data"), path)
+        except OSError:
+            shutil.rmtree(os.path.join(whole, "data"))
+        os.rmdir(whole)
+        shutil.rmtree(folder)
+    return path
+
+
 class PgServer:
     """Role postgres may all without a password, through the socket file in .folder; `hba` are the lines before that."""
 
@@ -52,8 +78,7 @@ class PgServer:
         if os.geteuid() == 0:
             for path in (self.folder, *(os.path.join(self.folder, name) for name in files or {})):
                 shutil.chown(path, "nobody", "nogroup")
-        subprocess.run(as_nobody([os.path.join(self.bin, "initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                                  "--locale", "C", "--no-sync"]), check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+        subprocess.run(["cp", "-a", "--reflink=auto", template(self.bin), self.data], check=True)
         with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as file:
             for key, value in (settings or {}).items():
                 file.write(f"{key} = '{value}'\n")

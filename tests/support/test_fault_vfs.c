@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "support/fault_disk.h"
+#include "tests/support/scaled.h"
 
 /* --- the page cache ------------------------------------------------------------------------ */
 
@@ -270,7 +271,7 @@ static void with_full_syncs_every_transaction_survives_three_hundred_power_cuts(
     };
     for (size_t i = 0; i < sizeof set_ups / sizeof *set_ups; i++) {
         struct run run = {.set_up = set_ups[i]};
-        power_cuts(&run, i == 0 ? 300 : 100);
+        power_cuts(&run, i == 0 ? testing_scaled(100, 300) : testing_scaled(50, 100));
         assert_int_equal(run.damaged, 0);
         assert_int_equal(run.lost, 0);
     }
