@@ -58,6 +58,7 @@ struct weir_providers {
     struct watched *watched;
     struct opened *opened;
     bool had_config_db;
+    uint64_t looked; /* of the files, when they were looked at last */
 };
 
 /* ---- files ---- */
@@ -464,8 +465,8 @@ static void collect_open_config(struct collect *c, weir_layout_in *in)
     weir_error error = WEIR_ERROR_INIT;
     in->rows = rows;
     in->queries = weir_layout_weir.queries;
-    const weir_err err =
-        weir_sqlite_read(c->l->options->config_db, in->place, in->queries, rows, &error);
+    const weir_err err = weir_sqlite_read(c->l->options->config_db, in->place, in->queries,
+                                          CONFIG_TIMEOUT_US, rows, &error);
     if (err)
         weir_problems_add(c->l->problems, err, (weir_where){in->place, 0, 0}, "%s", error.text);
     else
@@ -506,6 +507,40 @@ void weir_providers_collect(weir_loader *l, weir_document *document, weir_roots 
         for (size_t i = 0; i < weir_node_count(list); i++)
             entry_collect(&c, weir_node_item(list, i));
     collect_config(&c);
+}
+
+/* ---- whether files are being written ---- */
+
+bool weir_providers_moved(const weir_providers *p)
+{
+    bool moved = false;
+    for (const struct watched *w = p->watched; w && !moved; w = w->next)
+        moved = watched_changed(w);
+    return moved;
+}
+
+/* Of what stat() says: others as good as never have the same. */
+static uint64_t look_add(uint64_t look, const struct stat *st)
+{
+    const uint64_t parts[] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
+                              (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        look = (look ^ parts[i]) * 0x100000001b3u; /* FNV-1a, of words */
+    return look;
+}
+
+bool weir_providers_settled(weir_providers *p)
+{
+    uint64_t look = 0xcbf29ce484222325u;
+    for (const struct watched *w = p->watched; w; w = w->next) {
+        struct stat st;
+        (void)stat_of(w->path, &st); /* zeros of one that is not there */
+        if (!w->only_whether)
+            look = look_add(look, &st);
+    }
+    const bool settled = look == p->looked;
+    p->looked = look;
+    return settled;
 }
 
 /* ---- news ---- */
