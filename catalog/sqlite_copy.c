@@ -19,7 +19,7 @@
 #include <string.h>
 
 enum {
-    TURN_US = 10 * 1000,
+    TURN_US = 5 * 1000,
     ROWS_LEAST = 200, /* of a turn, some 0.2 ms of work: it must end some day */
     KEYS_MAX = 16,
     NO_COPY = SQLITE_NOTFOUND, /* of such a table */

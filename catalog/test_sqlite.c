@@ -182,8 +182,8 @@ static void assert_rows_are(const weir_rows *rows, const char *query)
 #define NUMBERS(n) \
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " #n ") "
 
-/* A turn is 10 ms of the clock, and SQLite sorts what it has of 10 ms without a look at it. A
- * machine that others have too may stop anybody for longer, but not each time. */
+/* A query has 10 ms of the clock, a turn 5, and SQLite sorts what it has by then without a look at
+ * it. A machine that others have too may stop anybody for longer, but not each time. */
 enum { LONGEST_US = 35 * 1000, TRIES = 5 };
 
 static void assert_locks_are_short(struct fixture *f, const char *query)

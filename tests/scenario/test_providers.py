@@ -327,35 +327,78 @@ def test_a_host_that_is_silent_does_not_hide_the_next_one(pg, tmp_path):
 # --- SQLite ---------------------------------------------------------------------------------------
 
 
-def test_the_predecessors_own_file_is_read_beside_its_writer(tmp_path):
-    """A writer in another process commits all the time, and never waits 50 ms for us."""
-    rows = scaled(2000, 20000)
+class Writer:
+    """Another program that commits each 20 ms, and how long it was kept from it each time."""
+
+    def __init__(self, path):
+        self.path, self.waits, self.done = path, [], threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def run(self):
+        db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        db.execute("PRAGMA synchronous = OFF")  # the disk's time is not what is asked for
+        while not self.done.wait(0.02):
+            self.patiently(db, "BEGIN IMMEDIATE")
+            db.execute("INSERT INTO ResultsRaw VALUES (1, ?, x'0001')", (len(self.waits),))
+            began = time.monotonic()
+            self.patiently(db, "COMMIT")
+            self.waits.append(time.monotonic() - began)
+        db.close()
+
+    @staticmethod
+    def patiently(db, sql):
+        while True:
+            try:
+                return db.execute(sql)
+            except sqlite3.OperationalError as error:
+                assert "locked" in str(error)
+                time.sleep(0.0005)
+
+
+READ_AS = {
+    "requested_data": "layout: requested_data",
+    # Sorted, joined and counted: nothing that a query of one's own may not be.
+    "queries": """layout: queries
+    connections: SELECT DISTINCT host AS name, 'tcp://' || host AS uri FROM RequestedData ORDER BY comment
+    devices: SELECT host || '-' || address AS name, host AS connection, address AS unit_id, '60s' AS interval
+      FROM RequestedData GROUP BY host, address ORDER BY count(*), name
+    points: SELECT r.host || '-' || r.address AS device, 'p' || r.paramID AS name, 'holding' AS register, r.register AS address,
+      'bytes' AS type, 4 AS length, 'true' AS allow_overlap FROM RequestedData r JOIN RequestedData s ON s.paramID = r.paramID
+      ORDER BY r.register, r.paramID""",
+}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("layout", READ_AS)
+def test_who_writes_into_a_file_that_is_read_is_not_kept_waiting(tmp_path, layout):
+    """The predecessor's own file with many requests, and results that are stored all the time."""
+    rows = scaled(20000, 100000)
     with sqlite3.connect(tmp_path / "Logging.db") as db:
         db.executescript(REQUESTED)
-        db.executemany("INSERT INTO RequestedData VALUES (?, 1, ?, 502, 60, ?, 3, ?, 2, NULL)",
-                       [(i, f"10.0.{i // 2000}.5", i % 247 + 1, i % 30000) for i in range(1, rows + 1)])
+        db.executemany("INSERT INTO RequestedData VALUES (?, 1, ?, 502, 60, ?, 3, ?, 2, ?)",
+                       [(i, f"10.0.{i // 2000}.5", i % 247 + 1, i % 30000, i * 7919 % rows) for i in range(1, rows + 1)])
         db.execute("CREATE TABLE ResultsRaw (paramID INTEGER NOT NULL, timestamp INTEGER NOT NULL, rawresult BLOB)")
-    (tmp_path / "weir.yaml").write_text("catalog: [{url: 'sqlite:Logging.db', layout: requested_data}]\n")
-    done, commits = threading.Event(), []
-
-    def write():
-        db = sqlite3.connect(tmp_path / "Logging.db", timeout=20, isolation_level=None)
-        while not done.is_set():
-            db.execute("INSERT INTO ResultsRaw VALUES (1, ?, x'0001')", (len(commits),))
-            commits.append(1)
-            time.sleep(0.1)
-        db.close()
-    with Driver(tmp_path) as driver:
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            for _ in range(scaled(3, 20)):
-                driver.load(rows)
-                assert driver.news() == (False, "")
-        finally:
-            done.set()
-            writer.join()
-    assert commits
+    (tmp_path / "weir.yaml").write_text(f"catalog:\n  - url: 'sqlite:Logging.db'\n    timeout: 60s\n    {READ_AS[layout]}\n")
+    tags = rows if layout == "queries" else None
+    with Driver(tmp_path) as driver, Writer(tmp_path / "Logging.db") as writer:
+        n = 0
+        while n < 3 or len(writer.waits) < scaled(50, 500):
+            answer = driver.do("load")
+            assert answer["problems"] == [] and answer["tags"] == (tags or answer["tags"]) >= rows
+            assert driver.news() == (False, "")
+            n += 1
+    waits = sorted(writer.waits)
+    print(f"{n} loads of {rows} rows beside {len(waits)} commits: kept waiting {waits[len(waits) // 2] * 1000:.1f} ms, "
+          f"1 of 100 {waits[len(waits) * 99 // 100] * 1000:.1f} ms, at most {waits[-1] * 1000:.1f} ms")
+    assert waits[len(waits) * 99 // 100] < 0.05  # what the machine does to one of a hundred is not ours: test_sqlite.c counts exactly
 
 
 # --- commands -------------------------------------------------------------------------------------
