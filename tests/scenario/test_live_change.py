@@ -217,6 +217,29 @@ def test_each_way_to_say_so_applies_the_change(weir, plant, tmp_path):
     daemon.stop()
 
 
+def test_other_timing_of_a_connection_keeps_its_socket(weir, plant, tmp_path):
+    text = configuration(plant)
+    config = weir.write_config(text)
+    daemon = weir.start(config, tmp_path / "data")
+    wait_until("all are read", lambda: len(plant.requests) == SERVERS * UNITS, 30)
+    daemon.wait_sql("SELECT 1 FROM samples WHERE ts > (SELECT min(ts) FROM samples) + 2000000 LIMIT 1", 30)
+    since, accepted = committed(daemon) - 1000000, list(plant.accepted)
+    for settings in ({"timeout": "2s", "max_in_flight": 4}, {"retries": 3, "pause_between_requests": "2ms"}, {"max_in_flight": 2}, {}):
+        for connection in text["connections"]:
+            for key in ("timeout", "max_in_flight", "retries", "pause_between_requests"):
+                connection.pop(key, None)
+            connection.update(settings)
+        replace_file(config, json.dumps(text))
+        assert ask_reload(weir, daemon)["summary"] == f"0 added, {SERVERS} changed, 0 removed"
+        assert "c00 changed (timing)" in daemon.log()
+        time.sleep(1)
+    last = int(time.time() * 1000000)
+    wait_until("the last is committed", lambda: committed(daemon) > last, 30)
+    assert plant.accepted == accepted
+    assert_no_slot_missed(daemon, since)
+    daemon.stop()
+
+
 def test_what_is_wrong_changes_nothing_and_is_told(weir, plant, tmp_path):
     config = weir.write_config(configuration(plant))
     daemon = weir.start(config, tmp_path / "data")
