@@ -112,7 +112,7 @@ def change_all(weir, plant, database, config, data):  # noqa: F811
             wait_until(f"{expected} by {sql[:40]}", lambda n=n: len(summaries(daemon)) > n, 10)
             assert expected in summaries(daemon)[-1]
             late.append(time.monotonic() - began)
-            time.sleep(0.3)
+            time.sleep(0.2)
         if life == 1:
             warm = heap.is_known and heap.allocated()
     print(f"{len(late)} changes, in force after {sorted(late)[len(late) // 2]:.2f} s, at most {max(late):.2f} s")
