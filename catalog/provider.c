@@ -16,7 +16,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "catalog/database.h"
@@ -95,15 +94,26 @@ static void watch(weir_providers *p, const char *path, bool only_whether)
     p->watched = w;
 }
 
+static bool stat_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 static bool watched_changed(const struct watched *w)
 {
     struct stat st;
     if (stat_of(w->path, &st) != w->is_there)
         return true;
-    return w->is_there && !w->only_whether &&
-           (st.st_dev != w->st.st_dev || st.st_ino != w->st.st_ino || st.st_size != w->st.st_size ||
-            st.st_mtim.tv_sec != w->st.st_mtim.tv_sec ||
-            st.st_mtim.tv_nsec != w->st.st_mtim.tv_nsec);
+    return w->is_there && !w->only_whether && !stat_same(&st, &w->st);
+}
+
+void weir_providers_rewritten(weir_providers *p, const char *path, const struct stat *before,
+                              const struct stat *after)
+{
+    for (struct watched *w = p ? p->watched : NULL; w; w = w->next)
+        if (w->is_there && !strcmp(w->path, path) && stat_same(&w->st, before))
+            w->st = *after;
 }
 
 /* Noted before it is read: what is written meanwhile is then seen by the next poll. */

@@ -2,6 +2,8 @@
 /* All that a catalog is read from, kept open and asked whether it has changed. */
 
 #pragma once
+#include <sys/stat.h>
+
 #include "base/clock.h"
 #include "catalog/include.h"
 #include "catalog/loader.h"
@@ -43,6 +45,11 @@ bool weir_providers_settled(weir_providers *providers);
 
 /* Why a database cannot be asked at present: "Logging.db is locked ..."; "": all can. */
 const char *weir_providers_trouble(const weir_providers *providers);
+
+/* The program has rewritten a file itself, which is no news unless the file had changed before. For
+ * the thread that polls, or before there is one. p may be NULL. */
+void weir_providers_rewritten(weir_providers *p, const char *path, const struct stat *before,
+                              const struct stat *after);
 
 /* ---- for the loader ---- */
 
