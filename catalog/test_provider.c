@@ -409,34 +409,14 @@ static void a_name_in_a_file_and_in_a_database_names_both_places(void **state)
                 "already used at weir.yaml:2:15: names are unique");
 }
 
-/* ---- reading others' files ---- */
-
-static void many_rows_are_read_in_turns_and_all_of_them(void **state)
-{
-    static const weir_layout_query queries[WEIR_LAYOUT_QUERIES] = {{"t", "SELECT a FROM t"}};
-    weir_rows rows[WEIR_LAYOUT_QUERIES] = {0};
-    weir_error error = WEIR_ERROR_INIT;
-    sqlite3 *db = NULL;
-    (void)state;
-    sql("p.db",
-        "CREATE TABLE t (a INTEGER PRIMARY KEY); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
-        "SELECT i+1 FROM n WHERE i<200000) INSERT INTO t SELECT i FROM n");
-    assert_int_equal(sqlite3_open_v2("p.db", &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    assert_int_equal(weir_sqlite_read(db, "p.db", queries, rows, &error), WEIR_OK);
-    assert_int_equal(rows[0].n, 200000);
-    for (size_t i = 0; i < rows[0].n; i++)
-        assert_int_equal(strtol(rows[0].cells[i], NULL, 10), (long)i + 1);
-    weir_rows_deinit(&rows[0]);
-    (void)sqlite3_close(db);
-}
-
 static void a_query_without_end_is_given_up(void **state)
 {
     (void)state;
     sql("p.db", "CREATE TABLE t (a)");
-    yaml_write("catalog: [{url: 'sqlite:p.db', layout: queries, devices: 'WITH RECURSIVE n(i) AS "
-               "(SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) AS name FROM n'}]\n");
-    assert_says("weir.yaml:1:17: p.db, devices: no row within 30 ms, and the file would be locked");
+    yaml_write("catalog: [{url: 'sqlite:p.db', layout: queries, timeout: 200ms, devices: 'WITH "
+               "RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) AS name "
+               "FROM n'}]\n");
+    assert_says("weir.yaml:1:17: p.db, devices: not read within the timeout");
 }
 
 /* ---- news ---- */
@@ -706,7 +686,6 @@ int main(void)
         IN_PLACE(own_queries_give_the_standard_columns),
         IN_PLACE(wrong_entries_of_catalog_are_told_at_their_keys),
         IN_PLACE(a_name_in_a_file_and_in_a_database_names_both_places),
-        IN_PLACE(many_rows_are_read_in_turns_and_all_of_them),
         IN_PLACE(a_query_without_end_is_given_up),
         IN_PLACE(rows_that_others_commit_are_news_and_only_the_catalogs),
         IN_PLACE(rows_that_are_wrong_are_told_and_are_no_news_again),

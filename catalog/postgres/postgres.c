@@ -3,14 +3,14 @@
 
 /*
  * read() asks all queries in one REPEATABLE READ, READ ONLY transaction, so they are of one moment,
- * and with them a fingerprint of each: how many rows, and the sum of their hashes, made by the
- * server. changed() compares fingerprints, or, with a channel, waits for a notification and
- * compares only now and then. Nothing waits longer than the timeout; the server ends a statement
- * after that too, and this session could not write if it wanted to.
+ * and with them a fingerprint of each: its columns' names, how many rows, and the sum of their
+ * hashes, made by the server. changed() compares fingerprints, or, with a channel, waits for a
+ * notification and compares only now and then. Nothing waits longer than the timeout; the server
+ * ends a statement after that too, and this session could not write if it wanted to.
  *
  * What fails: the server cannot be reached, or goes (a failover): the connection is closed and the
- * next call makes a new one, at which the fingerprints tell whether something was missed. A query
- * fails: the transaction is ended, the connection kept.
+ * next call makes a new one, to whichever of its hosts answers, at which the fingerprints tell
+ * whether something was missed. A query fails: the transaction is ended, the connection kept.
  */
 
 #include <errno.h>
@@ -28,6 +28,8 @@
 
 enum {
     WORDS_MAX = 64, /* libpq has some 45 keywords */
+    WORDS_LISTS = 3,
+    WORDS_LIST_MAX = 1024,
     FINGERPRINT_MAX = 80,
     NOTIFY_DOUBT_US = 60 * WEIR_S, /* a trigger may have been forgotten on one of the tables */
     BYTEA_OID = 17,                /* pg_type.dat */
@@ -76,6 +78,7 @@ static weir_err server_lost(struct server *s, const char *says, weir_error *erro
 struct words {
     const char *names[WORDS_MAX + 1], *values[WORDS_MAX + 1];
     size_t n;
+    char lists[WORDS_LISTS][WORDS_LIST_MAX]; /* of several hosts, in turned order */
 };
 
 static void words_set(struct words *w, const char *name, const char *value)
@@ -98,10 +101,24 @@ static const char *words_get(const struct words *w, const char *name)
     return "";
 }
 
-static bool is_local(const char *host)
+static bool is_local(const char *host, size_t n)
 {
-    return !*host || *host == '/' || *host == '@' || !strcmp(host, "localhost") ||
-           !strncmp(host, "127.", 4) || !strcmp(host, "::1");
+    return !n || *host == '/' || *host == '@' || (n == 9 && !strncmp(host, "localhost", n)) ||
+           (!strncmp(host, "127.", 4) && strspn(host, "0123456789.") >= n) ||
+           (n == 3 && !strncmp(host, "::1", n));
+}
+
+/* Each of "db1,db2". */
+static bool are_local(const char *hosts)
+{
+    for (;;) {
+        const size_t n = strcspn(hosts, ",");
+        if (!is_local(hosts, n))
+            return false;
+        if (!hosts[n])
+            return true;
+        hosts += n + 1;
+    }
 }
 
 /* libpq would fall back to plain text, with which anybody on the way is the server. */
@@ -109,7 +126,8 @@ static void words_secure(struct words *w)
 {
     static const char *const roots[] = {"/etc/ssl/certs/ca-certificates.crt",
                                         "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
-    if (*words_get(w, "sslmode") || is_local(words_get(w, "host")))
+    if (*words_get(w, "sslmode") ||
+        (are_local(words_get(w, "host")) && are_local(words_get(w, "hostaddr"))))
         return;
     words_set(w, "sslmode", "verify-full");
     for (size_t i = 0; i < sizeof roots / sizeof *roots && !*words_get(w, "sslrootcert"); i++)
@@ -117,8 +135,18 @@ static void words_secure(struct words *w)
             words_set(w, "sslrootcert", roots[i]);
 }
 
+/* Without a word from a server that lost its power or its address, nobody would ask for long. */
+static void words_keep_alive(struct words *w)
+{
+    static const char *const words[][2] = {
+        {"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "3"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!*words_get(w, words[i][0]))
+            words_set(w, words[i][0], words[i][1]);
+}
+
 static void words_fill(struct words *w, const weir_database_config *config,
-                       const PQconninfoOption *url, const char *session)
+                       const PQconninfoOption *url)
 {
     for (; url && url->keyword; url++)
         if (url->val && *url->val)
@@ -127,8 +155,31 @@ static void words_fill(struct words *w, const weir_database_config *config,
     words_set(w, "password", config->password);
     words_set(w, "application_name", "weir");
     words_set(w, "client_encoding", "UTF8");
-    words_set(w, "options", session);
+    words_keep_alive(w);
     words_secure(w);
+}
+
+static size_t count_of(const char *list)
+{
+    size_t n = 1;
+    for (; *list; list++)
+        n += *list == ',';
+    return n;
+}
+
+/* "db1,db2" becomes "db2,db1", and what belongs to each goes with it. */
+static void words_rotate(struct words *w)
+{
+    static const char *const lists[WORDS_LISTS] = {"host", "hostaddr", "port"};
+    for (size_t i = 0; i < WORDS_LISTS; i++) {
+        char turned[WORDS_LIST_MAX];
+        const char *list = words_get(w, lists[i]), *comma = strchr(list, ',');
+        if (!comma || strlen(list) >= sizeof turned)
+            continue;
+        (void)snprintf(turned, sizeof turned, "%s,%.*s", comma + 1, (int)(comma - list), list);
+        memcpy(w->lists[i], turned, sizeof turned);
+        words_set(w, lists[i], w->lists[i]);
+    }
 }
 
 /* Until the socket is ready, or the deadline. */
@@ -143,17 +194,38 @@ static bool socket_wait(PGconn *pg, short events, int64_t deadline)
     return n > 0;
 }
 
-static weir_err handshake(struct server *s, int64_t deadline, weir_error *error)
+static weir_err handshake(struct server *s, int64_t deadline, bool *ret_silent, weir_error *error)
 {
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (PQstatus(s->pg) != CONNECTION_BAD && next != PGRES_POLLING_OK &&
            next != PGRES_POLLING_FAILED) {
-        if (!socket_wait(s->pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+        *ret_silent =
+            !socket_wait(s->pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
+        if (*ret_silent)
             return server_lost(s, "no answer in time", error);
         next = PQconnectPoll(s->pg);
     }
     return PQstatus(s->pg) == CONNECTION_OK ? WEIR_OK
                                             : server_lost(s, PQerrorMessage(s->pg), error);
+}
+
+/* libpq goes from a host that refuses to the next by itself, but waits for a silent one as long as
+ * it is let: then the next one is asked first. */
+static weir_err server_connect(struct server *s, struct words *words, weir_error *error)
+{
+    const char *hosts = words_get(words, *words_get(words, "host") ? "host" : "hostaddr");
+    const size_t n = count_of(hosts);
+    weir_err err = WEIR_ECONNECT;
+    bool silent = true;
+    for (size_t i = 0; i < n && err && silent; i++) {
+        silent = false;
+        s->pg = PQconnectStartParams(words->names, words->values, 0);
+        if (!s->pg)
+            return weir_fail(error, WEIR_ENOMEM, "out of memory");
+        err = handshake(s, now_us() + s->config->timeout_us / (int64_t)n, &silent, error);
+        words_rotate(words);
+    }
+    return err;
 }
 
 static weir_err run(struct server *s, const char *table, const char *sql, PGresult **ret,
@@ -170,28 +242,42 @@ static weir_err server_listen(struct server *s, weir_error *error)
     return run(s, "notify", sql, NULL, error);
 }
 
+/* Not as `options` of the connection: with target_session_attrs=read-write libpq would refuse a
+ * session that is read-only from its start. */
+static weir_err server_restrict(struct server *s, weir_error *error)
+{
+    char sql[200];
+    const int64_t ms = s->config->timeout_us / WEIR_MS;
+    (void)snprintf(sql, sizeof sql,
+                   "SET default_transaction_read_only = on; SET statement_timeout = %" PRId64
+                   "; SET lock_timeout = %" PRId64,
+                   ms, ms);
+    return run(s, NULL, sql, NULL, error);
+}
+
+/* One that the server has closed meanwhile is opened anew at once. */
+static bool server_is_open(struct server *s)
+{
+    return s->pg && PQconsumeInput(s->pg) && PQstatus(s->pg) == CONNECTION_OK;
+}
+
 static weir_err server_open(struct server *s, weir_error *error)
 {
     struct words words = {0};
-    char session[200];
-    const int64_t deadline = now_us() + s->config->timeout_us;
-    if (s->pg && PQstatus(s->pg) == CONNECTION_OK)
+    if (server_is_open(s))
         return WEIR_OK;
     server_close(s);
-    (void)snprintf(session, sizeof session,
-                   "-c default_transaction_read_only=on -c statement_timeout=%" PRId64
-                   " -c lock_timeout=%" PRId64,
-                   (int64_t)(s->config->timeout_us / WEIR_MS),
-                   (int64_t)(s->config->timeout_us / WEIR_MS));
     PQconninfoOption *url = PQconninfoParse(s->config->url, NULL);
-    words_fill(&words, s->config, url, session);
-    s->pg = PQconnectStartParams(words.names, words.values, 0);
+    words_fill(&words, s->config, url);
+    weir_err err = server_connect(s, &words, error);
     PQconninfoFree(url);
-    weir_err err =
-        s->pg ? handshake(s, deadline, error) : weir_fail(error, WEIR_ENOMEM, "out of memory");
     s->is_told = true; /* what was said meanwhile was not heard */
+    if (err == WEIR_OK)
+        err = server_restrict(s, error);
     if (err == WEIR_OK && s->config->notify)
         err = server_listen(s, error);
+    if (err)
+        server_close(s);
     return err;
 }
 
@@ -274,20 +360,46 @@ static weir_err rows_take(const struct server *s, const char *table, const PGres
     return good ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "out of memory");
 }
 
+/* A column may have another name now and the same values. */
+static weir_err names_digest(struct server *s, const weir_layout_query *query, uint64_t *ret,
+                             weir_error *error)
+{
+    WEIR_TEXT_AUTO sql = WEIR_TEXT_INIT;
+    PGresult *result = NULL;
+    weir_text_format(&sql, "SELECT * FROM (%s\n) AS t LIMIT 0", query->sql);
+    if (sql.failed)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    const weir_err err = run(s, query->table, weir_text_get(&sql), &result, error);
+    uint64_t digest = 0xcbf29ce484222325u; /* FNV-1a, 64 bit */
+    for (int i = 0; err == WEIR_OK && i < PQnfields(result); i++)
+        for (const char *c = PQfname(result, i);; c++) {
+            digest = (digest ^ (unsigned char)*c) * 0x100000001b3u;
+            if (!*c)
+                break;
+        }
+    PQclear(result);
+    *ret = digest;
+    return err;
+}
+
 static weir_err fingerprint(struct server *s, const weir_layout_query *query, char *ret,
                             weir_error *error)
 {
     WEIR_TEXT_AUTO sql = WEIR_TEXT_INIT;
     PGresult *result = NULL;
+    uint64_t names = 0;
+    weir_err err = names_digest(s, query, &names, error);
+    if (err)
+        return err;
     weir_text_format(&sql,
                      "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)::bigint), 0) FROM "
                      "(%s\n) AS t",
                      query->sql);
     if (sql.failed)
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    const weir_err err = run(s, query->table, weir_text_get(&sql), &result, error);
+    err = run(s, query->table, weir_text_get(&sql), &result, error);
     if (err == WEIR_OK)
-        (void)snprintf(ret, FINGERPRINT_MAX, "%s",
+        (void)snprintf(ret, FINGERPRINT_MAX, "%" PRIx64 " %s", names,
                        PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
     return err;
@@ -390,8 +502,6 @@ static weir_err postgres_changed(void *database, bool *ret, weir_error *error)
         *ret = true;
         return WEIR_OK;
     }
-    if (!PQconsumeInput(s->pg) || PQstatus(s->pg) != CONNECTION_OK)
-        return server_lost(s, PQerrorMessage(s->pg), error);
     notifications_take(s);
     *ret = false;
     if (s->config->notify && !s->is_told && now_us() - s->asked < NOTIFY_DOUBT_US)

@@ -923,6 +923,7 @@ static void every_point_of_every_read_has_one_sample_whatever_happens(void **sta
 /* m1 and m3 of a plant with three devices; m3 is the second now, and the points lie elsewhere. */
 struct newer {
     weir_catalog catalog;
+    weir_connection connection; /* with other timing */
     weir_device devices[2];
     weir_point points[PLANT_POINTS_MAX];
     weir_tag tags[PLANT_TAGS_MAX];
@@ -941,7 +942,12 @@ static void newer_init(struct newer *n, const plant *p)
             n->tags[d * n_tags + i].device = d;
         }
     }
+    n->connection = p->connection;
+    n->connection.max_in_flight = (uint16_t)(5 - p->connection.max_in_flight % 5);
+    n->connection.timeout_us = p->connection.timeout_us * 3 / 2;
+    n->connection.pause_between_requests_us = 5 * WEIR_MS;
     n->catalog = p->catalog;
+    n->catalog.connections = &n->connection;
     n->catalog.n_devices = 2;
     n->catalog.devices = n->devices;
     n->catalog.n_tags = 2 * n_tags;

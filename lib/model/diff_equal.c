@@ -122,13 +122,17 @@ static bool uris_equal(const weir_connection *a, const weir_connection *b)
            weir_diff_texts_equal(a->uri_text, b->uri_text);
 }
 
-bool weir_diff_connections_equal(const weir_connection *a, const weir_connection *b)
+/* Who is talked to, and how messages are told apart. */
+bool weir_diff_endpoints_equal(const weir_connection *a, const weir_connection *b)
 {
-    return uris_equal(a, b) && a->enabled == b->enabled &&
-           a->close_after_poll == b->close_after_poll && a->tid_check == b->tid_check &&
-           a->max_in_flight == b->max_in_flight && a->retries == b->retries &&
-           a->busy_retries == b->busy_retries && a->timeout_us == b->timeout_us &&
-           a->busy_retries_wait_us == b->busy_retries_wait_us &&
+    return uris_equal(a, b) && a->enabled == b->enabled && a->tid_check == b->tid_check;
+}
+
+bool weir_diff_timing_equal(const weir_connection *a, const weir_connection *b)
+{
+    return a->close_after_poll == b->close_after_poll && a->max_in_flight == b->max_in_flight &&
+           a->retries == b->retries && a->busy_retries == b->busy_retries &&
+           a->timeout_us == b->timeout_us && a->busy_retries_wait_us == b->busy_retries_wait_us &&
            a->pause_after_connect_us == b->pause_after_connect_us &&
            a->pause_between_requests_us == b->pause_between_requests_us &&
            a->pause_on_unit_switch_us == b->pause_on_unit_switch_us &&
