@@ -30,6 +30,13 @@ weir_builder *weir_builder_new(const char *name);
  * place. Copied. At most 65535 different texts: of more, the last stands for all. */
 void weir_builder_place(weir_builder *b, const char *text, uint32_t row);
 
+/*
+ * What its provider knows the row at this place by, whatever its name is: a text to which the row's
+ * number is added, or, with row 0, all of it. Copied. A place that is known by two is known by
+ * none.
+ */
+void weir_builder_known_as(weir_builder *b, const char *key);
+
 void weir_builder_open(weir_builder *b, weir_node_kind kind); /* a list or a mapping */
 /* The node that ends. */
 uint32_t weir_builder_close(weir_builder *b);

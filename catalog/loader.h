@@ -40,7 +40,7 @@ typedef struct weir_loader {
     weir_profile *profiles;
     weir_effective *effective; /* NULL: nobody asks what it came to */
     weir_effective_value *top; /* of that */
-    weir_node point_defaults; /* what a device's new point begins with */
+    weir_node point_defaults;  /* what a device's new point begins with */
     bool has_plans; /* points without an interval may be theirs: judged when these are known */
     bool failed;
 } weir_loader;
@@ -57,7 +57,7 @@ const char *weir_loader_place(weir_loader *l, weir_where at, weir_where other);
 
 /* What a provider knows a thing by: the row of a database, which stays when its name changes. ""
  * for what stands in a file. */
-const char *weir_loader_key(weir_loader *l, weir_where where);
+const char *weir_loader_key(weir_loader *l, weir_node node);
 
 /* The interned text, "" when memory is short. */
 const char *weir_loader_text(weir_loader *l, const char *text);

@@ -152,6 +152,21 @@ const char *weir_row_word(const weir_row *row, int column)
     return NULL;
 }
 
+bool weir_rows_distinct(const weir_rows *rows, int column, bool *ret)
+{
+    weir_map seen = WEIR_MAP_INIT;
+    bool distinct = true, good = true;
+    for (size_t i = 0; i < rows->n && distinct && good; i++) {
+        const char *text = rows->cells[i * rows->n_columns + (size_t)column];
+        void *before = NULL;
+        good = !text || weir_map_set(&seen, text, (void *)(uintptr_t)1, &before) == WEIR_OK;
+        distinct = !before;
+    }
+    weir_map_deinit(&seen);
+    *ret = distinct && good;
+    return good;
+}
+
 /* ---- rows by a key ---- */
 
 bool weir_groups_init(weir_groups *groups, size_t n_rows)

@@ -48,6 +48,7 @@ typedef struct weir_diff {
  * - by their former name (`was`), unless that was applied before: the older catalog has this name
  *   with the same `was`. So two that exchange names do it once, and `was` may stay;
  * - by their name;
+ * - points also by what their provider guesses them to be (WEIR_KEY_GUESS);
  * - connections also by all the rest being the same: a new name does not close a socket.
  *
  * Each is found once. Where something was written never counts. WEIR_ENOMEM.

@@ -34,10 +34,13 @@ static uint32_t pair_find(const struct points_pair *p, const char *name, uint32_
     return p->n_older;
 }
 
-static void pair_match_by_key(struct points_pair *p, uint32_t fresh)
+/* guess: of those that are still left, by keys that are only that. */
+static void pair_match_by_key(struct points_pair *p, uint32_t fresh, bool guess)
 {
     const char *key = weir_diff_text(p->newer[fresh].key);
-    for (uint32_t i = 0; *key && i < p->n_older; i++)
+    if (!*key || weir_key_is_guess(key) != guess || p->old_of[fresh] != WEIR_DIFF_NONE)
+        return;
+    for (uint32_t i = 0; i < p->n_older; i++)
         if (!p->taken[i] && weir_diff_texts_equal(p->older[i].key, key)) {
             pair_match(p, i, fresh);
             return;
@@ -57,14 +60,19 @@ static void pair_match_by_was(struct points_pair *p, uint32_t fresh)
         pair_match(p, old, fresh);
 }
 
-/* What has another key is another one, although the name is the same. */
+static bool has_id(const weir_point *point)
+{
+    return *weir_diff_text(point->key) && !weir_key_is_guess(point->key);
+}
+
+/* What has another id is another one, although the name is the same. */
 static void pair_match_by_name(struct points_pair *p, uint32_t fresh)
 {
     const weir_point *newer = &p->newer[fresh];
     if (p->old_of[fresh] != WEIR_DIFF_NONE)
         return;
     const uint32_t old = pair_find(p, newer->name, fresh);
-    if (old < p->n_older && (!*weir_diff_text(p->older[old].key) || !*weir_diff_text(newer->key) ||
+    if (old < p->n_older && (!has_id(&p->older[old]) || !has_id(newer) ||
                              weir_diff_texts_equal(p->older[old].key, newer->key)))
         pair_match(p, old, fresh);
 }
@@ -80,11 +88,13 @@ static bool points_match(const weir_device *older, const weir_device *newer, uin
     for (uint32_t i = 0; i < p.n_newer; i++)
         old_of[i] = WEIR_DIFF_NONE;
     for (uint32_t i = 0; i < p.n_newer; i++)
-        pair_match_by_key(&p, i);
+        pair_match_by_key(&p, i, false);
     for (uint32_t i = 0; i < p.n_newer; i++)
         pair_match_by_was(&p, i);
     for (uint32_t i = 0; i < p.n_newer; i++)
         pair_match_by_name(&p, i);
+    for (uint32_t i = 0; i < p.n_newer; i++)
+        pair_match_by_key(&p, i, true);
     return true;
 }
 
