@@ -131,7 +131,8 @@ static void a_request_is_a_point_of_its_unit(void **state)
     yaml_write(REQUESTED_YAML);
     sql("p.db", REQUESTED_SQL "INSERT INTO RequestedData VALUES (1,1,'10.0.0.5',502,60,1,3,100,10,"
                               "'ten'),(2,0,'10.0.0.5',502,5,1,3,0,1,NULL),(3,1,'10.0.0.5',502,10,"
-                              "1,1,5,12,NULL),(9,1,'fe80::1',1502,3600,247,4,40000,125,'far')");
+                              "1,1,5,12,NULL),(4,1,'10.0.0.5',502,10,1,2,0,126,NULL),"
+                              "(9,1,'fe80::1',1502,3600,247,4,40000,125,'far')");
     weir_catalog *c = load_good(NULL);
     assert_int_equal(c->n_connections, 2);
     assert_string_equal(c->connections[0].uri_text, "tcp://10.0.0.5:502");
@@ -139,7 +140,8 @@ static void a_request_is_a_point_of_its_unit(void **state)
     assert_int_equal(c->n_devices, 2);
     assert_string_equal(c->devices[0].name, "10.0.0.5:502-1");
     assert_int_equal(c->devices[1].unit_id, 247);
-    assert_int_equal(c->devices[0].n_points, 2);
+    assert_int_equal(c->devices[0].n_points, 3);
+    assert_int_equal(c->n_tags, 4);
     const weir_point *point = &c->devices[0].points[0];
     assert_string_equal(point->name, "1");
     assert_string_equal(point->description, "ten");
@@ -150,7 +152,14 @@ static void a_request_is_a_point_of_its_unit(void **state)
     assert_int_equal(point->interval_us, WEIR_MINUTE);
     assert_string_equal(point->key, "requested_data:p.db RequestedData 1");
     assert_int_equal(c->devices[0].points[1].table, WEIR_REGISTER_COIL);
-    assert_int_equal(c->devices[0].points[1].count, 12);
+    assert_int_equal(c->devices[0].points[1].type, WEIR_TYPE_BYTES);
+    assert_int_equal(c->devices[0].points[1].length, 12);
+    assert_int_equal(c->devices[0].points[1].count, 1);
+    assert_int_equal(c->devices[0].points[2].table, WEIR_REGISTER_DISCRETE);
+    assert_int_equal(c->devices[0].points[2].length, 126);
+    assert_int_equal(c->devices[0].points[2].n_labels, 1);
+    assert_string_equal(c->devices[0].points[2].labels[0].key, "paramID");
+    assert_string_equal(c->devices[0].points[2].labels[0].value, "4");
     assert_int_equal(c->devices[1].points[0].address, 40000);
     weir_catalog_free(c);
 }
@@ -174,6 +183,8 @@ static void nonsense_in_a_column_names_table_column_and_row(void **state)
         {"register=-1", "column register, paramID 7: this must be"},
         {"register=65535", "column count, paramID 7: 10 from 65535 on is behind the last"},
         {"count=126", "column count, paramID 7: 126 registers do not fit a reply: at most 125"},
+        {"count=2001, function=1",
+         "column count, paramID 7: 2001 bits do not fit a reply: at most 2000"},
         {"comment=x'80'", "column comment, paramID 7: this is no text"},
     };
     (void)state;
@@ -220,7 +231,7 @@ static void meters_share_the_registers_of_their_type(void **state)
     assert_int_equal(c->n_devices, 3);
     assert_string_equal(c->devices[0].name, "meter-4");
     assert_string_equal(c->devices[0].key, "energy_meters:p.db energy_meters 4");
-    assert_string_equal(c->devices[0].labels[0].value, "4");
+    assert_string_equal(c->devices[0].labels[1].value, "4"); /* description, id */
     assert_ptr_equal(c->devices[0].points, c->devices[1].points);
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         const weir_point *p = &c->devices[0].points[i];
@@ -302,7 +313,7 @@ static void own_queries_give_the_standard_columns(void **state)
     assert_int_equal(c->n_devices, 3);
     assert_string_equal(c->devices[0].key, "queries:p.db devices 3");
     assert_int_equal(c->devices[0].n_labels, 2);
-    assert_string_equal(c->devices[0].labels[1].value, "A");
+    assert_string_equal(c->devices[0].labels[0].value, "A");
     assert_string_equal(c->devices[1].labels[0].value, "2");
     assert_int_equal(c->devices[0].points[1].address, 40001);
     assert_string_equal(c->devices[0].points[0].enum_items[1].text, "on");

@@ -129,8 +129,10 @@ static int plan_list(const weir_invocation *in, const char *name)
     const struct plan_options *options = in->options;
     weir_error error = WEIR_ERROR_INIT;
     json_t *result = NULL;
-    if (weir_ask_method(in, &options->place, "plan.list", json_object(), &result, &error))
-        return plan_thing(in);
+    const weir_err err =
+        weir_ask_method(in, &options->place, "plan.list", json_object(), &result, &error);
+    if (err)
+        return err == WEIR_ECONFIG ? weir_command_fail(in, &error) : plan_thing(in);
     const bool any =
         print_plans(json_object_get(result, "plans"), name, (weir_format)options->format);
     json_decref(result);

@@ -310,6 +310,13 @@ static int change_refused(const struct place *p, weir_config_db *db, const char 
     return weir_command_fail(p->in, error);
 }
 
+/* A device that has no points yet is not in the catalog: one of its name there is another's. */
+static bool is_elsewhere(const struct place *p, const weir_catalog *c, const char *name)
+{
+    const weir_device *d = p->command->thing == WEIR_THING_DEVICE ? device_find(c, name) : NULL;
+    return d && strncmp(d->where.file, p->path, strlen(p->path)) != 0;
+}
+
 static int change(const struct place *p)
 {
     WEIR_CLEANUP(weir_config_db_close) weir_config_db *db = NULL;
@@ -340,6 +347,11 @@ static int change(const struct place *p)
         return weir_command_fail(p->in, &error);
     if (!catalog_load(p, db, &catalog))
         return WEIR_EXIT_CONFIG;
+    if (adds && is_elsewhere(p, catalog, name)) {
+        weir_config_db_close(db);
+        db = NULL;
+        return answer_where(p, NULL, device, name);
+    }
     if (weir_config_db_commit(db, &error))
         return weir_command_fail(p->in, &error);
     if (adds && p->command->thing == WEIR_THING_DEVICE && !strchr(name, '{') &&

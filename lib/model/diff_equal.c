@@ -59,6 +59,7 @@ weir_change weir_diff_point(const weir_point *a, const weir_point *b)
     const bool same = weir_diff_texts_equal(a->name, b->name) &&
                       weir_diff_texts_equal(a->unit, b->unit) &&
                       weir_diff_texts_equal(a->description, b->description) &&
+                      weir_labels_equal(a->labels, a->n_labels, b->labels, b->n_labels) &&
                       a->counter == b->counter && a->max_unchanged_us == b->max_unchanged_us &&
                       weir_value_identical(&a->deadband, &b->deadband);
     return same ? WEIR_CHANGE_NONE : WEIR_CHANGE_AROUND;
@@ -100,14 +101,9 @@ bool weir_diff_limits_equal(const weir_device *a, const weir_device *b)
 
 bool weir_diff_labels_equal(const weir_device *a, const weir_device *b)
 {
-    if (a->n_labels != b->n_labels)
-        return false;
-    for (size_t i = 0; i < a->n_labels; i++)
-        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return false;
-    return true;
+    return weir_labels_equal(a->labels, a->n_labels, b->labels, b->n_labels);
 }
+
 /* ---- connections ---- */
 
 static bool uris_equal(const weir_connection *a, const weir_connection *b)
@@ -233,8 +229,8 @@ static bool options_equal(const weir_sink_config *a, const weir_sink_config *b)
 bool weir_diff_sinks_equal(const weir_sink_config *a, const weir_sink_config *b)
 {
     if (a->type != b->type || a->enabled != b->enabled || a->n_tags != b->n_tags ||
-        a->n_labels != b->n_labels || a->n_plans != b->n_plans || a->quality != b->quality ||
-        a->batch != b->batch || a->backlog_rate != b->backlog_rate)
+        a->n_plans != b->n_plans || a->quality != b->quality || a->batch != b->batch ||
+        a->backlog_rate != b->backlog_rate)
         return false;
     for (size_t i = 0; i < a->n_tags; i++)
         if (strcmp(a->tags[i], b->tags[i]) != 0)
@@ -242,11 +238,7 @@ bool weir_diff_sinks_equal(const weir_sink_config *a, const weir_sink_config *b)
     for (size_t i = 0; i < a->n_plans; i++) /* their bits are the store's, and follow */
         if (strcmp(a->plan_names[i], b->plan_names[i]) != 0)
             return false;
-    for (size_t i = 0; i < a->n_labels; i++)
-        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return false;
-    return options_equal(a, b);
+    return weir_labels_equal(a->labels, a->n_labels, b->labels, b->n_labels) && options_equal(a, b);
 }
 
 /* ---- plans ---- */

@@ -163,6 +163,12 @@ static void change_labels(struct plant *p)
     p->devices[1].labels = &label;
     p->devices[1].n_labels = 1;
 }
+static void change_point_labels(struct plant *p)
+{
+    static const weir_label label = {"paramID", "7"};
+    p->points[1][0].labels = &label;
+    p->points[1][0].n_labels = 1;
+}
 static void change_unit(struct plant *p)
 {
     p->points[1][0].unit = "kW";
@@ -208,6 +214,7 @@ static void each_change_of_a_device_is_told_apart(void **state)
         {change_description, WEIR_CHANGE_AROUND, "description"},
         {change_labels, WEIR_CHANGE_AROUND, "labels"},
         {change_unit, WEIR_CHANGE_AROUND, "1 point changed"},
+        {change_point_labels, WEIR_CHANGE_AROUND, "1 point changed"},
         {change_points_order, WEIR_CHANGE_READS, "order of points"},
         {add_point, WEIR_CHANGE_READS, "1 point added"},
         {remove_point, WEIR_CHANGE_READS, "1 point removed"},

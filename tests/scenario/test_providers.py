@@ -343,6 +343,25 @@ def test_what_is_defined_elsewhere_is_changed_there(shell):
     assert not (shell.folder / "weir-data" / "config.db").exists()
 
 
+def test_a_device_without_points_is_not_added_beside_one_of_the_file(shell):
+    shell.run("device", "add", "m", "--connection", "hall", "--unit-id", "7", "--interval", "5s")
+    assert "y1 is defined in weir.yaml:4: change it there" in shell.run(
+        "device", "add", "y1", "--connection", "hall", "--unit-id", "8", "--interval", "1s", code=7).stderr
+    with sqlite3.connect(shell.folder / "weir-data" / "config.db") as db:
+        assert db.execute("SELECT name FROM device").fetchall() == [("m",)]
+
+
+def test_mistakes_are_told_once_and_where_they_are(shell):
+    shell.run("device", "add", "m", "--connection", "hall", "--unit-id", "7", "--interval", "5s")
+    told = shell.run("tag", "add", "m/a", "--register", "holding", "--address", "3", code=3).stderr
+    assert "config.db, table point, column name, row 1: point 'a' needs 'type'" in told
+    assert "1 problem in weir.yaml and what belongs to it" in told
+    (shell.folder / "weir.yaml").write_text("devices: [{name: y1, connection: hal}]")
+    for args in (["plan", "list"], ["plan", "show", "x"], ["device", "list"], ["sql", "SELECT 1"], ["run"], ["check"]):
+        told = shell.run(*args, code=3).stderr.splitlines()
+        assert len(told) == len(set(told)) and " problems in weir.yaml" in told[-1], (args, told)
+
+
 def test_a_change_after_which_the_configuration_is_wrong_is_not_made(shell):
     shell.run("device", "add", "m", "--connection", "hall", "--unit-id", "7", "--interval", "5s", "--profile", "eastron-sdm630")
     before = (shell.folder / "weir-data" / "config.db").read_bytes()
