@@ -742,7 +742,8 @@ static void what_tags_are_known_by_and_the_bits_of_plans_are_brought_over(void *
     testing_commit(store);
     weir_store_close(store);
     (void)testing_file_sql(dir,
-                           "INSERT INTO tag_key VALUES('t 1','/p0000',0,1),('t 1','p 7',40,2);"
+                           "INSERT INTO tag_key VALUES('t 1','/p0000',0,1),('t 1','p 7',40,2)");
+    (void)testing_file_sql(dir,
                            "INSERT INTO meta VALUES('plan Night shift, größer',1),('plan b',2)");
     assert_string_equal(testing_file_sql(dir, query), want);
     struct bytes b = file_get(dir, "data.db");
