@@ -23,7 +23,7 @@ class Plant(Shell):
                 db.executescript(statement)
         db.close()
 
-    def live(self, end=signal.SIGTERM):
+    def live(self, end=signal.SIGTERM, meanwhile=lambda: None):
         """Runs until it has registered what there is, and one commit more."""
         log = self.folder / "log"
         with open(log, "wb") as output:
@@ -33,6 +33,7 @@ class Plant(Shell):
             wait_until("the start", lambda: b"started" in log.read_bytes() or process.poll() is not None)
             before = self.committed()
             wait_until("a commit", lambda: self.committed() > before or process.poll() is not None)
+            meanwhile()
         finally:
             process.send_signal(end)
             code = process.wait(60)
@@ -165,7 +166,17 @@ def test_requested_data(plant):
     assert plant.live() == {1: "127.0.0.1:1-1/1", 2: "127.0.0.1:1-1/2", 3: "127.0.0.1:1-2/3"}
     plant.change("Logging.db", "UPDATE RequestedData SET address = 3 - address WHERE paramID IN (1, 3)",
                  "UPDATE RequestedData SET host = '127.0.0.2'")
-    assert plant.live() == {1: "127.0.0.2:1-2/1", 2: "127.0.0.2:1-1/2", 3: "127.0.0.2:1-1/3"}
+    after = {1: "127.0.0.2:1-2/1", 2: "127.0.0.2:1-1/2", 3: "127.0.0.2:1-1/3"}
+    assert plant.live() == after
+
+    def back():
+        """Live it is the same."""
+        plant.change("Logging.db", "UPDATE RequestedData SET address = 3 - address WHERE paramID = 1")
+        wait_until("the change", lambda: plant.tags() == {**after, 1: "127.0.0.2:1-1/1"})
+        count = plant.committed()
+        wait_until("samples", lambda: plant.committed() > count + 3)
+    assert plant.live(meanwhile=back) == {**after, 1: "127.0.0.2:1-1/1"}
+    plant.verify()
 
 
 def test_energy_meters(plant):
