@@ -10,8 +10,6 @@
 
 #include "catalog/layout.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "catalog/tables.h"
@@ -49,13 +47,9 @@ const char *weir_layout_key(const weir_layout_in *in, size_t query, int id, weir
 bool weir_layout_known_as(weir_builder *b, const char *key, const weir_row *row)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-    char digits[16];
     if (!key || !*row->id)
         return false;
     const uint32_t number = weir_row_place(row, -1, &text);
-    (void)snprintf(digits, sizeof digits, "%" PRIu32, number);
-    if (number && strcmp(digits, row->id) != 0)
-        return false;
     weir_text_clear(&text);
     weir_text_add(&text, key);
     if (!number)

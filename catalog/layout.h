@@ -41,11 +41,8 @@ extern const weir_layout weir_layout_energy_meters;
  * file. Also of queries, which give the same columns. */
 extern const weir_layout weir_layout_weir;
 
-/*
- * The row that is begun next is known by its id: `key` names database and table. Not when key is
- * NULL, the row has no id, or one that is not written as its number is ("007") and so could be
- * another's: false.
- */
+/* The row that is begun next is known by its id: `key` names database and table. False: key is
+ * NULL, or the row has no id. */
 bool weir_layout_known_as(weir_builder *b, const char *key, const weir_row *row);
 
 /* "weir:plant.db device", of rows whose ids are all different; NULL: they have no identity, or

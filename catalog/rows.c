@@ -96,6 +96,7 @@ const char *weir_row_text(const weir_row *row, int column)
 uint32_t weir_row_place(const weir_row *row, int column, weir_text *ret_text)
 {
     uint64_t number = 0;
+    char digits[24];
     weir_text_clear(ret_text);
     weir_text_add(ret_text, row->table);
     if (column >= 0)
@@ -103,8 +104,11 @@ uint32_t weir_row_place(const weir_row *row, int column, weir_text *ret_text)
     if (!*row->id)
         return 0;
     weir_text_format(ret_text, ", %s", row->word);
-    if (weir_parse_u64(row->id, &number) && number > 0 && number <= UINT32_MAX)
-        return (uint32_t)number;
+    if (weir_parse_u64(row->id, &number) && number > 0 && number <= UINT32_MAX) {
+        (void)snprintf(digits, sizeof digits, "%" PRIu64, number);
+        if (strcmp(digits, row->id) == 0) /* "007" is another row than "7" */
+            return (uint32_t)number;
+    }
     weir_text_format(ret_text, " %.80s", row->id);
     return 0;
 }
