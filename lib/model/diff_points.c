@@ -77,8 +77,7 @@ static void pair_match_by_name(struct points_pair *p, uint32_t fresh)
         pair_match(p, old, fresh);
 }
 
-/* False: no memory. */
-static bool points_match(const weir_device *older, const weir_device *newer, uint32_t *old_of)
+bool weir_diff_match_points(const weir_device *older, const weir_device *newer, uint32_t *old_of)
 {
     WEIR_CLEANUP(weir_free) void *taken = weir_alloc_zero(older->n_points + 1, sizeof(bool));
     struct points_pair p = {older->points,   newer->points, older->n_points,
@@ -98,12 +97,6 @@ static bool points_match(const weir_device *older, const weir_device *newer, uin
     return true;
 }
 
-bool weir_diff_points(const weir_diff *diff, uint32_t device, uint32_t *ret_old_of)
-{
-    const uint32_t old = diff->devices.old_of[device];
-    return points_match(&diff->older->devices[old], &diff->newer->devices[device], ret_old_of);
-}
-
 bool weir_diff_compare_points(weir_points_verdict *v, const weir_device *older,
                               const weir_device *newer)
 {
@@ -114,7 +107,7 @@ bool weir_diff_compare_points(weir_points_verdict *v, const weir_device *older,
                                .newer = newer->points,
                                .n_older = older->n_points,
                                .n_newer = newer->n_points};
-    if (!old_of || !points_match(older, newer, old_of))
+    if (!old_of || !weir_diff_match_points(older, newer, old_of))
         return false;
     for (uint32_t i = 0; i < v->n_newer; i++) {
         if (old_of[i] == WEIR_DIFF_NONE) {
