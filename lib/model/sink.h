@@ -46,7 +46,7 @@ enum {
     WEIR_SINK_IN_ORDER = 1u << 0, /* a file: what is older goes first, also after an outage */
 };
 
-enum { WEIR_SINK_ABI = 2 };
+enum { WEIR_SINK_ABI = 3 };
 
 /*
  * A sink type: a const descriptor. Each sink of the configuration has a thread of its own, on which

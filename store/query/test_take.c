@@ -44,6 +44,12 @@ static void append(weir_store *store, uint32_t n, int64_t ts, uint32_t epoch, ui
         fail_msg("append: %s", error.text);
 }
 
+/* Some batches are of no slot, by their time. */
+static uint32_t flags_at(int64_t ts)
+{
+    return (ts - T0) / WEIR_S % 3 == 0 ? WEIR_BATCH_FIRST_READ : 0;
+}
+
 static void event(weir_store *store)
 {
     const weir_event e = {{T0}, WEIR_EVENT_STORE, "", "something"};
@@ -95,7 +101,7 @@ static void every_sample_comes_once_and_in_order_while_merges_run(void **state)
         now += (int64_t)weir_random_below(&random, 40) * WEIR_S;
         for (uint64_t n = weir_random_below(&random, 4); n > 0; n--) {
             const uint32_t size = 1 + (uint32_t)weir_random_below(&random, 12);
-            append(f.store, size, now + (int64_t)n, 0, 0);
+            append(f.store, size, now + (int64_t)n, 0, flags_at(now));
             made += size;
         }
         if (weir_random_below(&random, 5) == 0) {
@@ -122,6 +128,7 @@ static void every_sample_comes_once_and_in_order_while_merges_run(void **state)
                                  c.rows[i].sample.ts.us - T0 + c.rows[i].tag->uid - 1);
                 assert_int_equal(c.rows[i].received.us, c.rows[i].sample.ts.us + 1500);
                 assert_int_equal(c.rows[i].plans, 5);
+                assert_int_equal(c.rows[i].flags, flags_at(c.rows[i].sample.ts.us));
                 at = c.rows[i].seq;
             }
             taken += c.n;
@@ -301,7 +308,7 @@ static void what_no_run_can_correct_any_more_is_never_sent(void **state)
 /* --- history ------------------------------------------------------------------------------ */
 
 struct seen {
-    size_t rows, corrected;
+    size_t rows, corrected, without_slot;
     int64_t sum;
 };
 
@@ -326,6 +333,7 @@ static struct seen replay(weir_take *take, int64_t from, int64_t to, size_t want
             assert_int_equal(r->tag->uid, r->sample.tag);
             last = r->sample.ts.us;
             seen.rows++;
+            seen.without_slot += r->flags == WEIR_BATCH_FIRST_READ;
             seen.corrected += r->sample.value.kind == WEIR_KIND_STRING;
         }
         from = until + 1;
@@ -340,15 +348,19 @@ static void a_replay_is_in_the_order_of_time_and_has_each_sample_once(void **sta
     struct fixture f = fixture_open();
     weir_take *take = take_open(f.dir);
     const int64_t end = T0 + 4 * WEIR_HOUR;
-    size_t made = 0;
-    for (int64_t ts = T0; ts < end; ts += 10 * WEIR_S, made += 12)
-        append(f.store, 12, ts, 0, 0);
+    size_t made = 0, without_slot = 0;
+    for (int64_t ts = T0; ts < end; ts += 10 * WEIR_S, made += 12) {
+        append(f.store, 12, ts, 0, flags_at(ts));
+        without_slot += flags_at(ts) ? 12 : 0;
+    }
     testing_commit(f.store);
     testing_maintain(f.store, end + 2 * WEIR_HOUR);
     /* Every 7th sample of the middle comes again, and a few at times of their own. */
     size_t corrected = 0;
-    for (int64_t ts = T0 + WEIR_HOUR; ts < end; ts += 70 * WEIR_S, corrected++)
+    for (int64_t ts = T0 + WEIR_HOUR; ts < end; ts += 70 * WEIR_S, corrected++) {
         testing_append(f.store, 3, ts, 0, weir_value_string("corrected", 9));
+        without_slot -= flags_at(ts) ? 1 : 0;
+    }
     for (int64_t ts = T0 + 5 * WEIR_S; ts < T0 + WEIR_HOUR; ts += 60 * WEIR_S, made++)
         testing_append(f.store, 4, ts, 0, weir_value_i64(1));
     testing_commit(f.store);
@@ -363,6 +375,7 @@ static void a_replay_is_in_the_order_of_time_and_has_each_sample_once(void **sta
         struct seen seen = replay(take, INT64_MIN, INT64_MAX - 1, wanted);
         assert_int_equal(seen.rows, made);
         assert_int_equal(seen.corrected, corrected);
+        assert_int_equal(seen.without_slot, without_slot);
         seen = replay(take, T0 + 10 * WEIR_S, T0 + 29 * WEIR_S, wanted);
         assert_int_equal(seen.rows, 24);
         assert_int_equal(seen.corrected, 1);

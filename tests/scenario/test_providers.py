@@ -321,7 +321,11 @@ def test_a_device_is_added_renamed_and_removed(shell):
     added = shell.run("device", "add", "m07", "--connection", "roof", "--unit-id", "7", "--interval", "5s", "--labels", "floor=2")
     assert "m07 has no points yet" in added.stderr
     shell.run("tag", "add", "m07/power", "--register", "holding", "--address", "52", "--type", "float32", "--counter", "false")
-    assert [row["tag"] for row in shell.rows("tag", "list")] == ["y1/p", "m07/power"]
+    shell.run("tag", "add", "m07/inputs", "--register", "discrete", "--address", "0", "--type", "bytes", "--length", "19",
+              "--labels", "line=7, floor=3")
+    shown = shell.run("config", "show", "devices").stdout
+    assert "labels: {floor: 2}" in shown and "length: 19" in shown and "labels: {line: 7, floor: 3}" in shown
+    assert [row["tag"] for row in shell.rows("tag", "list")] == ["y1/p", "m07/power", "m07/inputs"]
     shell.run("device", "set", "m07", "--name", "feeder-a", "--interval", "10s", "--enabled", "false")
     row, = shell.rows("device", "show", "feeder-a")
     assert row["enabled"] is False and row["defined"] == "./weir-data/config.db, table device, row 1"
