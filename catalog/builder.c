@@ -16,7 +16,7 @@ struct weir_builder {
     weir_document *document;
     weir_intern texts;
     weir_map place_numbers; /* text -> its index in `places` + 1 */
-    const char **places;    /* in the arena of the document */
+    struct weir_place *places;
     size_t n_places, places_capacity;
     uint32_t row;
     uint16_t place;
@@ -49,13 +49,13 @@ weir_builder *weir_builder_new(const char *name)
 static bool place_add(weir_builder *b, const char *text)
 {
     const char *kept = weir_intern_text(&b->texts, text);
-    const char **places =
+    struct weir_place *places =
         weir_array_room(b->places, b->n_places, &b->places_capacity, sizeof *places);
     b->places = places ? places : b->places;
     if (!kept || !places ||
         weir_map_set(&b->place_numbers, kept, (void *)(uintptr_t)(b->n_places + 1), NULL))
         return false;
-    places[b->n_places++] = kept;
+    places[b->n_places++] = (struct weir_place){.text = kept};
     return true;
 }
 
@@ -68,8 +68,23 @@ void weir_builder_place(weir_builder *b, const char *text, uint32_t row)
         b->failed = !place_add(b, text);
         number = b->n_places;
     }
+    if (b->failed)
+        return;
     b->place = (uint16_t)((number ? number : b->n_places) - 1);
     b->row = row;
+    if (!number) /* it stands for others too */
+        b->places[b->place].is_shared = true;
+}
+
+void weir_builder_known_as(weir_builder *b, const char *key)
+{
+    if (!b || b->failed)
+        return;
+    struct weir_place *place = &b->places[b->place];
+    if (place->key && (!b->row || strcmp(place->key, key) != 0))
+        place->is_shared = true;
+    place->key = weir_intern_text(&b->texts, key);
+    b->failed = !place->key;
 }
 
 void weir_builder_line(weir_builder *b, uint32_t line, uint32_t column)
@@ -175,7 +190,7 @@ void weir_builder_pair(weir_builder *b, const char *key, const char *text)
 
 static bool builder_keep_places(weir_builder *b)
 {
-    const char **places = weir_arena_alloc(b->document->arena, b->n_places, sizeof *places);
+    struct weir_place *places = weir_arena_alloc(b->document->arena, b->n_places, sizeof *places);
     if (!places)
         return false;
     memcpy(places, b->places, b->n_places * sizeof *places);

@@ -33,6 +33,13 @@ void weir_builder_place(weir_builder *b, const char *text, uint32_t row);
 /* Instead, where all of it is from a file: what comes next was written there. Line 0: nowhere. */
 void weir_builder_line(weir_builder *b, uint32_t line, uint32_t column);
 
+/*
+ * What its provider knows the row at this place by, whatever its name is: a text to which the row's
+ * number is added, or, with row 0, all of it. Copied. A place that is known by two is known by
+ * none.
+ */
+void weir_builder_known_as(weir_builder *b, const char *key);
+
 void weir_builder_open(weir_builder *b, weir_node_kind kind); /* a list or a mapping */
 /* The node that ends. */
 uint32_t weir_builder_close(weir_builder *b);

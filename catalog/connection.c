@@ -5,19 +5,38 @@
 
 #include "catalog/device.h"
 
-/* Whether the program has the source that own:NAME names. */
-static bool connection_check_own(weir_loader *l, weir_node at, const weir_uri *uri)
+static void own_intervals_take(const weir_yaml_own *own, weir_connection *c)
 {
-    const char *const *own = l->options ? l->options->own : NULL;
+    c->default_interval_us = own->default_interval_us;
+    if (c->minimum_interval_us < own->minimum_interval_us)
+        c->minimum_interval_us = own->minimum_interval_us;
+}
+
+static void say_no_own(weir_loader *l, weir_node at, const char *name, const weir_yaml_own *own,
+                       size_t n)
+{
+    const char **names = weir_loader_scratch(l, n + 1, sizeof *names);
+    for (size_t i = 0; names && i < n; i++)
+        names[i] = own[i].name;
+    if (names)
+        weir_loader_problem(l, at, "uri: this program has no source '%.100s'%s", name,
+                            weir_loader_meant(l, name, names, n));
+}
+
+/* Whether the program has the source that own:NAME names. */
+static bool connection_check_own(weir_loader *l, weir_node at, weir_connection *c)
+{
+    const weir_yaml_own *own = l->options ? l->options->own : NULL;
     size_t n = 0;
-    if (uri->scheme != WEIR_SCHEME_OWN)
+    if (c->uri.scheme != WEIR_SCHEME_OWN)
         return true;
-    for (; own && own[n]; n++)
-        if (!strcmp(own[n], uri->host))
+    for (; own && own[n].name; n++)
+        if (!strcmp(own[n].name, c->uri.host)) {
+            own_intervals_take(&own[n], c);
             return true;
+        }
     if (n)
-        weir_loader_problem(l, at, "uri: this program has no source '%.100s'%s", uri->host,
-                            weir_loader_meant(l, uri->host, own, n));
+        say_no_own(l, at, c->uri.host, own, n);
     else
         weir_problems_add(l->problems, WEIR_EUNSUPPORTED, weir_node_where(at),
                           "uri: own: is for programs that use the library and bring sources of "
@@ -32,7 +51,7 @@ static bool connection_parse_uri(weir_loader *l, weir_node mapping, const weir_c
     const weir_node at = weir_node_get(mapping, "uri");
     switch (weir_uri_parse(in->uri, l->arena, &c->uri, &error)) {
     case WEIR_OK:
-        return connection_check_own(l, at, &c->uri);
+        return connection_check_own(l, at, c);
     case WEIR_ENOMEM:
         l->failed = true;
         return false;

@@ -311,13 +311,17 @@ static void entry_set_intervals(struct entry *e, weir_point *points, size_t n)
 {
     const size_t before = e->l->problems->n;
     const int64_t interval = weir_loader_interval(e->l, e->in.interval);
+    const uint32_t connection = e->device.connection;
+    const int64_t of_source =
+        connection < e->n_connections ? e->connections[connection].default_interval_us : 0;
+    const int64_t fallback = e->interval_us ? e->interval_us : of_source;
     const char *first = NULL;
     size_t n_without = 0;
     if (e->l->problems->n != before)
         return;
     for (size_t i = 0; i < n; i++) {
         if (points[i].interval_us == 0)
-            points[i].interval_us = interval ? interval : e->interval_us;
+            points[i].interval_us = interval ? interval : fallback;
         if (points[i].interval_us == 0 && n_without++ == 0)
             first = points[i].name;
     }
@@ -506,7 +510,7 @@ static bool list_add(weir_loader *l, weir_device_list *devices, const weir_devic
 static const char *entry_key(struct entry *e, unsigned unit_id)
 {
     const weir_option_ranges *ids = &e->in.unit_id;
-    const char *key = weir_loader_key(e->l, e->device.where);
+    const char *key = weir_loader_key(e->l, e->mapping);
     if (!*key || !ids->n || (ids->n == 1 && ids->items[0].first == ids->items[0].last))
         return key;
     const char *own = weir_arena_format(e->l->scratch, "%s, unit %u", key, unit_id);

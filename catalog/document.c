@@ -60,8 +60,23 @@ weir_where weir_node_where(weir_node node)
         return (weir_where){"", 0, 0};
     const weir_document_part *part = weir_document_part_of(node.document, node.id);
     if (part->places)
-        return (weir_where){part->places[n->column], n->line, 0};
+        return (weir_where){part->places[n->column].text, n->line, 0};
     return (weir_where){part->name, n->line, n->column};
+}
+
+bool weir_node_known_as(weir_node node, weir_text *ret)
+{
+    const weir_document_node *n = node_of(node);
+    const weir_document_part *part =
+        node.document ? weir_document_part_of(node.document, node.id) : NULL;
+    const struct weir_place *place = part && part->places ? &part->places[n->column] : NULL;
+    weir_text_clear(ret);
+    if (!place || !place->key || place->is_shared)
+        return false;
+    weir_text_add(ret, place->key);
+    if (n->line)
+        weir_text_format(ret, " %u", n->line);
+    return true;
 }
 
 const char *weir_node_text(weir_node node)

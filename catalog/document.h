@@ -49,6 +49,9 @@ weir_node weir_document_root(const weir_document *document);
 
 weir_node_kind weir_node_kind_of(weir_node node);
 weir_where weir_node_where(weir_node node);
+/* What the provider of a row of a database knows it by, as weir_builder_known_as said. False:
+ * nothing. */
+bool weir_node_known_as(weir_node node, weir_text *ret);
 const char *weir_node_text(weir_node node); /* scalar: its text, else "" */
 bool weir_node_quoted(weir_node node);      /* scalar: written in quotes */
 bool weir_node_empty(weir_node node);       /* scalar: nothing, ~ or null, not in quotes */

@@ -23,11 +23,18 @@ typedef struct weir_document_node {
 } weir_document_node;
 _Static_assert(sizeof(weir_document_node) <= 24, "a large file has a million of them");
 
+/* Where rows of a database are, and what they are known by; a row's number comes behind both. */
+struct weir_place {
+    const char *text;
+    const char *key; /* NULL: by nothing */
+    bool is_shared;  /* by rows that have other keys: nobody has one */
+};
+
 /* Nodes from `first` on, up to the next part's, are from one file or one database. */
 typedef struct weir_document_part {
     uint32_t first;
     const char *name;
-    const char *const *places; /* NULL: a file; node.column is then its column */
+    const struct weir_place *places; /* NULL: a file; node.column is then its column */
 } weir_document_part;
 
 struct weir_document {

@@ -28,6 +28,39 @@ weir_document *weir_layout_document(const weir_layout *layout, const weir_layout
     return document;
 }
 
+/* ---- identity ---- */
+
+const char *weir_layout_key(const weir_layout_in *in, size_t query, int id, weir_arena *arena)
+{
+    bool distinct = false;
+    if (!in->identity || !in->queries[query].table || id < 0)
+        return NULL;
+    if (!weir_rows_distinct(&in->rows[query], id, &distinct))
+        in->problems->failed = true;
+    if (!distinct)
+        return NULL;
+    const char *key = weir_arena_format(arena, "%s %s", in->identity, in->queries[query].table);
+    in->problems->failed = in->problems->failed || !key;
+    return key;
+}
+
+bool weir_layout_known_as(weir_builder *b, const char *key, const weir_row *row)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    if (!key || !*row->id)
+        return false;
+    const uint32_t number = weir_row_place(row, -1, &text);
+    weir_text_clear(&text);
+    weir_text_add(&text, key);
+    if (!number)
+        weir_text_format(&text, " %s", row->id);
+    if (text.failed)
+        weir_builder_fail(b);
+    else
+        weir_builder_known_as(b, weir_text_get(&text));
+    return true;
+}
+
 /* ---- cells ---- */
 
 /* A part of a file that stands in a cell: "[a, b]", "{a: 1}". */
@@ -154,6 +187,7 @@ struct table {
     size_t query;
     const weir_option *options; /* NULL: not known here */
     char *name;                 /* "config.db, table device" */
+    const char *key;            /* weir_layout_key */
     int id;
     bool has_id_key; /* a plan's id is its row's */
 };
@@ -178,6 +212,7 @@ static bool table_init(struct table *t, const weir_layout_in *in, size_t query,
     t->id = weir_rows_column(&in->rows[query], "id");
     t->has_id_key = options && weir_option_find(options, "id");
     t->name = weir_arena_format(arena, "%s, table %s", in->place, name ? name : "");
+    t->key = weir_layout_key(in, query, t->id, arena);
     return t->name != NULL;
 }
 
@@ -198,12 +233,15 @@ static void write_keys(const struct table *t, weir_builder *b, const weir_row *r
     }
 }
 
-static void open_row(weir_builder *b, const weir_row *row)
+/* Whether it is known by its id: key as weir_layout_key gives it. */
+static bool open_row(const char *key, weir_builder *b, const weir_row *row)
 {
     WEIR_TEXT_AUTO place = WEIR_TEXT_INIT;
     const uint32_t number = weir_row_place(row, -1, &place);
     weir_builder_place(b, weir_text_get(&place), number);
+    const bool known = weir_layout_known_as(b, key, row);
     weir_builder_open(b, WEIR_NODE_MAPPING);
+    return known;
 }
 
 static void write_table(const struct table *t, weir_builder *b, const char *key)
@@ -214,7 +252,7 @@ static void write_table(const struct table *t, weir_builder *b, const char *key)
     weir_builder_open(b, WEIR_NODE_LIST);
     for (size_t i = 0; i < t->in->rows[t->query].n; i++) {
         const weir_row row = row_at(t, i);
-        open_row(b, &row);
+        (void)open_row(NULL, b, &row);
         write_keys(t, b, &row, -1);
         (void)weir_builder_close(b);
     }
@@ -242,14 +280,15 @@ static void write_device(const struct table *devices, const struct table *points
     /* One that waits for its points: they can only be added behind it. */
     if (point == WEIR_ROW_NONE && !has_cell(&row, "profile"))
         return;
-    open_row(b, &row);
+    /* A row may be several devices, so its points are known within it only. */
+    const bool known = open_row(devices->key, b, &row);
     write_keys(devices, b, &row, -1);
     if (point != WEIR_ROW_NONE) {
         weir_builder_text(b, "points");
         weir_builder_open(b, WEIR_NODE_LIST);
         for (; point != WEIR_ROW_NONE; point = groups->next[point]) {
             const weir_row of = row_at(points, point);
-            open_row(b, &of);
+            (void)open_row(known ? points->key : NULL, b, &of);
             write_keys(points, b, &of, by);
             (void)weir_builder_close(b);
         }

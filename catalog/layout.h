@@ -19,6 +19,7 @@ typedef struct weir_layout_in {
     const weir_rows *rows; /* of each query */
     const weir_layout_query *queries;
     const char *name;     /* of the entry in `catalog` */
+    const char *identity; /* what its rows are known by, before table and id; NULL: by nothing */
     const char *scheme;   /* "tcp", "rtu+tcp": where the rows do not say it */
     const char *interval; /* likewise; NULL: none */
     const char *cron;     /* likewise */
@@ -39,6 +40,14 @@ extern const weir_layout weir_layout_energy_meters;
 /* Our own words: tables connection, device, point and plan with columns named like the keys of the
  * file. Also of queries, which give the same columns. */
 extern const weir_layout weir_layout_weir;
+
+/* The row that is begun next is known by its id: `key` names database and table. False: key is
+ * NULL, or the row has no id. */
+bool weir_layout_known_as(weir_builder *b, const char *key, const weir_row *row);
+
+/* "weir:plant.db device", of rows whose ids are all different; NULL: they have no identity, or
+ * memory is short (problems->failed). id: the column; -1: there is none. */
+const char *weir_layout_key(const weir_layout_in *in, size_t query, int id, weir_arena *arena);
 
 /* The rows as a document. NULL, with problems->failed: memory is short. What is wrong with a cell
  * is a problem, and the document has what is left. */

@@ -30,6 +30,7 @@ struct meters {
     const weir_layout_in *in;
     weir_arena *arena;
     const char *meters_table, *registers_table;
+    const char *key;      /* weir_layout_key of the meters */
     weir_groups types;    /* -> registers */
     weir_groups gateways; /* -> meters */
     uint32_t *lists;      /* [types.n]: the list of points as a node, 0: not yet */
@@ -94,6 +95,22 @@ static const char *order_of(int64_t data_type, int64_t words, int64_t bytes)
     return words == BIG ? "BADC" : "DCBA";
 }
 
+/* Registers have no ids. What is at the same place under another name is likely the same, but only
+ * where the name is gone: all addresses may have been corrected by one. */
+static void known_by_address(const struct meters *m, weir_builder *b, size_t at)
+{
+    WEIR_TEXT_AUTO key = WEIR_TEXT_INIT;
+    const weir_rows *rows = &m->in->rows[1];
+    if (!m->in->identity)
+        return;
+    weir_text_format(&key, WEIR_KEY_GUESS "%s registers %s %s/%s", m->in->identity,
+                     cell(rows, at, R_TYPE), cell(rows, at, R_ADDRESS), cell(rows, at, R_FUNCTION));
+    if (key.failed)
+        weir_builder_fail(b);
+    else
+        weir_builder_known_as(b, weir_text_get(&key));
+}
+
 static void write_point(const struct meters *m, weir_builder *b, size_t at)
 {
     static const char *const types[] = {
@@ -111,6 +128,7 @@ static void write_point(const struct meters *m, weir_builder *b, size_t at)
     if (!good || !name)
         return;
     place(b, &row, -1);
+    known_by_address(m, b, at);
     weir_builder_open(b, WEIR_NODE_MAPPING);
     place(b, &row, R_NAME);
     weir_builder_pair(b, "name", name);
@@ -157,6 +175,7 @@ static void write_meter(struct meters *m, weir_builder *b, size_t at)
     char name[64];
     (void)snprintf(name, sizeof name, "meter-%.40s", row.id);
     place(b, &row, -1);
+    (void)weir_layout_known_as(b, m->key, &row);
     weir_builder_open(b, WEIR_NODE_MAPPING);
     weir_builder_pair(b, "name", name);
     place(b, &row, HOST);
@@ -267,6 +286,7 @@ static void meters_build(const weir_layout_in *in, weir_builder *b)
     m.failed = !types || !gateways;
     if (arena) {
         m.meters_table = weir_arena_format(arena, "%s, energy_meters", in->place);
+        m.key = weir_layout_key(in, 0, ID, arena);
         m.registers_table = weir_arena_format(arena, "%s, registers", in->place);
         m.lists = weir_arena_alloc(arena, n_registers, sizeof *m.lists);
         m.gateway = weir_arena_alloc(arena, n, sizeof *m.gateway);

@@ -28,6 +28,7 @@ struct request {
 struct requests {
     const weir_layout_in *in;
     weir_arena *arena;
+    const char *key;       /* weir_layout_key */
     struct request *items; /* by row; id NULL: not required, or wrong */
     weir_groups gateways, units;
     bool failed;
@@ -141,7 +142,9 @@ static void write_point(struct requests *q, weir_builder *b, const char *table, 
     static const char *const registers[] = {"coil", "discrete", "holding", "input"};
     const struct request *r = &q->items[row];
     const bool bits = r->function <= 2;
+    const weir_row at = row_at(q->in, row, table);
     place(q, b, table, row, -1);
+    (void)weir_layout_known_as(b, q->key, &at);
     weir_builder_open(b, WEIR_NODE_MAPPING);
     weir_builder_pair(b, "name", r->id);
     place(q, b, table, row, FUNCTION);
@@ -192,6 +195,7 @@ static void requested_build(const weir_layout_in *in, weir_builder *b)
     char *table = arena ? weir_arena_format(arena, "%s, RequestedData", in->place) : NULL;
     const size_t n = in->rows[0].n;
     q.items = arena ? weir_arena_alloc(arena, n, sizeof *q.items) : NULL;
+    q.key = arena ? weir_layout_key(in, 0, ID, arena) : NULL;
     /* Each is begun, so that each can be ended. */
     const bool gateways = weir_groups_init(&q.gateways, n), units = weir_groups_init(&q.units, n);
     q.failed = !gateways || !units || !table || !q.items;

@@ -59,14 +59,12 @@ const char *weir_loader_place(weir_loader *l, weir_where at, weir_where other)
     return copy ? copy : "";
 }
 
-const char *weir_loader_key(weir_loader *l, weir_where where)
+const char *weir_loader_key(weir_loader *l, weir_node node)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
-    if (!where.line || where.column)
-        return weir_loader_text(l, "");
-    weir_where_format(&where, &text);
+    const bool known = weir_node_known_as(node, &text);
     l->failed = l->failed || text.failed;
-    return weir_loader_text(l, weir_text_get(&text));
+    return weir_loader_text(l, known ? weir_text_get(&text) : "");
 }
 
 const char *weir_loader_text(weir_loader *l, const char *text)

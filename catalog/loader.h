@@ -61,7 +61,7 @@ const char *weir_loader_place(weir_loader *l, weir_where at, weir_where other);
 
 /* What a provider knows a thing by: the row of a database, which stays when its name changes. ""
  * for what stands in a file. */
-const char *weir_loader_key(weir_loader *l, weir_where where);
+const char *weir_loader_key(weir_loader *l, weir_node node);
 
 /* The interned text, "" when memory is short. */
 const char *weir_loader_text(weir_loader *l, const char *text);

@@ -140,6 +140,8 @@ static void plan_read_tags(weir_loader *l, weir_node mapping, const weir_plan_in
                                 "wanted");
         else if (used[i])
             continue;
+        else if (weir_plan_is_pattern(pattern) && pattern != text)
+            continue; /* one to leave out is for what may come */
         else if (weir_plan_is_pattern(pattern))
             weir_loader_warn(l, at,
                              "the pattern \"%.200s\" matches no tag: tags are named "

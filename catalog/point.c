@@ -538,7 +538,7 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     ret->unit = in->unit;
     ret->description = in->description;
     ret->was = in->was;
-    ret->key = weir_loader_key(l, where);
+    ret->key = weir_loader_key(l, in->layers[in->n_layers - 1]);
     ret->file = weir_loader_text(l, where.file);
     ret->line = where.line;
     ret->counter = in->counter;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "catalog/databases.h"
+#include "catalog/identity.h"
 #include "catalog/join.h"
 #include "catalog/secret.h"
 #include "catalog/times.h"
@@ -293,7 +294,7 @@ static bool entry_times(struct collect *c, weir_node entry, const weir_database_
     return true;
 }
 
-static void entry_collect(struct collect *c, weir_node entry)
+static void entry_collect(struct collect *c, weir_node list, weir_node entry)
 {
     static const char *const schemes[] = {"tcp", "rtu+tcp"};
     weir_database_in in = {0};
@@ -322,6 +323,8 @@ static void entry_collect(struct collect *c, weir_node entry)
                              .interval = in.interval,
                              .cron = cron_text,
                              .problems = c->l->problems};
+    if (!weir_database_identity(list, entry, c->l->scratch, &layout.identity))
+        c->l->failed = true;
     collect_database(c, &config, layouts[in.layout], &layout, weir_node_get(entry, "url"));
 }
 
@@ -364,7 +367,8 @@ static void collect_config(struct collect *c)
     const char *path = weir_config_db_path(c->l->whole, data_dir_of(c));
     if (!path)
         return;
-    weir_layout_in in = {.place = path, .problems = c->l->problems};
+    weir_layout_in in = {
+        .place = path, .identity = WEIR_CONFIG_DB_IDENTITY, .problems = c->l->problems};
     if (c->l->options->config_db) {
         collect_open_config(c, &in);
         return;
@@ -389,7 +393,7 @@ void weir_providers_collect(weir_loader *l, weir_document *document, weir_roots 
     const weir_node list = weir_node_get(weir_document_root(document), "catalog");
     if (list.id && weir_loader_expect(l, list, WEIR_NODE_LIST, "catalog"))
         for (size_t i = 0; i < weir_node_count(list); i++)
-            entry_collect(&c, weir_node_item(list, i));
+            entry_collect(&c, list, weir_node_item(list, i));
     collect_config(&c);
 }
 

@@ -96,6 +96,7 @@ const char *weir_row_text(const weir_row *row, int column)
 uint32_t weir_row_place(const weir_row *row, int column, weir_text *ret_text)
 {
     uint64_t number = 0;
+    char digits[24];
     weir_text_clear(ret_text);
     weir_text_add(ret_text, row->table);
     if (column >= 0)
@@ -103,8 +104,11 @@ uint32_t weir_row_place(const weir_row *row, int column, weir_text *ret_text)
     if (!*row->id)
         return 0;
     weir_text_format(ret_text, ", %s", row->word);
-    if (weir_parse_u64(row->id, &number) && number > 0 && number <= UINT32_MAX)
-        return (uint32_t)number;
+    if (weir_parse_u64(row->id, &number) && number > 0 && number <= UINT32_MAX) {
+        (void)snprintf(digits, sizeof digits, "%" PRIu64, number);
+        if (strcmp(digits, row->id) == 0) /* "007" is another row than "7" */
+            return (uint32_t)number;
+    }
     weir_text_format(ret_text, " %.80s", row->id);
     return 0;
 }
@@ -150,6 +154,21 @@ const char *weir_row_word(const weir_row *row, int column)
     if (!unreadable)
         weir_row_problem(row, column, "this is %s: give it a value", text ? "empty" : "null");
     return NULL;
+}
+
+bool weir_rows_distinct(const weir_rows *rows, int column, bool *ret)
+{
+    weir_map seen = WEIR_MAP_INIT;
+    bool distinct = true, good = true;
+    for (size_t i = 0; i < rows->n && distinct && good; i++) {
+        const char *text = rows->cells[i * rows->n_columns + (size_t)column];
+        void *before = NULL;
+        good = !text || weir_map_set(&seen, text, (void *)(uintptr_t)1, &before) == WEIR_OK;
+        distinct = !before;
+    }
+    weir_map_deinit(&seen);
+    *ret = distinct && good;
+    return good;
 }
 
 /* ---- rows by a key ---- */

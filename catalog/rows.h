@@ -68,6 +68,9 @@ bool weir_row_int(const weir_row *row, int column, int64_t min, int64_t max, int
 /* A text that is not empty. NULL, and said so: null, empty or unreadable. */
 const char *weir_row_word(const weir_row *row, int column);
 
+/* Whether no two rows have the same text there; null is like nothing. False: memory is short. */
+bool weir_rows_distinct(const weir_rows *rows, int column, bool *ret);
+
 /* ---- rows by a key ---- */
 
 #define WEIR_ROW_NONE UINT32_MAX

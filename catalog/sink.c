@@ -244,7 +244,8 @@ static void tags_check(weir_loader *l, weir_node mapping, const weir_option_stri
         const weir_node at = item_at(mapping, "tags", i);
         if (!*pattern)
             weir_loader_problem(l, at, "tags: a pattern such as \"main-meter/*\" is wanted");
-        else if (l->options->warnings && !pattern_matches_any(pattern, devices))
+        else if (l->options->warnings && pattern == tags->items[i] &&
+                 !pattern_matches_any(pattern, devices)) /* one to leave out is for what may come */
             weir_loader_warn(l, at,
                              "the pattern \"%.200s\" matches no tag: tags are named "
                              "device/point",

@@ -155,7 +155,9 @@ const weir_option weir_database_table[] = {
      .type = WEIR_OPTION_STRING,
      AT(weir_database_in, name),
      .fallback = "catalog",
-     .text = "The name of the plan that cron makes."},
+     .text = "What the database is called: the name of the plan that cron makes, and, where it is "
+             "given, what its rows' ids go by when things are renamed; else the name of its file "
+             "or database does."},
     {.name = "enabled",
      .type = WEIR_OPTION_BOOL,
      AT(weir_database_in, enabled),

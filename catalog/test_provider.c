@@ -150,7 +150,7 @@ static void a_request_is_a_point_of_its_unit(void **state)
     assert_int_equal(point->type, WEIR_TYPE_BYTES);
     assert_int_equal(point->length, 20);
     assert_int_equal(point->interval_us, WEIR_MINUTE);
-    assert_string_equal(point->key, "p.db, RequestedData, paramID 1");
+    assert_string_equal(point->key, "requested_data:p.db RequestedData 1");
     assert_int_equal(c->devices[0].points[1].table, WEIR_REGISTER_COIL);
     assert_int_equal(c->devices[0].points[1].type, WEIR_TYPE_BYTES);
     assert_int_equal(c->devices[0].points[1].length, 12);
@@ -230,7 +230,7 @@ static void meters_share_the_registers_of_their_type(void **state)
     assert_int_equal(c->n_connections, 2);
     assert_int_equal(c->n_devices, 3);
     assert_string_equal(c->devices[0].name, "meter-4");
-    assert_string_equal(c->devices[0].key, "p.db, energy_meters, id 4");
+    assert_string_equal(c->devices[0].key, "energy_meters:p.db energy_meters 4");
     assert_string_equal(c->devices[0].labels[1].value, "4"); /* description, id */
     assert_ptr_equal(c->devices[0].points, c->devices[1].points);
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
@@ -350,7 +350,7 @@ static void own_queries_give_the_standard_columns(void **state)
                 "('a',7,0),('b',40001,0)");
     weir_catalog *c = load_good(NULL);
     assert_int_equal(c->n_devices, 3);
-    assert_string_equal(c->devices[0].key, "p.db, table devices, row 3");
+    assert_string_equal(c->devices[0].key, "queries:p.db devices 3");
     assert_int_equal(c->devices[0].n_labels, 2);
     assert_string_equal(c->devices[0].labels[0].value, "A");
     assert_string_equal(c->devices[1].labels[0].value, "2");

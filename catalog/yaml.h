@@ -12,6 +12,13 @@
 #include "model/catalog.h"
 #include "model/option.h"
 
+/* A source that the program brings itself; intervals in microseconds, 0: none. */
+typedef struct weir_yaml_own {
+    const char *name;
+    int64_t default_interval_us; /* of devices that say none */
+    int64_t minimum_interval_us; /* of plans */
+} weir_yaml_own;
+
 /* Where files come from. The default reads the disk; a fuzzer gives its own. */
 typedef struct weir_yaml_files {
     void *data;
@@ -41,9 +48,9 @@ typedef struct weir_yaml_options {
     /* Types of sinks that the program brings itself, looked at first; NULL-terminated. NULL: none.
      */
     const struct weir_sink_type *const *own_sinks;
-    /* Names of the sources that the program brings itself, for connections with `own:NAME`;
-     * NULL-terminated. NULL: none. */
-    const char *const *own;
+    /* The sources that the program brings itself, for connections with `own:NAME`; one without a
+     * name behind the last. NULL: none. */
+    const weir_yaml_own *own;
     /* Finds a time zone, "local" too; *ret_owned is freed with the catalog, NULL: *ret needs it
      * not. WEIR_ENOTFOUND with a text for people. NULL: there is UTC only, and local means that. */
     weir_err (*zone)(const char *name, const weir_zone **ret, weir_zone **ret_owned,

@@ -4,6 +4,7 @@
 #include "cli/ask.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "cli/datadir.h"
@@ -40,13 +41,24 @@ weir_err weir_ask(const char *socket, json_t *request, int patience_s, json_t **
     return err == WEIR_OK ? answer_parse(&reply, ret, error) : err;
 }
 
+weir_err weir_ask_socket(const weir_invocation *in, const struct weir_edit_options *place,
+                         const char *instead, weir_text *ret, weir_error *error)
+{
+    const char *data_dir = weir_data_dir(in->arena, place->config, place->data_dir, error);
+    if (!data_dir)
+        return error->code;
+    if (!strcmp(data_dir, "memory"))
+        return weir_fail(error, WEIR_EINVAL, "data_dir is memory: %s", instead);
+    return weir_control_path(data_dir, 0, ret, error);
+}
+
 weir_err weir_ask_method(const weir_invocation *in, const struct weir_edit_options *place,
                          const char *method, json_t *params, json_t **ret, weir_error *error)
 {
     WEIR_TEXT_AUTO socket = WEIR_TEXT_INIT;
     json_t *request = json_pack("{ss so}", "method", method, "params", params);
-    const char *data_dir = weir_data_dir(in->arena, place->config, place->data_dir, error);
-    weir_err err = data_dir ? weir_control_path(data_dir, 0, &socket, error) : error->code;
+    weir_err err =
+        weir_ask_socket(in, place, "a weir that keeps nothing cannot be asked", &socket, error);
     if (err == WEIR_OK)
         return weir_ask(weir_text_get(&socket), request, PATIENCE_S, ret, error);
     json_decref(request);

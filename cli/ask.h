@@ -16,6 +16,11 @@
 weir_err weir_ask(const char *socket, json_t *request, int patience_s, json_t **ret,
                   weir_error *error) WEIR_MUST_CHECK;
 
+/* The socket of the weir that runs in that place. WEIR_EINVAL, said with `instead`: it keeps
+ * nothing, so nobody knows where its socket is. */
+weir_err weir_ask_socket(const weir_invocation *in, const struct weir_edit_options *place,
+                         const char *instead, weir_text *ret, weir_error *error) WEIR_MUST_CHECK;
+
 /* The same of the weir that runs in that place, by method and parameters, which it takes; half a
  * minute at most. */
 weir_err weir_ask_method(const weir_invocation *in, const struct weir_edit_options *place,

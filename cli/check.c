@@ -17,7 +17,7 @@
 #include "sinks/delivery/filter.h"
 
 struct check_options {
-    const char *config;
+    const char *config, *data_dir;
     bool requests, strict, live;
     int format;
     weir_option_strings env_files;
@@ -29,8 +29,16 @@ static const weir_option check_option_table[] = {
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct check_options, config),
      .metavar = "FILE",
-     .text = "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml."},
+     .text =
+         "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml; where neither is "
+         "there, config.db in the data directory."},
     WEIR_ENV_FILE_OPTION(struct check_options),
+    {.name = "data-dir",
+     .type = WEIR_OPTION_STRING,
+     .offset = offsetof(struct check_options, data_dir),
+     .metavar = "DIR",
+     .text =
+         "As if weir ran with this data directory: its config.db is part of the configuration."},
     {.name = "requests",
      .type = WEIR_OPTION_BOOL,
      .offset = offsetof(struct check_options, requests),
@@ -105,8 +113,14 @@ static weir_err load_catalog(struct check *c, weir_error *error)
     if (weir_assemble_yaml(c->in->arena, &yaml))
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
     yaml.warnings = &warnings;
+    yaml.data_dir = c->options->data_dir;
     weir_err err =
         weir_assemble_parse(c->options->config, &yaml, &c->catalog, &problems, &name, error);
+    if (!err && c->options->data_dir) {
+        c->catalog->store.data_dir = weir_arena_text(c->catalog->arena, c->options->data_dir);
+        if (!c->catalog->store.data_dir)
+            err = weir_fail(error, WEIR_ENOMEM, "the data directory's name");
+    }
     if (!err) {
         weir_catalog_warn(c->catalog, &warnings);
         weir_check_renames(c->catalog, &warnings);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
-#include "cli/datadir.h"
 #include "cli/edit.h"
 #include "cli/output.h"
 #include "daemon/control_ask.h"
@@ -86,14 +86,8 @@ static weir_err reload_ask(const weir_invocation *in, weir_text *reply, weir_err
 {
     const struct reload_options *options = in->options;
     WEIR_TEXT_AUTO socket = WEIR_TEXT_INIT;
-    const char *data_dir =
-        weir_data_dir(in->arena, options->place.config, options->place.data_dir, error);
-    if (!data_dir)
-        return error->code;
-    if (!strcmp(data_dir, "memory"))
-        return weir_fail(error, WEIR_EINVAL,
-                         "data_dir is memory: a weir that keeps nothing is told by SIGHUP");
-    weir_err err = weir_control_path(data_dir, 0, &socket, error);
+    weir_err err = weir_ask_socket(in, &options->place,
+                                   "a weir that keeps nothing is told by SIGHUP", &socket, error);
     if (err == WEIR_OK)
         err = weir_control_ask_for(weir_text_get(&socket), "{\"method\": \"reload\"}",
                                    RELOAD_PATIENCE_S, reply, error);

@@ -23,6 +23,75 @@ static const weir_source_type *const built_in[] = {&weir_source_modbus, &weir_so
                                                    &weir_source_random};
 enum { BUILT_IN = sizeof built_in / sizeof *built_in };
 
+/* --- lists of what the program brings ------------------------------------------------------- */
+
+struct own_kind {
+    const char *word;
+    const char *(*name)(const void *own);
+    void (*free)(void *own);
+};
+
+static const char *own_source_name(const void *own)
+{
+    return weir_own_source_get(own)->name;
+}
+
+static void own_source_free(void *own)
+{
+    weir_own_source_free(own);
+}
+
+static const char *own_sink_name(const void *own)
+{
+    return weir_own_sink_get(own)->name;
+}
+
+static void own_sink_free(void *own)
+{
+    weir_own_sink_free(own);
+}
+
+static const struct own_kind own_source_kind = {"source", own_source_name, own_source_free};
+static const struct own_kind own_sink_kind = {"sink", own_sink_name, own_sink_free};
+
+static void own_list_deinit(weir_own_list *list, const struct own_kind *kind)
+{
+    for (size_t i = 0; i < list->n; i++)
+        kind->free(list->items[i]);
+    weir_free(list->items);
+    *list = (weir_own_list){0};
+}
+
+/* Under life. */
+static weir_err own_list_add(const weir_collector *c, weir_own_list *list,
+                             const struct own_kind *kind, void *own, weir_error *error)
+{
+    const char *name = kind->name(own);
+    if (c->runtime)
+        return weir_fail(error, WEIR_EPERM, "the collector runs: add %ss before", kind->word);
+    for (size_t i = 0; i < list->n; i++)
+        if (!strcmp(kind->name(list->items[i]), name))
+            return weir_fail(error, WEIR_EINVAL, "there is a %s '%s' already", kind->word, name);
+    void **room = weir_array_room(list->items, list->n, &list->capacity, sizeof *room);
+    if (!room)
+        return weir_fail(error, WEIR_ENOMEM, "%s '%s'", kind->word, name);
+    list->items = room;
+    list->items[list->n++] = own;
+    return WEIR_OK;
+}
+
+/* Takes it. */
+static weir_err own_add(weir_collector *c, weir_own_list *list, const struct own_kind *kind,
+                        void *own, weir_error *error)
+{
+    (void)pthread_rwlock_wrlock(&c->life);
+    const weir_err err = own_list_add(c, list, kind, own, error);
+    (void)pthread_rwlock_unlock(&c->life);
+    if (err != WEIR_OK)
+        kind->free(own);
+    return err;
+}
+
 /* --- new and close -------------------------------------------------------------------------- */
 
 weir_err weir_collector_new(const weir_collector_options *options, weir_collector **ret,
@@ -52,13 +121,9 @@ weir_err weir_collector_new(const weir_collector_options *options, weir_collecto
 
 static void collector_free(weir_collector *c)
 {
-    for (size_t i = 0; i < c->n_own_sources; i++)
-        weir_own_source_free(c->own_sources[i]);
-    for (size_t i = 0; i < c->n_own_sinks; i++)
-        weir_own_sink_free(c->own_sinks[i]);
-    weir_free(c->own_sources);
-    weir_free(c->own_sinks);
-    weir_free(c->listeners);
+    own_list_deinit(&c->own_sources, &own_source_kind);
+    own_list_deinit(&c->own_sinks, &own_sink_kind);
+    weir_collector_free_listeners(c);
     weir_catalog_free(c->catalog);
     weir_tag_table_free(c->tables);
     (void)pthread_mutex_destroy(&c->tags_lock);
@@ -84,72 +149,27 @@ weir_err weir_collector_close(weir_collector *collector)
 
 /* --- what the program brings ---------------------------------------------------------------- */
 
-static weir_err own_check(const weir_collector *c, const char *kind, const char *name, bool taken,
-                          weir_error *error)
-{
-    if (c->runtime)
-        return weir_fail(error, WEIR_EPERM, "the collector runs: add %ss before", kind);
-    if (taken)
-        return weir_fail(error, WEIR_EINVAL, "there is a %s '%s' already", kind, name);
-    return WEIR_OK;
-}
-
 weir_err weir_collector_add_source(weir_collector *collector, const weir_own_source *source,
                                    weir_error *error)
 {
     weir_own_source_type *own = NULL;
-    bool taken = false;
     weir_err err = weir_callback_refuse(collector, error);
     if (err == WEIR_OK)
         err = weir_own_source_new(source, collector, &own, error);
-    if (err != WEIR_OK)
-        return err;
-    (void)pthread_rwlock_wrlock(&collector->life);
-    for (size_t i = 0; i < collector->n_own_sources; i++)
-        taken |= !strcmp(weir_own_source_name(collector->own_sources[i]), source->name);
-    err = own_check(collector, "source", source->name, taken, error);
-    weir_own_source_type **room =
-        weir_array_room(collector->own_sources, collector->n_own_sources,
-                        &collector->own_sources_capacity, sizeof(weir_own_source_type *));
-    if (room)
-        collector->own_sources = room;
-    if (err == WEIR_OK && !room)
-        err = weir_fail(error, WEIR_ENOMEM, "source '%s'", source->name);
-    if (err == WEIR_OK)
-        collector->own_sources[collector->n_own_sources++] = own;
-    else
-        weir_own_source_free(own);
-    (void)pthread_rwlock_unlock(&collector->life);
-    return err;
+    return err == WEIR_OK
+               ? own_add(collector, &collector->own_sources, &own_source_kind, own, error)
+               : err;
 }
 
 weir_err weir_collector_add_sink(weir_collector *collector, const weir_own_sink *sink,
                                  weir_error *error)
 {
     weir_own_sink_type *own = NULL;
-    bool taken = false;
     weir_err err = weir_callback_refuse(collector, error);
     if (err == WEIR_OK)
         err = weir_own_sink_new(sink, collector, &own, error);
-    if (err != WEIR_OK)
-        return err;
-    (void)pthread_rwlock_wrlock(&collector->life);
-    for (size_t i = 0; i < collector->n_own_sinks; i++)
-        taken |= !strcmp(weir_own_sink_get(collector->own_sinks[i])->name, sink->name);
-    err = own_check(collector, "sink", sink->name, taken, error);
-    weir_own_sink_type **room =
-        weir_array_room(collector->own_sinks, collector->n_own_sinks,
-                        &collector->own_sinks_capacity, sizeof(weir_own_sink_type *));
-    if (room)
-        collector->own_sinks = room;
-    if (err == WEIR_OK && !room)
-        err = weir_fail(error, WEIR_ENOMEM, "sink '%s'", sink->name);
-    if (err == WEIR_OK)
-        collector->own_sinks[collector->n_own_sinks++] = own;
-    else
-        weir_own_sink_free(own);
-    (void)pthread_rwlock_unlock(&collector->life);
-    return err;
+    return err == WEIR_OK ? own_add(collector, &collector->own_sinks, &own_sink_kind, own, error)
+                          : err;
 }
 
 /* --- start and stop ------------------------------------------------------------------------- */
@@ -172,12 +192,12 @@ static weir_wall built(void)
 
 static bool sources_list(weir_collector *c)
 {
-    c->sources = weir_alloc_zero(BUILT_IN + c->n_own_sources + 1, sizeof *c->sources);
+    c->sources = weir_alloc_zero(BUILT_IN + c->own_sources.n + 1, sizeof *c->sources);
     if (!c->sources)
         return false;
     memcpy(c->sources, built_in, sizeof built_in);
-    for (size_t i = 0; i < c->n_own_sources; i++)
-        c->sources[BUILT_IN + i] = weir_own_source_get(c->own_sources[i]);
+    for (size_t i = 0; i < c->own_sources.n; i++)
+        c->sources[BUILT_IN + i] = weir_own_source_get(c->own_sources.items[i]);
     return true;
 }
 
@@ -214,8 +234,8 @@ static bool parts_stop(weir_collector *c)
         weir_deliveries_end(c->deliveries);
     const bool committed = weir_runtime_stop(c->runtime);
     c->runtime = NULL;
-    for (size_t i = 0; i < c->n_own_sources; i++)
-        weir_own_source_join(c->own_sources[i]);
+    for (size_t i = 0; i < c->own_sources.n; i++)
+        weir_own_source_join(c->own_sources.items[i]);
     weir_deliveries_free(c->deliveries);
     c->deliveries = NULL;
     weir_free(c->sources);
@@ -239,6 +259,7 @@ weir_err weir_collector_start(weir_collector *collector, weir_error *error)
         c->tags->has_uids = false; /* the store is asked anew */
         c->tags->catalog = c->catalog;
         (void)pthread_mutex_unlock(&c->tags_lock);
+        weir_collector_forget_plans(c);
         weir_collector_tell(c, WEIR_BEFORE_START, NULL);
         err = sources_list(c) ? parts_start(c, error)
                               : weir_fail(error, WEIR_ENOMEM, "the collector");

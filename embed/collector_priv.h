@@ -25,10 +25,26 @@ typedef struct weir_tag_table {
     size_t n;
     weir_tag_info *infos; /* by catalog index */
     weir_map names;       /* to infos */
+    size_t n_plans;
+    const char **plans; /* names */
+    uint8_t *bits;      /* of plans, as known with the uids */
     bool has_uids;
     uint32_t *index_of; /* by uid: index + 1; 0: none */
     size_t n_uids;
 } weir_tag_table;
+
+/* A listener, and which plans are its own. */
+struct weir_told {
+    weir_listener listener;
+    weir_arena *arena; /* of the names of plans; NULL: all plans are */
+    uint64_t plans;    /* bits of those that have come so far */
+};
+
+/* What the program brought of one kind. */
+typedef struct weir_own_list {
+    size_t n, capacity;
+    void **items;
+} weir_own_list;
 
 struct weir_collector {
     weir_collector_options options;
@@ -45,12 +61,11 @@ struct weir_collector {
     weir_deliveries *deliveries;
     const weir_source_type **sources; /* of the runtime: built-in and own; NULL-terminated */
 
-    size_t n_own_sources, own_sources_capacity;
-    weir_own_source_type **own_sources;
-    size_t n_own_sinks, own_sinks_capacity;
-    weir_own_sink_type **own_sinks;
+    weir_own_list own_sources; /* weir_own_source_type */
+    weir_own_list own_sinks;   /* weir_own_sink_type */
     size_t n_listeners, listeners_capacity;
-    weir_listener *listeners; /* does not change while it runs */
+    struct weir_told *listeners; /* while it runs only their bits change, and on the loop */
+    const weir_tag_table *told;  /* whose plans the bits of listeners are up to; the loop's */
 
     pthread_mutex_t tags_lock;
     weir_tag_table *tables; /* all, the newest first; this and the next under tags_lock */
@@ -67,6 +82,8 @@ weir_err weir_callback_refuse(const weir_collector *collector, weir_error *error
 
 /* listen.c: tells all listeners; logs. */
 void weir_collector_tell(weir_collector *collector, weir_stage stage, const char *plan);
+void weir_collector_forget_plans(weir_collector *collector); /* before a start */
+void weir_collector_free_listeners(weir_collector *collector);
 void weir_collector_on_plan(void *data, const weir_plan_notice *notice);
 void weir_collector_on_batch(void *data, const weir_batch *batch);
 void weir_collector_on_event(void *data, const weir_event *event);

@@ -18,14 +18,16 @@ struct origin {
 
 static weir_err options_make(const weir_collector *c, weir_arena *arena, weir_yaml_options *ret)
 {
-    const weir_sink_type **sinks = weir_arena_alloc(arena, c->n_own_sinks + 1, sizeof *sinks);
-    const char **sources = weir_arena_alloc(arena, c->n_own_sources + 1, sizeof *sources);
+    const weir_sink_type **sinks = weir_arena_alloc(arena, c->own_sinks.n + 1, sizeof *sinks);
+    weir_yaml_own *sources = weir_arena_alloc(arena, c->own_sources.n + 1, sizeof *sources);
     if (!sinks || !sources)
         return WEIR_ENOMEM;
-    for (size_t i = 0; i < c->n_own_sinks; i++)
-        sinks[i] = weir_own_sink_get(c->own_sinks[i]);
-    for (size_t i = 0; i < c->n_own_sources; i++)
-        sources[i] = weir_own_source_name(c->own_sources[i]);
+    for (size_t i = 0; i < c->own_sinks.n; i++)
+        sinks[i] = weir_own_sink_get(c->own_sinks.items[i]);
+    for (size_t i = 0; i < c->own_sources.n; i++) {
+        const weir_own_source *own = weir_own_source_descriptor(c->own_sources.items[i]);
+        sources[i] = (weir_yaml_own){own->name, own->default_interval_us, own->minimum_interval_us};
+    }
     *ret = (weir_yaml_options){.sink_type = weir_sink_type_find,
                                .own_sinks = sinks,
                                .own = sources,

@@ -12,7 +12,11 @@
  * - read says so: it ends as silent or without connection; what it filled in is kept.
  * - The end comes while a read is under way: the loop goes at once, interrupt is called, and the
  *   thread ends when the program's function returns; weir_own_source_join waits for that.
- * - No memory for a job: the read ends at the next step with bad(overflow). */
+ * - No memory for a job: the read ends at the next step with bad(overflow).
+ *
+ * Another catalog in which the connection is the same: the thread and what open began stay. Jobs
+ * under way find their device under its new number; those of a device that is read otherwise now
+ * come back to nobody. What a job says of names is of the catalog it was made for. */
 
 #include "embed/own_source.h"
 
@@ -25,17 +29,19 @@
 #include "embed/core/options.h"
 #include "runtime/clock.h"
 
-/* A read under way. */
+/* A read under way. `read` and `pending` are the loop's alone. */
 struct job {
     struct job *next;
-    weir_read read;
+    struct job *pending; /* of own.pending */
+    weir_read read;      /* device WEIR_DEVICE_NONE: nobody waits for it any more */
+    weir_wall due;
     weir_wall sent, received;
     weir_read_result result;
     bool tried_open, opened; /* what came of it is told to the host */
     char why[256];
     char *texts; /* contents of strings and bytes */
     /* Of the tag table: the catalog may be exchanged while the program reads. */
-    const char *device;
+    const char *connection, *device;
     uint8_t unit_id;
     size_t n;
     weir_sample *samples;       /* [n] */
@@ -53,12 +59,12 @@ struct own_thread {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool ending;  /* the loop's part is gone, and with it the host */
-    bool ended;   /* nothing but joining is left */
-    bool reading; /* the program's read is under way, and may be interrupted */
+    bool ending;          /* the loop's part is gone, and with it the host */
+    bool ended;           /* nothing but joining is left */
+    bool reading;         /* the program's read is under way, and may be interrupted */
+    bool changed_catalog; /* since the program was told */
     struct jobs todo, done;
     weir_source_host host; /* poke alone, and until ending */
-    char *connection;
     int64_t timeout_us;
     void *state; /* of the program; the thread's, and under the lock interrupt's while reading */
     bool open;
@@ -76,7 +82,8 @@ struct own {
     struct own_thread *thread; /* NULL: init failed */
     const weir_own_source_type *type;
     weir_source_host host;
-    weir_read *failed; /* no memory was there for these */
+    struct job *pending; /* all that the thread has not given back */
+    weir_read *failed;   /* no memory was there for these */
     size_t n_failed, failed_capacity;
     bool told, up; /* on_link */
 };
@@ -118,7 +125,7 @@ static void thread_open(struct own_thread *t, struct job *job)
     job->tried_open = true;
     t->state = own->data;
     const weir_collector *before = weir_callback_enter(t->type->collector);
-    t->open = !own->open || own->open(own->data, t->connection, &t->state, &error) == WEIR_OK;
+    t->open = !own->open || own->open(own->data, job->connection, &t->state, &error) == WEIR_OK;
     weir_callback_leave(before);
     job->opened = t->open;
     (void)snprintf(job->why, sizeof job->why, "%.255s",
@@ -178,6 +185,20 @@ static void job_take(struct job *job)
     }
 }
 
+/* Before the first read after a change, of what was open then. */
+static void thread_tell_change(struct own_thread *t, const struct job *job)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    const bool tell = t->changed_catalog && t->open && t->type->own.changed;
+    t->changed_catalog = false;
+    (void)pthread_mutex_unlock(&t->lock);
+    if (!tell)
+        return;
+    const weir_collector *before = weir_callback_enter(t->type->collector);
+    t->type->own.changed(t->state, job->connection);
+    weir_callback_leave(before);
+}
+
 /* Calls the program's read, unless the end has come: then nobody could interrupt it. */
 static weir_outcome thread_call(struct own_thread *t, const weir_own_read *read,
                                 weir_sample *samples)
@@ -203,6 +224,7 @@ static void thread_read(struct own_thread *t, struct job *job)
                                                [WEIR_OUTCOME_SILENT] = WEIR_READ_SILENT,
                                                [WEIR_OUTCOME_UNREACHABLE] = WEIR_READ_LINK};
     job->sent = job->received = weir_system_wall();
+    thread_tell_change(t, job);
     thread_open(t, job);
     if (!t->open) {
         job->sent = (weir_wall){0};
@@ -211,10 +233,10 @@ static void thread_read(struct own_thread *t, struct job *job)
         return;
     }
     const weir_own_read read = {.struct_size = sizeof read,
-                                .connection = t->connection,
+                                .connection = job->connection,
                                 .device = job->device,
                                 .unit_id = job->unit_id,
-                                .due = job->read.due,
+                                .due = job->due,
                                 .deadline = weir_mono_add(weir_system_mono(), t->timeout_us),
                                 .n = job->n,
                                 .tags = job->tags};
@@ -281,11 +303,10 @@ static void thread_free(struct own_thread *t)
     jobs_free(&t->done);
     (void)pthread_cond_destroy(&t->changed);
     (void)pthread_mutex_destroy(&t->lock);
-    weir_free(t->connection);
     weir_free(t);
 }
 
-static weir_err thread_start(struct own_thread *t, weir_error *error)
+static weir_err thread_start(struct own_thread *t, const char *connection, weir_error *error)
 {
     sigset_t every, old;
     (void)sigfillset(&every);
@@ -294,7 +315,7 @@ static weir_err thread_start(struct own_thread *t, weir_error *error)
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (status)
         return weir_fail(error, WEIR_ENOMEM, "cannot start the thread of connection '%s'",
-                         t->connection);
+                         connection);
     (void)pthread_setname_np(t->thread, "weir-own");
     return WEIR_OK;
 }
@@ -326,18 +347,14 @@ static weir_err own_init(void *state, const weir_source_host *host, weir_error *
     o->type = type;
     threads_reap(type);
     struct own_thread *t = weir_alloc_zero(1, sizeof *t);
-    if (t)
-        t->connection = weir_alloc_text(connection->name);
-    if (!t || !t->connection) {
-        weir_free(t);
+    if (!t)
         return weir_fail(error, WEIR_ENOMEM, "connection '%s'", connection->name);
-    }
     t->type = type;
     t->host = *host;
     t->timeout_us = connection->timeout_us;
     (void)pthread_mutex_init(&t->lock, NULL);
     (void)pthread_cond_init(&t->changed, NULL);
-    const weir_err err = thread_start(t, error);
+    const weir_err err = thread_start(t, connection->name, error);
     if (err != WEIR_OK) {
         thread_free(t);
         return err;
@@ -380,8 +397,10 @@ static void job_fill(const struct own *o, struct job *job)
         weir_collector_table_of(o->type->collector, o->host.catalog->revision);
     const weir_device *device = &o->host.catalog->devices[job->read.device];
     size_t n = 0;
+    job->connection = table->connections[o->host.connection];
     job->device = "";
     job->unit_id = device->unit_id;
+    job->due = job->read.due;
     for (uint32_t p = 0; p < device->n_points; p++) {
         if (!weir_read_wants(&job->read, device, p))
             continue;
@@ -419,6 +438,8 @@ static void own_read(void *state, const weir_read *read)
     job->samples = (weir_sample *)(void *)(job + 1);
     job->tags = (const weir_tag_info **)(void *)(job->samples + n);
     job_fill(o, job);
+    job->pending = o->pending;
+    o->pending = job;
     (void)pthread_mutex_lock(&t->lock);
     jobs_put(&t->todo, job);
     (void)pthread_cond_signal(&t->changed);
@@ -459,6 +480,8 @@ static void own_answer(struct own *o, const struct job *job)
         .samples = job->samples,
     };
     own_link(o, job);
+    if (job->read.device == WEIR_DEVICE_NONE)
+        return;
     if (job->n)
         o->host.on_batch(o->host.data, &batch);
     o->host.on_read_done(o->host.data, &job->read, job->result, worst);
@@ -488,6 +511,14 @@ static void own_answer_failed(struct own *o, const weir_read *read)
     o->host.on_read_done(o->host.data, read, WEIR_READ_LINK, quality);
 }
 
+static void pending_remove(struct own *o, const struct job *job)
+{
+    struct job **at = &o->pending;
+    while (*at != job)
+        at = &(*at)->pending;
+    *at = job->pending;
+}
+
 static void own_step(void *state, weir_mono now)
 {
     struct own *o = state;
@@ -496,13 +527,52 @@ static void own_step(void *state, weir_mono now)
     struct jobs done = o->thread->done;
     o->thread->done = (struct jobs){0};
     (void)pthread_mutex_unlock(&o->thread->lock);
-    for (const struct job *job = done.first; job; job = job->next)
+    for (const struct job *job = done.first; job; job = job->next) {
+        pending_remove(o, job);
         own_answer(o, job);
+    }
     jobs_free(&done);
     const size_t n = o->n_failed;
     for (size_t i = 0; i < n; i++)
         own_answer_failed(o, &o->failed[i]);
     o->n_failed = 0;
+}
+
+/* --- another catalog ------------------------------------------------------------------------ */
+
+/* Nothing can be wrong with it: what is asked for comes with each read. */
+static weir_err own_prepare(void *state, const weir_source_change *change, void **ret_prepared,
+                            weir_error *error)
+{
+    (void)state, (void)change, (void)ret_prepared, (void)error;
+    return WEIR_OK;
+}
+
+static void own_apply(void *state, const weir_source_change *change, void *prepared)
+{
+    struct own *o = state;
+    const size_t n_failed = o->n_failed;
+    (void)prepared;
+    for (struct job *job = o->pending; job; job = job->pending)
+        if (job->read.device != WEIR_DEVICE_NONE)
+            job->read.device = change->stays[job->read.device];
+    o->n_failed = 0;
+    for (size_t i = 0; i < n_failed; i++) {
+        weir_read read = o->failed[i];
+        read.device = change->stays[read.device];
+        if (read.device != WEIR_DEVICE_NONE)
+            o->failed[o->n_failed++] = read;
+    }
+    o->host.catalog = change->catalog;
+    o->host.connection = change->connection;
+    (void)pthread_mutex_lock(&o->thread->lock);
+    o->thread->changed_catalog = true;
+    (void)pthread_mutex_unlock(&o->thread->lock);
+}
+
+static void own_discard(void *state, void *prepared)
+{
+    (void)state, (void)prepared;
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -516,6 +586,8 @@ weir_err weir_own_source_new(const weir_own_source *own, weir_collector *collect
         return err;
     if (!o.name || !*o.name || !o.read)
         return weir_fail(error, WEIR_EINVAL, "a source needs a name and a read");
+    if (o.default_interval_us < 0 || o.minimum_interval_us < 0)
+        return weir_fail(error, WEIR_EINVAL, "source '%s': an interval below 0", o.name);
     weir_own_source_type *t = weir_alloc_zero(1, sizeof *t);
     char *name = weir_alloc_text(o.name);
     if (!t || !name) {
@@ -535,6 +607,9 @@ weir_err weir_own_source_new(const weir_own_source *own, weir_collector *collect
                                  .deinit = own_deinit,
                                  .read = own_read,
                                  .step = own_step,
+                                 .prepare = own_prepare,
+                                 .apply = own_apply,
+                                 .discard = own_discard,
                                  .context = t};
     *ret = t;
     return WEIR_OK;
@@ -564,7 +639,7 @@ const weir_source_type *weir_own_source_get(const weir_own_source_type *type)
     return &type->type;
 }
 
-const char *weir_own_source_name(const weir_own_source_type *type)
+const weir_own_source *weir_own_source_descriptor(const weir_own_source_type *type)
 {
-    return type->own.name;
+    return &type->own;
 }

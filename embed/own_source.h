@@ -17,7 +17,7 @@ weir_err weir_own_source_new(const weir_own_source *own, weir_collector *collect
 void weir_own_source_free(weir_own_source_type *type); /* accepts NULL */
 
 const weir_source_type *weir_own_source_get(const weir_own_source_type *type);
-const char *weir_own_source_name(const weir_own_source_type *type);
+const weir_own_source *weir_own_source_descriptor(const weir_own_source_type *type);
 
 /* After the runtime has stopped: waits for the threads, however long a read takes. */
 void weir_own_source_join(weir_own_source_type *type);

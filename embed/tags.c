@@ -70,8 +70,13 @@ static bool table_names(weir_tag_table *t, const weir_catalog *catalog)
     t->n_connections = catalog->n_connections;
     t->devices = weir_arena_alloc(t->arena, t->n_devices + 1, sizeof *t->devices);
     t->connections = weir_arena_alloc(t->arena, t->n_connections + 1, sizeof *t->connections);
-    if (!t->devices || !t->connections)
+    t->n_plans = catalog->n_plans;
+    t->plans = weir_arena_alloc(t->arena, t->n_plans + 1, sizeof *t->plans);
+    t->bits = weir_arena_alloc(t->arena, t->n_plans + 1, sizeof *t->bits);
+    if (!t->devices || !t->connections || !t->plans || !t->bits)
         return false;
+    for (size_t i = 0; i < t->n_plans; i++)
+        good &= !!(t->plans[i] = weir_arena_text(t->arena, catalog->plans[i].name));
     for (size_t i = 0; i < t->n_devices; i++)
         good &= !!(t->devices[i] = weir_arena_text(t->arena, catalog->devices[i].name));
     for (size_t i = 0; i < t->n_connections; i++)
@@ -130,6 +135,8 @@ void weir_tag_table_free(weir_tag_table *table)
 static void table_note_uids(weir_tag_table *t)
 {
     size_t n = 0;
+    for (size_t i = 0; i < t->n_plans; i++)
+        t->bits[i] = t->catalog->plans[i].bit;
     for (size_t i = 0; i < t->n; i++) {
         t->infos[i].uid = t->catalog->tags[i].uid;
         n = t->infos[i].uid >= n ? (size_t)t->infos[i].uid + 1 : n;

@@ -378,11 +378,104 @@ static void plans_are_begun_and_ended_by_the_program(void **state)
     assert_int_equal(weir_collector_close(c), WEIR_OK);
 }
 
+struct chosen {
+    sem_t batch;
+    const char *plan;
+    atomic_int stages, others;
+    _Atomic uint64_t plans; /* of all batches: what each of them had */
+};
+
+static void chosen_stage(void *data, weir_collector *c, weir_stage stage, const char *plan)
+{
+    struct chosen *s = data;
+    (void)c, (void)stage;
+    if (plan)
+        atomic_fetch_add(strcmp(plan, s->plan) ? &s->others : &s->stages, 1);
+}
+
+static void chosen_batch(void *data, weir_collector *c, const weir_batch_view *batch)
+{
+    struct chosen *s = data;
+    (void)c;
+    atomic_fetch_and(&s->plans, batch->plans);
+    (void)sem_post(&s->batch);
+}
+
+static void chosen_init(struct chosen *s, weir_collector *c, const char *plan)
+{
+    const char *plans[] = {"nobody", plan}; /* copied */
+    const weir_listener listener = {.struct_size = sizeof listener,
+                                    .data = s,
+                                    .on_stage = chosen_stage,
+                                    .on_batch = chosen_batch,
+                                    .n_plans = 2,
+                                    .plans = plans};
+    *s = (struct chosen){.plan = plan, .plans = UINT64_MAX};
+    assert_int_equal(sem_init(&s->batch, 0, 0), 0);
+    assert_int_equal(weir_collector_listen(c, &listener, NULL), WEIR_OK);
+}
+
+static const char with_plan[] =
+    "data_dir: memory\nstore: {max_loss: 100ms}\nconnections: [{name: line, uri: 'random:'}]\n"
+    "devices:\n"
+    "  - {name: m, connection: line, interval: 50ms, points: [{name: a}, {name: b}]}\n"
+    "plans: [{name: late, tags: m/b, interval: 20ms}]\n";
+
+static void listeners_hear_of_the_plans_they_name_also_of_later_ones(void **state)
+{
+    static const char *const tags[] = {"m/a"};
+    const weir_plan_options fast = {.struct_size = sizeof fast,
+                                    .name = "fast",
+                                    .n_tags = 1,
+                                    .tags = tags,
+                                    .interval_us = 20 * WEIR_MS};
+    struct chosen of_fast, of_late, of_default;
+    weir_plan_info info = {.struct_size = sizeof info};
+    weir_collector *c = collector_new();
+    weir_error error = WEIR_ERROR_INIT;
+    const weir_listener nameless = {.struct_size = sizeof nameless, .n_plans = 1};
+    (void)state;
+    assert_int_equal(weir_collector_listen(c, &nameless, &error), WEIR_EINVAL);
+    chosen_init(&of_fast, c, "fast");
+    chosen_init(&of_late, c, "late");
+    chosen_init(&of_default, c, "default");
+    for (int run = 0; run < 2; run++) { /* another store in memory, where a plan has another bit */
+        assert_int_equal(load(c, "random:", NULL, NULL), WEIR_OK);
+        assert_int_equal(weir_collector_start(c, NULL), WEIR_OK);
+        wait_for(&of_default.batch);
+        assert_int_equal(sem_trywait(&of_fast.batch), -1);
+        for (int i = 0; i < 2; i++) {
+            if (i == run) {
+                assert_int_equal(weir_plan_begin(c, &fast, &error), WEIR_OK);
+                wait_for(&of_fast.batch);
+            } else {
+                assert_int_equal(
+                    weir_collector_load_text(c, with_plan, sizeof with_plan - 1, NULL, &error),
+                    WEIR_OK);
+                wait_for(&of_late.batch);
+            }
+        }
+        assert_int_equal(weir_plan_find(c, "fast", &info, NULL), WEIR_OK);
+        assert_int_equal(info.bit, 1 + run);
+        assert_true(of_fast.plans >> info.bit & 1);
+        assert_int_equal(weir_plan_find(c, "late", &info, NULL), WEIR_OK);
+        assert_true(of_late.plans >> info.bit & 1);
+        assert_true(of_default.plans & WEIR_PLAN_DEFAULT);
+        assert_int_equal(weir_collector_stop(c, NULL), WEIR_OK);
+        while (sem_trywait(&of_fast.batch) == 0 || sem_trywait(&of_default.batch) == 0)
+            ;
+        of_fast.plans = of_late.plans = UINT64_MAX;
+    }
+    assert_true(of_fast.stages >= 4);
+    assert_int_equal(of_fast.others + of_late.others + of_default.others, 0);
+    assert_int_equal(weir_collector_close(c), WEIR_OK);
+}
+
 /* --- own sources ---------------------------------------------------------------------------- */
 
 struct own {
-    sem_t reading, go; /* go: what the read waits for */
-    atomic_int opened, closed, interrupted;
+    sem_t reading, go;                                       /* go: what the read waits for */
+    atomic_int opened, closed, interrupted, changed, device; /* its first letter */
     bool fail_open, block;
     char text[16];
 };
@@ -402,6 +495,7 @@ static weir_outcome own_read(void *state, const weir_own_read *read, weir_sample
 {
     struct own *o = state;
     assert_int_equal(read->n, 2);
+    atomic_store(&o->device, *read->device);
     (void)sem_post(&o->reading);
     if (o->block)
         while (sem_wait(&o->go) != 0)
@@ -423,6 +517,13 @@ static void own_interrupt(void *state)
     (void)sem_post(&o->go);
 }
 
+static void own_changed(void *state, const char *connection)
+{
+    struct own *o = state;
+    assert_string_equal(connection, "line");
+    atomic_fetch_add(&o->changed, 1);
+}
+
 static void own_close(void *state)
 {
     struct own *o = state;
@@ -438,7 +539,8 @@ static weir_collector *own_collector(struct own *o)
                                     .open = own_open,
                                     .read = own_read,
                                     .interrupt = own_interrupt,
-                                    .close = own_close};
+                                    .close = own_close,
+                                    .changed = own_changed};
     weir_collector *c = collector_new();
     assert_int_equal(sem_init(&o->reading, 0, 0), 0);
     assert_int_equal(sem_init(&o->go, 0, 0), 0);
@@ -482,6 +584,113 @@ static void own_source_that_blocks_holds_up_nothing_and_is_interrupted_at_the_en
     assert_int_equal(weir_collector_stop(c, NULL), WEIR_OK);
     assert_int_equal(o.interrupted, 1);
     assert_int_equal(o.closed, 1);
+    assert_int_equal(weir_collector_close(c), WEIR_OK);
+}
+
+/* Device n comes in front of m, whose number is another one then. */
+static const char own_one[] = "data_dir: memory\nconnections: [{name: line, uri: 'own:mine'}]\n"
+                              "devices: [{name: m, connection: line, interval: 50ms, points: "
+                              "[{name: a}, {name: b}]}]\n";
+static const char own_both[] = "data_dir: memory\nconnections: [{name: line, uri: 'own:mine'}]\n"
+                               "devices: [{name: n, connection: line, interval: 50ms, points: "
+                               "[{name: c}, {name: d}]}, {name: m, connection: line, interval: "
+                               "50ms, points: [{name: a}, {name: b}]}]\n";
+static const char own_other[] = "data_dir: memory\nconnections: [{name: line, uri: 'own:mine'}]\n"
+                                "devices: [{name: n, connection: line, interval: 50ms, points: "
+                                "[{name: c}, {name: d}]}]\n";
+
+struct counted {
+    sem_t m, n;
+    atomic_int of_m;
+};
+
+static void count_batch(void *data, weir_collector *c, const weir_batch_view *batch)
+{
+    struct counted *counted = data;
+    const weir_tag_info *tag = weir_collector_tag(c, batch->samples[0].tag);
+    assert_non_null(tag);
+    assert_string_equal(tag->device, batch->device);
+    assert_int_equal(batch->n_samples, 2);
+    atomic_fetch_add(&counted->of_m, *batch->device == 'm');
+    (void)sem_post(*batch->device == 'm' ? &counted->m : &counted->n);
+}
+
+static void own_source_goes_on_when_its_devices_change(void **state)
+{
+    struct own o = {.block = true};
+    struct counted counted = {0};
+    const weir_listener listener = {
+        .struct_size = sizeof listener, .data = &counted, .on_batch = count_batch};
+    weir_collector *c = own_collector(&o);
+    weir_error error = WEIR_ERROR_INIT;
+    (void)state;
+    assert_int_equal(sem_init(&counted.m, 0, 0), 0);
+    assert_int_equal(sem_init(&counted.n, 0, 0), 0);
+    assert_int_equal(weir_collector_listen(c, &listener, NULL), WEIR_OK);
+    assert_int_equal(weir_collector_load_text(c, own_one, sizeof own_one - 1, NULL, &error),
+                     WEIR_OK);
+    assert_int_equal(weir_collector_start(c, NULL), WEIR_OK);
+    wait_for(&o.reading); /* of m, and it goes on under another number */
+    assert_int_equal(weir_collector_load_text(c, own_both, sizeof own_both - 1, NULL, &error),
+                     WEIR_OK);
+    assert_int_equal(counted.of_m, 0);
+    (void)sem_post(&o.go);
+    wait_for(&counted.m);
+    do { /* of both in turn */
+        wait_for(&o.reading);
+        (void)sem_post(&o.go);
+    } while (sem_trywait(&counted.n) != 0);
+    assert_true(o.changed >= 1);
+    /* What comes of a device that is gone is nobody's. */
+    for (wait_for(&o.reading); o.device != 'm'; wait_for(&o.reading))
+        (void)sem_post(&o.go);
+    assert_int_equal(weir_collector_load_text(c, own_other, sizeof own_other - 1, NULL, &error),
+                     WEIR_OK);
+    const int before = counted.of_m;
+    for (int i = 0; i < 100; i++)
+        (void)sem_post(&o.go);
+    for (int i = 0; i < 5; i++)
+        wait_for(&counted.n);
+    assert_int_equal(counted.of_m, before);
+    assert_int_equal(o.opened, 1);
+    assert_int_equal(o.closed, 0);
+    assert_int_equal(weir_collector_close(c), WEIR_OK);
+    assert_int_equal(o.closed, 1);
+}
+
+static void own_source_says_how_often_it_is_read(void **state)
+{
+    static const char text[] = "data_dir: memory\nconnections: [{name: line, uri: 'own:slow'}]\n"
+                               "devices: [{name: m, connection: line, points: [{name: a}, {name: "
+                               "b}]}]\n";
+    static const char *const tags[] = {"m/a"};
+    struct own o = {0};
+    weir_own_source source = {.struct_size = sizeof source,
+                              .name = "slow",
+                              .data = &o,
+                              .read = own_read,
+                              .default_interval_us = -1};
+    weir_plan_options plan = {.struct_size = sizeof plan,
+                              .name = "fast",
+                              .n_tags = 1,
+                              .tags = tags,
+                              .interval_us = 10 * WEIR_MS,
+                              .policy = WEIR_INTERVAL_ERROR};
+    weir_collector *c = collector_new();
+    weir_error error = WEIR_ERROR_INIT;
+    (void)state;
+    assert_int_equal(sem_init(&o.reading, 0, 0), 0);
+    assert_int_equal(weir_collector_add_source(c, &source, &error), WEIR_EINVAL);
+    source.default_interval_us = 50 * WEIR_MS;
+    source.minimum_interval_us = 40 * WEIR_MS;
+    assert_int_equal(weir_collector_add_source(c, &source, &error), WEIR_OK);
+    assert_int_equal(weir_collector_load_text(c, text, sizeof text - 1, NULL, &error), WEIR_OK);
+    assert_int_equal(weir_collector_start(c, &error), WEIR_OK);
+    wait_for(&o.reading);
+    assert_int_equal(weir_plan_begin(c, &plan, &error), WEIR_EINVAL);
+    assert_non_null(strstr(error.text, "40ms"));
+    plan.interval_us = 40 * WEIR_MS;
+    assert_int_equal(weir_plan_begin(c, &plan, &error), WEIR_OK);
     assert_int_equal(weir_collector_close(c), WEIR_OK);
 }
 
@@ -621,8 +830,11 @@ int main(void)
         cmocka_unit_test(current_values_and_history_show_what_was_read),
         cmocka_unit_test(loading_while_it_runs_applies_what_is_different),
         cmocka_unit_test(plans_are_begun_and_ended_by_the_program),
+        cmocka_unit_test(listeners_hear_of_the_plans_they_name_also_of_later_ones),
         cmocka_unit_test(own_source_gives_values_and_what_it_leaves_is_bad),
         cmocka_unit_test(own_source_that_blocks_holds_up_nothing_and_is_interrupted_at_the_end),
+        cmocka_unit_test(own_source_goes_on_when_its_devices_change),
+        cmocka_unit_test(own_source_says_how_often_it_is_read),
         cmocka_unit_test(own_source_that_cannot_open_gives_bad_samples_with_the_cause),
         cmocka_unit_test(own_sink_gets_what_was_committed),
         cmocka_unit_test(own_sink_that_blocks_holds_up_nothing_and_ends_when_asked),

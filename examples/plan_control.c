@@ -5,7 +5,6 @@
  *     cc plan_control.c $(pkg-config --cflags --libs weir) -o plan_control
  *     ./plan_control weir.yaml "m07*" */
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -13,16 +12,14 @@
 #include <weir/weir.h>
 
 struct counted {
-    _Atomic uint64_t plan; /* the bit of the plan whose samples count */
-    atomic_size_t samples;
+    atomic_size_t samples; /* of the plan that the listener names */
 };
 
 static void on_batch(void *data, weir_collector *collector, const weir_batch_view *batch)
 {
     struct counted *counted = data;
     (void)collector;
-    if (batch->plans & atomic_load(&counted->plan))
-        atomic_fetch_add(&counted->samples, batch->n_samples);
+    atomic_fetch_add(&counted->samples, batch->n_samples);
 }
 
 static void wait_and_count(const char *what, struct counted *counted)
@@ -32,13 +29,12 @@ static void wait_and_count(const char *what, struct counted *counted)
     printf("%zu samples for the plan while %s\n", atomic_exchange(&counted->samples, 0), what);
 }
 
-static weir_err show(weir_collector *collector, struct counted *counted, weir_error *error)
+static weir_err show(weir_collector *collector, weir_error *error)
 {
     weir_plan_info info = {.struct_size = sizeof info};
     const weir_err err = weir_plan_find(collector, "fast", &info, error);
     if (err)
         return err;
-    atomic_store(&counted->plan, UINT64_C(1) << info.bit);
     printf("plan %s is %s, %zu tags\n", info.name, info.state, info.n_tags);
     return WEIR_OK;
 }
@@ -54,13 +50,13 @@ static weir_err control(weir_collector *c, const char *pattern, struct counted *
                                     .lifetime_us = WEIR_MINUTE};
     weir_err err = weir_plan_begin(c, &fast, error);
     if (!err)
-        err = show(c, counted, error);
+        err = show(c, error);
     if (!err)
         wait_and_count("it runs", counted);
     if (!err)
         err = weir_plan_pause(c, "fast", error);
     if (!err)
-        err = show(c, counted, error);
+        err = show(c, error);
     atomic_store(&counted->samples, 0); /* what was under way */
     if (!err)
         wait_and_count("it is paused", counted);
@@ -71,7 +67,7 @@ static weir_err control(weir_collector *c, const char *pattern, struct counted *
     if (!err)
         err = weir_plan_stop(c, "fast", error);
     if (!err)
-        err = show(c, counted, error);
+        err = show(c, error);
     if (!err)
         err = weir_plan_collect(c, "default", 3, 50 * WEIR_MS, error); /* now, three times */
     return err;
@@ -79,9 +75,13 @@ static weir_err control(weir_collector *c, const char *pattern, struct counted *
 
 int main(int argc, char **argv)
 {
+    static const char *const plans[] = {"fast"}; /* it need not be there yet */
     struct counted counted = {0};
-    const weir_listener listener = {
-        .struct_size = sizeof listener, .data = &counted, .on_batch = on_batch};
+    const weir_listener listener = {.struct_size = sizeof listener,
+                                    .data = &counted,
+                                    .on_batch = on_batch,
+                                    .n_plans = 1,
+                                    .plans = plans};
     weir_error error = WEIR_ERROR_INIT;
     weir_collector *collector = NULL;
     weir_err err = weir_collector_new(NULL, &collector, &error);

@@ -49,6 +49,7 @@ static void layout_try(const weir_layout *layout, size_t table, const uint8_t *d
     for (size_t i = 0; i < WEIR_LAYOUT_QUERIES && layout->queries[i].table; i++)
         at = rows_fill(&rows[i], columns[table + i], at, data + size);
     const weir_layout_in in = {.place = "fuzz.db",
+                               .identity = "weir:fuzz.db",
                                .rows = rows,
                                .queries = layout->queries,
                                .name = "c",

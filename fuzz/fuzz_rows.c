@@ -182,6 +182,7 @@ static const struct {
      12,
      {"uid", "seq", "name", "device", "unit", "type", "scale", "offset", "description", "labels",
       "address", "counter"}},
+    {"tag_key", 4, {"device", "point", "element", "uid"}},
     {"event", 5, {"seq", "ts", "kind", "subject", "text"}},
     {"quarantine", 9, {"id", "ts", "origin", "key", "count", "error", "head", "marks", "body"}},
 };
@@ -370,7 +371,7 @@ static void store_change(sqlite3 *db, weir_reader *r)
 /* The first column must not fall (+), not rise (-), or may do as it likes. */
 static const char *const queries[] = {
     " SELECT count(*) FROM samples",
-    "+SELECT ts, value, read_ts, seq, plan, bits FROM samples WHERE tag='d/n' ORDER BY ts",
+    "+SELECT ts, value, read_ts, seq, plan, plans, bits FROM samples WHERE tag='d/n' ORDER BY ts",
     "-SELECT ts, value, read_ts FROM samples WHERE tag='d/n' ORDER BY ts DESC",
     "-SELECT ts, tag, value FROM samples ORDER BY ts DESC LIMIT 300",
     "+SELECT ts, tag, value, cause FROM samples ORDER BY ts LIMIT 300",

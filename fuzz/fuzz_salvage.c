@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/file/schema.h"
+#include "store/file/tables.h"
 #include "store/repair/salvage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -41,8 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fd = mkstemp(path);
     if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
         abort();
-    if (sqlite3_open(":memory:", &db) == SQLITE_OK &&
-        sqlite3_exec(db, SCHEMA_SQL, NULL, NULL, NULL) == SQLITE_OK &&
+    if (sqlite3_open(":memory:", &db) == SQLITE_OK && weir_db_tables_make(db, 0, NULL) == WEIR_OK &&
         weir_pages_open(path, NULL, NULL, &pages, NULL) == WEIR_OK)
         salvage(pages, db);
     weir_pages_close(pages);

@@ -132,6 +132,23 @@ void weir_store_rollback(weir_store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+weir_err weir_store_change_begin(weir_store *store, weir_wall now, weir_error *error)
+{
+    weir_err err = weir_store_usable(store, error);
+    if (err == WEIR_OK)
+        err = weir_store_commit(store, now, error);
+    return err == WEIR_OK ? weir_db_exec(store->db, "BEGIN IMMEDIATE", error) : err;
+}
+
+weir_err weir_store_change_end(weir_store *store, weir_err err, weir_error *error)
+{
+    if (err == WEIR_OK)
+        err = weir_db_exec(store->db, "COMMIT", error);
+    if (err != WEIR_OK)
+        weir_store_rollback(store);
+    return err;
+}
+
 static void commit_failed(weir_store *store, const struct progress *p, bool reopening)
 {
     weir_store_rollback(store);

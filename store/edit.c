@@ -163,18 +163,11 @@ static weir_err edit_write(weir_store *store, const weir_edit *edit, weir_wall n
 static weir_err edit_run(weir_store *store, const weir_edit *edit, weir_wall now, uint64_t *ret_n,
                          weir_text *ret_text, weir_error *error)
 {
-    weir_err err = weir_store_usable(store, error);
-    if (err == WEIR_OK)
-        err = weir_store_commit(store, now, error);
-    if (err == WEIR_OK)
-        err = weir_db_exec(store->db, "BEGIN IMMEDIATE", error);
+    weir_err err = weir_store_change_begin(store, now, error);
     if (err == WEIR_OK)
         err = edit_write(store, edit, now, ret_n, ret_text, error);
-    if (err == WEIR_OK)
-        err = weir_db_exec(store->db, "COMMIT", error);
-    if (err != WEIR_OK)
-        weir_store_rollback(store);
-    else if (edit->kind == WEIR_EDIT_PURGE)
+    err = weir_store_change_end(store, err, error);
+    if (err == WEIR_OK && edit->kind == WEIR_EDIT_PURGE)
         store->catalog_changes++;
     return err;
 }

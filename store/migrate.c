@@ -4,50 +4,17 @@
 /*
  * Version 1 had commits as rows of the log. They stay there, and count as merged: everything in the
  * log does, so the next commit is the first fresh row. Version 2 knew of sinks nothing but cursors.
+ * Version 3 knew tags by their names alone.
  */
 
 #include "store/migrate.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "store/file/database.h"
 #include "store/file/schema.h"
+#include "store/file/tables.h"
 #include "store/query/query.h"
-
-/* Since which version there is what a statement of the schema makes. */
-static int statement_since(const char *sql)
-{
-    static const struct {
-        const char *name;
-        int since;
-    } tables[] = {{"meta", 1},        {"log", 1},      {"event", 1},      {"tag", 1},
-                  {"tag_version", 1}, {"device", 1},   {"fresh", 2},      {"part", 2},
-                  {"segment", 2},     {"snapshot", 2}, {"quarantine", 2}, {"cursor", 2},
-                  {"gap", 2},         {"epoch", 2},    {"replacement", 2}};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        char start[40];
-        const int n = snprintf(start, sizeof start, "CREATE TABLE %s(", tables[i].name);
-        if (strncmp(sql, start, (size_t)n) == 0)
-            return tables[i].since;
-    }
-    return SCHEMA_VERSION;
-}
-
-/* Runs the statements of the schema that make a table which this version did not have. */
-static weir_err tables_make(sqlite3 *db, int version, weir_error *error)
-{
-    weir_err err = WEIR_OK;
-    for (const char *at = SCHEMA_SQL; err == WEIR_OK && *at;) {
-        const char *end = strchr(at, ';');
-        char sql[1024];
-        (void)snprintf(sql, sizeof sql, "%.*s", (int)(end - at), at);
-        if (statement_since(sql) > version)
-            err = weir_db_exec(db, sql, error);
-        at = end + 1;
-    }
-    return err;
-}
 
 /* What tables that stay lack. */
 static weir_err migrate_1(sqlite3 *db, weir_error *error)
@@ -74,8 +41,10 @@ static weir_err migrate_2(sqlite3 *db, weir_error *error)
 
 static weir_err migrate_from(sqlite3 *db, int version, weir_error *error)
 {
-    weir_err err = version == 1 ? migrate_1(db, error) : migrate_2(db, error);
-    return err == WEIR_OK ? tables_make(db, version, error) : err;
+    weir_err err = version == 1   ? migrate_1(db, error)
+                   : version == 2 ? migrate_2(db, error)
+                                  : WEIR_OK;
+    return err == WEIR_OK ? weir_db_tables_make(db, version, error) : err;
 }
 
 weir_err weir_store_migrate(sqlite3 *db, weir_wall now, weir_error *error)
@@ -116,8 +85,8 @@ static weir_err migration_pages(sqlite3 *db, int version, int64_t *ret_pages, we
                        : WEIR_OK;
     if (err != WEIR_OK)
         return err;
-    for (const char *at = SCHEMA_SQL; *at; at = strchr(at, ';') + 1)
-        pages += statement_since(at) > version ? 2 : 0;
+    for (const weir_schema_table *t = weir_schema; t->sql; t++)
+        pages += t->since > version ? 2 : 0;
     *ret_pages = pages + late / LATE_ROWS_A_PAGE + 1;
     return WEIR_OK;
 }

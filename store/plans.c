@@ -60,6 +60,8 @@ weir_err weir_plan_bit_get(weir_store *store, const char *name, uint8_t *ret, we
                          name, WEIR_PLANS_MAX);
     const uint8_t first = (uint8_t)__builtin_ctzll(~taken);
     err = bit_put(store, name, first, error);
+    if (!err) /* so that readers notice the name */
+        err = weir_db_exec(store->db, "UPDATE meta SET value=value+1 WHERE key='catalog'", error);
     if (!err)
         *ret = first;
     return err;
@@ -68,18 +70,10 @@ weir_err weir_plan_bit_get(weir_store *store, const char *name, uint8_t *ret, we
 weir_err weir_store_plan_bit(weir_store *store, const char *name, weir_wall now, uint8_t *ret,
                              weir_error *error)
 {
-    weir_err err = weir_store_usable(store, error);
-    if (err == WEIR_OK)
-        err = weir_store_commit(store, now, error);
-    if (err == WEIR_OK)
-        err = weir_db_exec(store->db, "BEGIN IMMEDIATE", error);
+    weir_err err = weir_store_change_begin(store, now, error);
     if (err == WEIR_OK)
         err = weir_plan_bit_get(store, name, ret, error);
-    if (err == WEIR_OK)
-        err = weir_db_exec(store->db, "COMMIT", error);
-    if (err != WEIR_OK)
-        weir_store_rollback(store);
-    return err;
+    return weir_store_change_end(store, err, error);
 }
 
 weir_err weir_plan_bits_register(weir_store *store, weir_catalog *catalog, weir_error *error)

@@ -2,10 +2,10 @@
 /* The registry: which uid a tag has for ever, what it was called and measured when, and devices. */
 
 /*
- * A tag is found by its name, or where it was renamed by the former one (rename.c). A known name
- * keeps its uid; a new one gets the next, and no uid is ever given twice. What can change about a
- * tag is a version, valid from the sequence number that the next sample gets; a register call that
- * changes nothing writes nothing about tags.
+ * A tag is found by what its provider knows it by (keys.c), by the name it says it had (rename.c),
+ * or by its name. A known name keeps its uid; a new one gets the next, and no uid is ever given
+ * twice. What can change about a tag is a version, valid from the sequence number that the next
+ * sample gets; a register call that changes nothing writes nothing about tags.
  */
 
 #include "store/store.h"
@@ -62,6 +62,10 @@ static void registration_deinit(weir_registration *r)
     (void)sqlite3_finalize(r->former);
     (void)sqlite3_finalize(r->move);
     (void)sqlite3_finalize(r->displace);
+    (void)sqlite3_finalize(r->key_find);
+    (void)sqlite3_finalize(r->key_put);
+    (void)sqlite3_finalize(r->key_drop);
+    (void)sqlite3_finalize(r->had_point);
     (void)sqlite3_finalize(r->device_keep);
     (void)sqlite3_finalize(r->find);
     (void)sqlite3_finalize(r->add);
@@ -70,6 +74,8 @@ static void registration_deinit(weir_registration *r)
     (void)sqlite3_finalize(r->version);
     (void)sqlite3_finalize(r->device);
     weir_free(r->uids);
+    weir_free(r->same);
+    weir_free(r->taken);
 }
 
 static weir_err registration_init(weir_registration *r, weir_error *error)
@@ -84,6 +90,13 @@ static weir_err registration_init(weir_registration *r, weir_error *error)
         {&r->former, "SELECT 1 FROM tag_version WHERE uid=? AND name=? LIMIT 1"},
         {&r->move, "UPDATE tag SET name=?2 WHERE uid=?1"},
         {&r->displace, "UPDATE tag SET name=name||'~'||uid WHERE name=? AND uid<>?"},
+        {&r->key_find, "SELECT k.uid FROM tag_key k JOIN tag t ON t.uid=k.uid WHERE k.device=? AND"
+                       " k.point=? AND k.element=?"},
+        {&r->key_put, "INSERT INTO tag_key(device,point,element,uid) VALUES(?,?,?,?)"
+                      " ON CONFLICT DO UPDATE SET uid=excluded.uid WHERE uid<>excluded.uid"},
+        {&r->key_drop, "DELETE FROM tag_key WHERE device=? AND point=? AND element=?"},
+        {&r->had_point, "SELECT 1 FROM tag_version WHERE uid=? AND"
+                        " substr(name,instr(name,'/')+1)=? LIMIT 1"},
         {&r->find,
          "SELECT t.uid, t.active, v.name IS ?3 AND v.device IS ?4 AND v.unit IS ?5 AND v.type IS "
          "?6 AND v.scale IS "
@@ -108,8 +121,10 @@ static weir_err registration_init(weir_registration *r, weir_error *error)
             return err;
     }
     r->uids = weir_alloc_zero(r->catalog->n_tags + 1, sizeof *r->uids);
-    return r->uids ? WEIR_OK
-                   : weir_fail(error, WEIR_ENOMEM, "no memory for %zu tags", r->catalog->n_tags);
+    r->same = weir_alloc_zero(r->catalog->n_devices + 1, 1);
+    return r->uids && r->same
+               ? WEIR_OK
+               : weir_fail(error, WEIR_ENOMEM, "no memory for %zu tags", r->catalog->n_tags);
 }
 
 static void bind_text(sqlite3_stmt *s, int at, const weir_text *text)
@@ -205,36 +220,70 @@ static weir_err tag_register(weir_registration *r, uint32_t index, struct tag_te
                : tag_store(r, tag, texts, &r->uids[index], error);
 }
 
-/* Nothing of the device's tags is different from what is registered: not their names, and not that
- * of their connection. */
+static bool texts_equal(const char *a, const char *b)
+{
+    return a == b || strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Both have the same points; their keys say nothing of what they are. */
+static bool keys_equal(const weir_device *a, const weir_device *b)
+{
+    bool equal = texts_equal(a->key, b->key);
+    for (uint32_t i = 0; equal && i < a->n_points; i++)
+        equal = texts_equal(a->points[i].key, b->points[i].key);
+    return equal;
+}
+
+/* Nothing of the device's tags is different from what is registered: not their names, not that of
+ * their connection, and not what they are known by. */
 static bool device_is_registered(const weir_registration *r, uint32_t device)
 {
+    const weir_device *d = &r->catalog->devices[device];
     return r->diff && r->diff->devices.change[device] == WEIR_CHANGE_NONE &&
-           r->diff->connections.change[r->catalog->devices[device].connection] !=
-               WEIR_CHANGE_AROUND;
+           r->diff->connections.change[d->connection] != WEIR_CHANGE_AROUND &&
+           keys_equal(d, &r->diff->older->devices[r->diff->devices.old_of[device]]);
 }
 
 static void device_copy_uids(weir_registration *r, uint32_t device)
 {
     const weir_device *fresh = &r->catalog->devices[device];
     const weir_device *old = &r->diff->older->devices[r->diff->devices.old_of[device]];
-    for (uint32_t i = 0; i < fresh->n_tags; i++)
-        r->uids[fresh->first_tag + i] = r->diff->older->tags[old->first_tag + i].uid;
+    for (uint32_t i = 0; i < fresh->n_tags; i++) {
+        const weir_tag_uid uid = r->diff->older->tags[old->first_tag + i].uid;
+        r->uids[fresh->first_tag + i] = uid;
+        if (uid < r->n_taken)
+            r->taken[uid] = WEIR_TAKEN_IN_PLACE;
+    }
+}
+
+/* Those of which nothing is different have their tags already. */
+static weir_err devices_compare(weir_registration *r, weir_error *error)
+{
+    int64_t last = 0;
+    weir_err err = weir_db_int(r->store->db, "SELECT max(uid) FROM tag", 0, &last, error);
+    if (err != WEIR_OK)
+        return err;
+    r->n_taken = (size_t)last + 1;
+    r->taken = weir_alloc_zero(r->n_taken, 1);
+    if (!r->taken)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for %zu tags", r->n_taken);
+    for (uint32_t i = 0; i < r->catalog->n_devices; i++) {
+        r->same[i] = device_is_registered(r, i);
+        if (r->same[i])
+            device_copy_uids(r, i);
+    }
+    return WEIR_OK;
 }
 
 static weir_err tags_store(weir_registration *r, weir_error *error)
 {
     struct tag_texts texts = {WEIR_TEXT_INIT, WEIR_TEXT_INIT, WEIR_TEXT_INIT};
-    weir_err err = weir_registration_rename(r, error);
-    for (uint32_t d = 0; err == WEIR_OK && d < r->catalog->n_devices; d++) {
-        const weir_device *device = &r->catalog->devices[d];
-        if (device_is_registered(r, d)) {
-            device_copy_uids(r, d);
-            continue;
-        }
-        for (uint32_t i = 0; err == WEIR_OK && i < device->n_tags; i++)
-            err = tag_register(r, device->first_tag + i, &texts, error);
-    }
+    weir_err err = devices_compare(r, error);
+    if (err == WEIR_OK)
+        err = weir_registration_rename(r, error);
+    for (uint32_t i = 0; err == WEIR_OK && i < r->catalog->n_tags; i++)
+        if (!r->same[r->catalog->tags[i].device])
+            err = tag_register(r, i, &texts, error);
     tag_texts_deinit(&texts);
     return err;
 }
@@ -339,6 +388,8 @@ static weir_err registration_write(weir_registration *r, weir_wall now, weir_err
         err = weir_db_int(r->store->db, "SELECT max(uid) FROM tag", 0, &r->last, error);
     if (err == WEIR_OK)
         err = tags_retire(r, (size_t)r->last + 1, error);
+    if (err == WEIR_OK)
+        err = weir_registration_put_keys(r, error);
     if (err == WEIR_OK)
         err = devices_store(r, now, error);
     if (err == WEIR_OK)

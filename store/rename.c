@@ -5,8 +5,9 @@
  * First every renamed tag gives its name up, in the table, for one that no tag can have; then each
  * takes its new one. So names can be exchanged, and none is ever there twice.
  *
- * That a tag was renamed before is known by its versions: the tag which has the name now has had
- * the former one. `was` may therefore stay in the configuration.
+ * That a tag was renamed by `was` before is known by its versions: the tag which has the name now
+ * has had the former one. `was` may therefore stay in the configuration. A key says it each time
+ * anew: exchanging two names and exchanging them back are two changes.
  */
 
 #include <stdio.h>
@@ -43,6 +44,12 @@ static weir_err tag_had_name(weir_registration *r, weir_tag_uid uid, const weir_
     return err;
 }
 
+/* Whether somebody can still be this tag. */
+static bool tag_is_free(const weir_registration *r, weir_tag_uid uid)
+{
+    return uid && uid < r->n_taken && r->taken[uid] == WEIR_TAKEN_NOT;
+}
+
 /* The tag gives up its name. "\x01": names have no control characters. */
 static weir_err tag_take(weir_registration *r, uint32_t tag, weir_tag_uid uid, weir_error *error)
 {
@@ -51,8 +58,15 @@ static weir_err tag_take(weir_registration *r, uint32_t tag, weir_tag_uid uid, w
     (void)sqlite3_bind_int64(r->move, 1, uid);
     (void)sqlite3_bind_text(r->move, 2, temporary, -1, SQLITE_STATIC);
     r->uids[tag] = uid;
+    r->taken[uid] = WEIR_TAKEN_MOVED;
     r->n_named++;
     return weir_db_run(r->move, error);
+}
+
+static void tag_keep(weir_registration *r, uint32_t tag, weir_tag_uid uid)
+{
+    r->uids[tag] = uid;
+    r->taken[uid] = WEIR_TAKEN_IN_PLACE;
 }
 
 static void name_put(weir_text *t, const char *device, const char *point, bool array,
@@ -81,7 +95,7 @@ static weir_err tag_try_former(weir_registration *r, uint32_t tag, const weir_te
     if (err != WEIR_OK || applied)
         return err;
     err = tag_lookup(r, former, &old, error);
-    return err == WEIR_OK && old ? tag_take(r, tag, old, error) : err;
+    return err == WEIR_OK && tag_is_free(r, old) ? tag_take(r, tag, old, error) : err;
 }
 
 /* By what the configuration says: device and point were called otherwise, or one of them. */
@@ -108,48 +122,132 @@ static weir_err tag_rename_by_was(weir_registration *r, uint32_t index, weir_tex
     return err;
 }
 
-/* A device that its provider knows by a key, or has points that it knows so: the older catalog has
- * the same, maybe under other names. */
-static weir_err device_rename_by_key(weir_registration *r, uint32_t device, weir_error *error)
+/* ---- by key ---- */
+
+/* The tag is the one with this uid, under its name or another one. */
+static weir_err tag_be(weir_registration *r, uint32_t index, weir_tag_uid uid, weir_text *name,
+                       weir_error *error)
 {
-    const weir_device *fresh = &r->catalog->devices[device];
-    const weir_device *old = &r->diff->older->devices[r->diff->devices.old_of[device]];
-    WEIR_CLEANUP(weir_free) void *owner = weir_alloc((fresh->n_points + 1) * sizeof(uint32_t));
-    uint32_t *old_of = owner;
+    weir_tag_uid holder = 0;
+    weir_text_clear(name);
+    weir_tag_name(r->catalog, &r->catalog->tags[index], name);
+    weir_err err = tag_lookup(r, name, &holder, error);
+    if (err != WEIR_OK || holder != uid)
+        return err == WEIR_OK ? tag_take(r, index, uid, error) : err;
+    tag_keep(r, index, uid);
+    return WEIR_OK;
+}
+
+/* Whether a version of the tag was of a point with this name. */
+static weir_err tag_had_point(weir_registration *r, weir_tag_uid uid, const weir_point *p,
+                              uint32_t element, bool *ret, weir_error *error)
+{
+    WEIR_TEXT_AUTO was = WEIR_TEXT_INIT;
+    weir_text_add(&was, p->was);
+    if (p->count > 1)
+        weir_text_format(&was, "[%u]", element);
+    if (was.failed)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for a point's name");
+    (void)sqlite3_bind_int64(r->had_point, 1, uid);
+    (void)sqlite3_bind_text(r->had_point, 2, weir_text_get(&was), -1, SQLITE_STATIC);
+    const weir_err err = weir_db_step(r->had_point, ret, error);
+    (void)sqlite3_reset(r->had_point);
+    return err;
+}
+
+/* Of a point that has no key in a device that has one: it is known by its name there, or, once, by
+ * its former one. *uid: by its name, or 0. */
+static weir_err point_try_former(weir_registration *r, const weir_tag *tag, weir_text *room,
+                                 weir_tag_uid *uid, weir_error *error)
+{
+    const weir_point *p = weir_tag_point(r->catalog, tag);
+    weir_tag_uid former = 0;
+    bool applied = false;
+    weir_err err = *uid ? tag_had_point(r, *uid, p, tag->element, &applied, error) : WEIR_OK;
+    if (err != WEIR_OK || applied)
+        return err;
+    weir_text_clear(room);
+    weir_text_format(room, "/%s", p->was);
+    if (room->failed)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for a point's name");
+    const weir_tag_key key = {weir_tag_device(r->catalog, tag)->key, weir_text_get(room),
+                              tag->element};
+    err = weir_registration_find_key(r, &key, &former, error);
+    *uid = err == WEIR_OK && former ? former : *uid;
+    return err;
+}
+
+/* 0: it has no key, or one that was not registered. */
+static weir_err tag_find_key(weir_registration *r, const weir_tag *tag, weir_text *room,
+                             weir_tag_uid *ret, weir_error *error)
+{
+    weir_tag_key key;
+    if (!weir_tag_key_of(r->catalog, tag, room, &key))
+        return WEIR_OK;
+    if (room->failed)
+        return weir_fail(error, WEIR_ENOMEM, "no memory for a tag's key");
+    return weir_registration_find_key(r, &key, ret, error);
+}
+
+static weir_err tags_take_by_key(weir_registration *r, weir_text *name, weir_text *room,
+                                 weir_error *error)
+{
     weir_err err = WEIR_OK;
-    if (!old_of || !weir_diff_points(r->diff, device, old_of))
-        return weir_fail(error, WEIR_ENOMEM, "no memory for a device's points");
-    for (uint32_t i = 0; err == WEIR_OK && i < fresh->n_points; i++) {
-        const weir_point *p = &fresh->points[i];
-        if (old_of[i] == WEIR_DIFF_NONE || !(has(fresh->key) || has(p->key)))
+    for (uint32_t i = 0; err == WEIR_OK && i < r->catalog->n_tags; i++) {
+        const weir_tag *tag = &r->catalog->tags[i];
+        const weir_point *p = weir_tag_point(r->catalog, tag);
+        weir_tag_uid uid = 0;
+        if (r->uids[i] || weir_key_is_guess(p->key))
             continue;
-        const weir_point *q = &old->points[old_of[i]];
-        const uint32_t n = p->count < q->count ? p->count : q->count;
-        const bool renamed = strcmp(old->name, fresh->name) != 0 || strcmp(p->name, q->name) != 0;
-        for (uint32_t k = 0; err == WEIR_OK && renamed && k < n; k++) {
-            const uint32_t tag = fresh->first_tag + fresh->point_tag[i] + k;
-            const weir_tag_uid uid =
-                r->diff->older->tags[old->first_tag + old->point_tag[old_of[i]] + k].uid;
-            err = uid ? tag_take(r, tag, uid, error) : WEIR_OK;
-        }
+        err = tag_find_key(r, tag, room, &uid, error);
+        if (err == WEIR_OK && has(weir_tag_device(r->catalog, tag)->key) && !has(p->key) &&
+            has(p->was))
+            err = point_try_former(r, tag, room, &uid, error);
+        if (err == WEIR_OK && tag_is_free(r, uid))
+            err = tag_be(r, i, uid, name, error);
     }
     return err;
 }
 
+/* ---- by guess ---- */
+
+/* Those whose name is there are who they were; the guess is about the others. */
+static weir_err tags_take_by_guess(weir_registration *r, bool names, weir_text *name,
+                                   weir_text *room, weir_error *error)
+{
+    weir_err err = WEIR_OK;
+    for (uint32_t i = 0; err == WEIR_OK && i < r->catalog->n_tags; i++) {
+        const weir_tag *tag = &r->catalog->tags[i];
+        weir_tag_uid uid = 0;
+        if (r->uids[i] || !weir_key_is_guess(weir_tag_point(r->catalog, tag)->key))
+            continue;
+        weir_text_clear(name);
+        weir_tag_name(r->catalog, tag, name);
+        err = names ? tag_lookup(r, name, &uid, error) : tag_find_key(r, tag, room, &uid, error);
+        if (err != WEIR_OK || !tag_is_free(r, uid))
+            continue;
+        if (names)
+            tag_keep(r, i, uid);
+        else
+            err = tag_take(r, i, uid, error);
+    }
+    return err;
+}
+
+/* ---- all ---- */
+
 static weir_err tags_take(weir_registration *r, weir_text *name, weir_text *former,
                           weir_error *error)
 {
-    weir_err err = WEIR_OK;
-    for (uint32_t i = 0; err == WEIR_OK && r->diff && i < r->catalog->n_devices; i++)
-        if (r->diff->devices.change[i] == WEIR_CHANGE_AROUND ||
-            r->diff->devices.change[i] == WEIR_CHANGE_READS)
-            err = device_rename_by_key(r, i, error);
+    weir_err err = tags_take_by_key(r, name, former, error);
     for (uint32_t i = 0; err == WEIR_OK && i < r->catalog->n_tags; i++) {
         const weir_tag *tag = &r->catalog->tags[i];
         if (r->uids[i] == 0 && (has(weir_tag_device(r->catalog, tag)->was) ||
                                 has(weir_tag_point(r->catalog, tag)->was)))
             err = tag_rename_by_was(r, i, name, former, error);
     }
+    for (int names = 1; err == WEIR_OK && names >= 0; names--)
+        err = tags_take_by_guess(r, names, name, former, error);
     return err;
 }
 
@@ -158,7 +256,7 @@ static weir_err tags_name(weir_registration *r, weir_text *name, weir_error *err
 {
     weir_err err = WEIR_OK;
     for (uint32_t i = 0; err == WEIR_OK && r->n_named && i < r->catalog->n_tags; i++) {
-        if (r->uids[i] == 0)
+        if (r->uids[i] == 0 || r->taken[r->uids[i]] != WEIR_TAKEN_MOVED)
             continue;
         weir_text_clear(name);
         weir_tag_name(r->catalog, &r->catalog->tags[i], name);

@@ -20,6 +20,7 @@
 #include "store/file/database.h"
 #include "store/file/lock.h"
 #include "store/file/schema.h"
+#include "store/file/tables.h"
 #include "store/migrate.h"
 #include "store/recover.h"
 #include "store/store_priv.h"
@@ -39,7 +40,7 @@ static weir_err store_create(weir_store *store, weir_wall now, weir_error *error
                    SCHEMA_PAGE_SIZE, SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
     weir_err err = weir_db_exec(store->db, sql, error);
     if (err == WEIR_OK)
-        err = weir_db_exec(store->db, SCHEMA_SQL, error);
+        err = weir_db_tables_make(store->db, 0, error);
     if (err == WEIR_OK)
         err = weir_identity_create(store->db, error);
     (void)snprintf(sql, sizeof sql,

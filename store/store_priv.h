@@ -66,12 +66,12 @@ struct weir_store {
     char failure[200];
     uint64_t attempt_seq; /* what the position would be if the last commit, which failed at its very
                              end, is on the disk; 0: none */
-    weir_catalog *catalog; /* as last registered; borrowed */
+    weir_catalog *catalog;                 /* as last registered; borrowed */
     struct weir_registration *registering; /* between begin and end; NULL: none */
-    bool mended, created;  /* by the last opening: repaired, made new */
-    bool gone;             /* the file has no name any more: nothing is acknowledged */
-    char notice[400];      /* what the opening had to tell */
-    char kept[300];        /* where all is that a file had which was exchanged for another; or "" */
+    bool mended, created;                  /* by the last opening: repaired, made new */
+    bool gone;        /* the file has no name any more: nothing is acknowledged */
+    char notice[400]; /* what the opening had to tell */
+    char kept[300];   /* where all is that a file had which was exchanged for another; or "" */
 };
 
 /* Opens the file and reads what a commit needs; closes it and forgets that. What waits stays. */
@@ -88,6 +88,15 @@ weir_err weir_store_set_meta(weir_store *store, const char *key, uint64_t value,
 
 /* Ends the transaction that is open after a failure; what waits keeps waiting. */
 void weir_store_rollback(weir_store *store);
+
+/*
+ * A transaction of its own for a change that is no commit of samples: what waits is committed
+ * before it. The end takes what became of the change, and gives what became of all; where that is
+ * not WEIR_OK nothing has changed.
+ */
+weir_err weir_store_change_begin(weir_store *store, weir_wall now,
+                                 weir_error *error) WEIR_MUST_CHECK;
+weir_err weir_store_change_end(weir_store *store, weir_err err, weir_error *error) WEIR_MUST_CHECK;
 
 /*
  * What was written before a failed fsync may be in the cache only, and look sound: nothing is

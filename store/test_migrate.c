@@ -8,7 +8,11 @@
  * tests/fixtures/store-v2/data.db was written by the last build with store version 2, through
  * store.h: 90 minutes of four tags in history, a clock that was wrong and corrected in the log,
  * three commits that no merge had seen (seq 383 on), with the second of these a move of cursor
- * "csv", and a cursor that nobody owns. samples.csv as above. */
+ * "csv", and a cursor that nobody owns. samples.csv as above.
+ *
+ * tests/fixtures/store-v3/data.db was written by the last build with store version 3: five seconds
+ * of two simulated devices of config.db, a and b, rows 1 and 2, with the points power and energy,
+ * rows 1 to 4. */
 
 #include "store/migrate.h"
 
@@ -93,13 +97,56 @@ static void a_store_of_version_1_keeps_every_sample(void **state)
     assert_int_equal(position.committed_seq, 28);
     assert_int_equal(position.max_epoch, 0);
     weir_store_close(store);
-    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "3");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "4");
     assert_string_equal(testing_file_sql(dir, "SELECT key, value FROM meta WHERE key GLOB '*_seq'"),
                         "history_seq|0\nmerged_seq|28");
     assert_string_equal(testing_file_sql(dir, "SELECT uid, seq, unit FROM tag_version"),
                         "1|1|kW\n1|19|MW\n2|1|kWh\n3|1|");
     assert_string_equal(testing_file_sql(dir, "PRAGMA integrity_check"), "ok");
     assert_samples(dir, 7);
+    testing_remove(dir);
+}
+
+/* What a provider knows tags by is noted at the first start, so from then on a name may change
+ * while weir is stopped. */
+static void a_store_of_version_3_gets_keys_at_the_first_registration(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"config.db device 1", "config.db device 2"};
+    char *dir = fixture_dir_of(3);
+    weir_query *query = NULL;
+    weir_take *take = NULL;
+    weir_verify_counts counts;
+    /* It is read, taken from and verified as it is. */
+    assert_int_equal(weir_query_open(dir, NULL, &query, NULL), WEIR_OK);
+    assert_string_equal(testing_sql(weir_query_db(query), "SELECT count(*), max(seq) FROM samples"),
+                        "20|20");
+    weir_query_close(query);
+    assert_int_equal(weir_take_open(dir, NULL, "csv", &take, NULL), WEIR_OK);
+    weir_take_close(take);
+    assert_int_equal(weir_store_verify(dir, NULL, NULL, NULL, &counts, NULL), WEIR_OK);
+    for (int renamed = 0; renamed <= 1; renamed++) {
+        weir_store *store = testing_open(dir);
+        weir_catalog *c = testing_catalog(2, 2);
+        weir_device devices[2] = {c->devices[0], c->devices[1]};
+        weir_point points[2] = {devices[0].points[0], devices[0].points[1]};
+        points[0].name = "power";
+        points[1].name = "energy";
+        for (int i = 0; i < 2; i++) {
+            devices[i].name = i == renamed ? "a" : "b";
+            devices[i].key = keys[i];
+            devices[i].points = points;
+        }
+        c->devices = devices;
+        testing_register(store, c);
+        assert_int_equal(c->tags[0].uid, 1);
+        assert_int_equal(c->tags[3].uid, 4);
+        weir_store_close(store);
+        weir_catalog_free(c);
+    }
+    assert_string_equal(testing_file_sql(dir, "SELECT uid, name FROM tag ORDER BY uid"),
+                        "1|b/power\n2|b/energy\n3|a/power\n4|a/energy");
+    assert_int_equal(weir_store_verify(dir, NULL, NULL, NULL, &counts, NULL), WEIR_OK);
     testing_remove(dir);
 }
 
@@ -132,7 +179,7 @@ static void a_store_of_version_2_keeps_samples_and_cursors(void **state)
         weir_take_close(take);
         weir_store_close(testing_open(dir));
     }
-    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "3");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "4");
     assert_string_equal(testing_file_sql(dir, "PRAGMA integrity_check"), "ok");
     weir_store *store = testing_open(dir);
     size_t n;
@@ -232,6 +279,7 @@ static void a_power_cut_in_a_migration_is_survived(void **state)
     (void)state;
     power_cuts(1, 28);
     power_cuts(2, 394);
+    power_cuts(3, 20);
 }
 
 /* Reading needs no migration, and makes none. */
@@ -309,7 +357,7 @@ static void a_look_refuses_what_it_cannot_know(void **state)
     assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_ENOTFOUND);
     testing_remove(dir);
     dir = fixture_dir();
-    (void)testing_file_sql(dir, "PRAGMA user_version=4");
+    (void)testing_file_sql(dir, "PRAGMA user_version=5");
     assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_EUNSUPPORTED);
     (void)testing_file_sql(dir, "PRAGMA application_id=1");
     assert_int_equal(weir_migration_look(dir, NULL, &m, NULL), WEIR_EDAMAGED);
@@ -322,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_of_version_1_keeps_every_sample),
         cmocka_unit_test(a_store_of_version_2_keeps_samples_and_cursors),
+        cmocka_unit_test(a_store_of_version_3_gets_keys_at_the_first_registration),
         cmocka_unit_test(a_store_of_version_1_is_read_as_it_is),
         cmocka_unit_test(what_is_said_of_space_is_enough),
         cmocka_unit_test(a_look_refuses_what_it_cannot_know),

@@ -3,6 +3,7 @@
 
 #include "store/plans.h"
 
+#include "store/query/query.h"
 #include "store/testing.h"
 
 static uint8_t bit_of(weir_store *store, const char *name)
@@ -100,11 +101,48 @@ static void sixty_three_names_are_the_end_and_it_is_said(void **state)
     testing_remove(dir);
 }
 
+/* Also of one that begins while somebody reads. */
+static void samples_show_the_names_of_their_plans(void **state)
+{
+    (void)state;
+    static const char sql[] = "SELECT plan, plans FROM samples ORDER BY ts";
+    static const uint64_t plans[] = {0, 1, 2, 3, 1 | 1ull << 63};
+    char *dir = testing_dir();
+    weir_store *store = testing_open(dir);
+    weir_catalog *c = testing_catalog(1, 1);
+    weir_query *query = NULL;
+    testing_register(store, c);
+    for (int i = 0; i < 5; i++) {
+        const weir_sample sample = {.tag = 1, .ts = {T0 + i}, .value = weir_value_i64(i)};
+        const weir_batch batch = {.due = {T0 + i},
+                                  .received = {T0 + i},
+                                  .plans = plans[i],
+                                  .n_samples = 1,
+                                  .samples = &sample};
+        assert_int_equal(weir_store_append(store, &batch, NULL), WEIR_OK);
+    }
+    testing_commit(store);
+    assert_int_equal(weir_query_open(dir, NULL, &query, NULL), WEIR_OK);
+    sqlite3 *db = weir_query_db(query);
+    assert_string_equal(testing_sql(db, sql), "|0\ndefault|1\n#1|2\ndefault,#1|3\n"
+                                              "default,#63|-9223372036854775807");
+    assert_int_equal(bit_of(store, "Night shift"), 1);
+    assert_string_equal(testing_sql(db, "SELECT plan FROM samples ORDER BY ts LIMIT 4"),
+                        "default\nNight shift\ndefault,Night shift");
+    assert_string_equal(testing_sql(db, "SELECT plan, plans FROM current"),
+                        "default,#63|-9223372036854775807");
+    weir_query_close(query);
+    weir_store_close(store);
+    weir_catalog_free(c);
+    testing_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_has_the_same_bit_for_the_life_of_the_store),
         cmocka_unit_test(a_file_that_is_made_anew_gets_the_bits_in_force),
+        cmocka_unit_test(samples_show_the_names_of_their_plans),
         cmocka_unit_test(sixty_three_names_are_the_end_and_it_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

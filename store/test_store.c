@@ -23,7 +23,7 @@ static void a_new_store_knows_who_it_is_from_the_first_byte(void **state)
     assert_int_equal(weir_store_get_position(store).committed_ts.us, 0);
     weir_store_close(store);
     assert_string_equal(testing_file_sql(dir, "PRAGMA application_id"), "2003134834"); /* "weir" */
-    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "3");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "4");
     assert_string_equal(testing_file_sql(dir, "PRAGMA page_size"), "4096");
     assert_string_equal(testing_file_sql(dir, "PRAGMA auto_vacuum"), "2"); /* incremental */
     assert_string_equal(testing_file_sql(dir, "PRAGMA journal_mode"), "wal");
@@ -342,7 +342,7 @@ static void a_store_of_a_newer_version_is_refused_and_not_altered(void **state)
         weir_store *store = NULL;
         assert_int_equal(weir_store_open(&(weir_store_options){dir, NULL, {T0}}, &store, &error),
                          WEIR_EUNSUPPORTED);
-        assert_non_null(strstr(error.text, "store version 9; this one knows 3"));
+        assert_non_null(strstr(error.text, "store version 9; this one knows 4"));
         assert_int_equal(file_crc(dir, "data.db"), before);
         if (with_wal)
             assert_int_equal(file_crc(dir, "data.db-wal"), wal);
@@ -391,7 +391,7 @@ static void an_empty_file_becomes_a_store(void **state)
     assert_non_null(f);
     (void)fclose(f);
     weir_store_close(testing_open(dir));
-    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "3");
+    assert_string_equal(testing_file_sql(dir, "PRAGMA user_version"), "4");
     testing_remove(dir);
 }
 

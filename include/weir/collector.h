@@ -79,7 +79,8 @@ typedef struct weir_batch_view {
     const weir_sample *samples;
 } weir_batch_view;
 
-/* Who is told. struct_size is sizeof of it; each function may be NULL. */
+/* Who is told. struct_size is sizeof of it; each function may be NULL. All is copied but what data
+ * points to. */
 typedef struct weir_listener {
     size_t struct_size;
     void *data;
@@ -92,6 +93,10 @@ typedef struct weir_listener {
     /* A device went up or down, the clock stepped: on the loop. A sink's state changed: on its
      * thread. Must not block. */
     void (*on_event)(void *data, weir_collector *collector, const weir_event *event);
+    /* Only batches that one of these plans asked for, and stages of these plans and of the
+     * collector: by their names, `default` too, also of plans that come later. 0: of all plans. */
+    size_t n_plans;
+    const char *const *plans;
 } weir_listener;
 
 /* --- life --- */

@@ -63,6 +63,20 @@ typedef struct weir_own_source {
 
     /* The end of what open began. NULL: nothing. */
     void (*close)(void *state);
+
+    /*
+     * Before the first read after another configuration was applied while the collector runs: tags
+     * and devices may be others now, and have other weir_tag_info. What open began goes on, unless
+     * what the configuration says of the connection itself is different: then it is closed and
+     * opened anew. NULL: nothing is kept from read to read that depends on tags.
+     */
+    void (*changed)(void *state, const char *connection);
+
+    /* For devices behind it that say no interval of their own, in microseconds; 0: they must. */
+    int64_t default_interval_us;
+    /* No plan reads it more often: what becomes of one that would, its interval_policy says. 0: no
+     * limit. What the connection or a device says counts where it is more. */
+    int64_t minimum_interval_us;
 } weir_own_source;
 
 WEIR_C_END

@@ -83,6 +83,7 @@ typedef struct weir_connection {
     int64_t pause_after_write_us;      /* default 0 */
     int64_t reconnect_max_us;          /* longest back-off between attempts, default 15 s */
     int64_t minimum_interval_us;       /* of plans, for all devices behind it; 0: no limit */
+    int64_t default_interval_us;       /* own: of devices that say none; 0: there is none */
 } weir_connection;
 
 typedef struct weir_range {

@@ -49,6 +49,7 @@ typedef struct weir_diff {
  * - by their former name (`was`), unless that was applied before: the older catalog has this name
  *   with the same `was`. So two that exchange names do it once, and `was` may stay;
  * - by their name;
+ * - points also by what their provider guesses them to be (WEIR_KEY_GUESS);
  * - connections also by all the rest being the same: a new name does not close a socket.
  *
  * Each is found once. Where something was written never counts. WEIR_ENOMEM.
@@ -60,11 +61,6 @@ WEIR_DEFINE_CLEANUP(weir_diff, weir_diff_free)
 
 /* Nothing is different: store, clock and log settings too. */
 bool weir_diff_is_empty(const weir_diff *diff);
-
-/* Which point of the older catalog each point of a device is, by key, former name or name:
- * [n_points] of the newer catalog's device, which must have been found in the older one; an index
- * or WEIR_DIFF_NONE. False: no memory. */
-bool weir_diff_points(const weir_diff *diff, uint32_t device, uint32_t *ret_old_of) WEIR_MUST_CHECK;
 
 /* "2 added, 1 changed, 0 removed": connections, devices, plans and sinks together. */
 void weir_diff_count(const weir_diff *diff, weir_text *t);

@@ -34,10 +34,13 @@ static uint32_t pair_find(const struct points_pair *p, const char *name, uint32_
     return p->n_older;
 }
 
-static void pair_match_by_key(struct points_pair *p, uint32_t fresh)
+/* guess: of those that are still left, by keys that are only that. */
+static void pair_match_by_key(struct points_pair *p, uint32_t fresh, bool guess)
 {
     const char *key = weir_diff_text(p->newer[fresh].key);
-    for (uint32_t i = 0; *key && i < p->n_older; i++)
+    if (!*key || weir_key_is_guess(key) != guess || p->old_of[fresh] != WEIR_DIFF_NONE)
+        return;
+    for (uint32_t i = 0; i < p->n_older; i++)
         if (!p->taken[i] && weir_diff_texts_equal(p->older[i].key, key)) {
             pair_match(p, i, fresh);
             return;
@@ -57,20 +60,24 @@ static void pair_match_by_was(struct points_pair *p, uint32_t fresh)
         pair_match(p, old, fresh);
 }
 
-/* What has another key is another one, although the name is the same. */
+static bool has_id(const weir_point *point)
+{
+    return *weir_diff_text(point->key) && !weir_key_is_guess(point->key);
+}
+
+/* What has another id is another one, although the name is the same. */
 static void pair_match_by_name(struct points_pair *p, uint32_t fresh)
 {
     const weir_point *newer = &p->newer[fresh];
     if (p->old_of[fresh] != WEIR_DIFF_NONE)
         return;
     const uint32_t old = pair_find(p, newer->name, fresh);
-    if (old < p->n_older && (!*weir_diff_text(p->older[old].key) || !*weir_diff_text(newer->key) ||
+    if (old < p->n_older && (!has_id(&p->older[old]) || !has_id(newer) ||
                              weir_diff_texts_equal(p->older[old].key, newer->key)))
         pair_match(p, old, fresh);
 }
 
-/* False: no memory. */
-static bool points_match(const weir_device *older, const weir_device *newer, uint32_t *old_of)
+bool weir_diff_match_points(const weir_device *older, const weir_device *newer, uint32_t *old_of)
 {
     WEIR_CLEANUP(weir_free) void *taken = weir_alloc_zero(older->n_points + 1, sizeof(bool));
     struct points_pair p = {older->points,   newer->points, older->n_points,
@@ -80,18 +87,14 @@ static bool points_match(const weir_device *older, const weir_device *newer, uin
     for (uint32_t i = 0; i < p.n_newer; i++)
         old_of[i] = WEIR_DIFF_NONE;
     for (uint32_t i = 0; i < p.n_newer; i++)
-        pair_match_by_key(&p, i);
+        pair_match_by_key(&p, i, false);
     for (uint32_t i = 0; i < p.n_newer; i++)
         pair_match_by_was(&p, i);
     for (uint32_t i = 0; i < p.n_newer; i++)
         pair_match_by_name(&p, i);
+    for (uint32_t i = 0; i < p.n_newer; i++)
+        pair_match_by_key(&p, i, true);
     return true;
-}
-
-bool weir_diff_points(const weir_diff *diff, uint32_t device, uint32_t *ret_old_of)
-{
-    const uint32_t old = diff->devices.old_of[device];
-    return points_match(&diff->older->devices[old], &diff->newer->devices[device], ret_old_of);
 }
 
 bool weir_diff_compare_points(weir_points_verdict *v, const weir_device *older,
@@ -104,7 +107,7 @@ bool weir_diff_compare_points(weir_points_verdict *v, const weir_device *older,
                                .newer = newer->points,
                                .n_older = older->n_points,
                                .n_newer = newer->n_points};
-    if (!old_of || !points_match(older, newer, old_of))
+    if (!old_of || !weir_diff_match_points(older, newer, old_of))
         return false;
     for (uint32_t i = 0; i < v->n_newer; i++) {
         if (old_of[i] == WEIR_DIFF_NONE) {

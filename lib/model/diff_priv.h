@@ -36,6 +36,10 @@ bool weir_diff_plans_equal(const weir_plan *a, const weir_plan *b);
 bool weir_diff_stores_equal(const weir_store_config *a, const weir_store_config *b);
 
 /* diff_points.c. False: no memory. */
+/* Which point of the older device each of the newer one is, by key, former name, name or guess:
+ * [n_points] of the newer; an index or WEIR_DIFF_NONE. */
+bool weir_diff_match_points(const weir_device *older, const weir_device *newer,
+                            uint32_t *ret_old_of) WEIR_MUST_CHECK;
 bool weir_diff_compare_points(weir_points_verdict *ret, const weir_device *older,
                               const weir_device *newer) WEIR_MUST_CHECK;
 

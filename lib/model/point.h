@@ -81,6 +81,15 @@ typedef enum weir_access {
     WEIR_ACCESS_READ_WRITE
 } weir_access;
 
+/* What a key begins with that is a guess: it tells whose the point was only where no other has the
+ * name. */
+#define WEIR_KEY_GUESS "~"
+
+static inline bool weir_key_is_guess(const char *key)
+{
+    return key && *key == *WEIR_KEY_GUESS;
+}
+
 /* What a profile or a device says of it, understood. */
 typedef struct weir_point {
     const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the diff of two catalogs. */
 
-#include "model/diff.h"
+#include "model/diff_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -326,6 +326,12 @@ static void a_providers_key_counts_more_than_names(void **state)
     assert_count(diff, "1 added, 1 changed, 1 removed");
 }
 
+static bool match(const weir_diff *diff, uint32_t device, uint32_t *ret_old_of)
+{
+    return weir_diff_match_points(&diff->older->devices[diff->devices.old_of[device]],
+                                  &diff->newer->devices[device], ret_old_of);
+}
+
 static void points_are_found_by_key_former_name_and_name(void **state)
 {
     (void)state;
@@ -341,9 +347,36 @@ static void points_are_found_by_key_former_name_and_name(void **state)
     pair.newer.points[1][1].was = "energy";
     WEIR_CLEANUP(weir_diff_free) weir_diff *diff = pair_diff(&pair);
     for (uint32_t device = 0; device < 3; device++) {
-        assert_true(weir_diff_points(diff, device, old_of));
+        assert_true(match(diff, device, old_of));
         assert_int_equal(old_of[0], 0);
         assert_int_equal(old_of[1], 1);
+    }
+    assert_int_equal(diff->n_tags_added + diff->n_tags_removed, 0);
+}
+
+/* Registers whose addresses were all corrected by one, and one that has another name. */
+static void a_guess_is_about_points_whose_name_is_gone(void **state)
+{
+    (void)state;
+    struct pair pair;
+    uint32_t old_of[PLANT_POINTS];
+    pair_init(&pair);
+    pair.older.points[0][0].key = "~1";
+    pair.older.points[0][1].key = "~2";
+    pair.newer.points[0][0].key = "~2";
+    pair.newer.points[0][1].key = "~3";
+    pair.older.points[1][0].key = "~1";
+    pair.older.points[1][1].key = "~2";
+    pair.newer.points[1][0].key = "~2";
+    pair.newer.points[1][0].name = "p";
+    pair.newer.points[1][1].key = "~1";
+    pair.newer.points[1][1].name = "q";
+    WEIR_CLEANUP(weir_diff_free) weir_diff *diff = pair_diff(&pair);
+    for (uint32_t device = 0; device < 3; device++) {
+        const uint32_t exchanged = diff->newer->devices[device].points == pair.newer.points[1];
+        assert_true(match(diff, device, old_of));
+        assert_int_equal(old_of[0], exchanged);
+        assert_int_equal(old_of[1], !exchanged);
     }
     assert_int_equal(diff->n_tags_added + diff->n_tags_removed, 0);
 }
@@ -360,7 +393,7 @@ static void a_former_point_name_is_given_once(void **state)
     pair.newer.points[0][2].was = "energy";
     pair.newer.devices[0].n_points = pair.newer.devices[0].n_tags = 3;
     WEIR_CLEANUP(weir_diff_free) weir_diff *diff = pair_diff(&pair);
-    assert_true(weir_diff_points(diff, 0, old_of));
+    assert_true(match(diff, 0, old_of));
     assert_int_equal(old_of[1], WEIR_DIFF_NONE);
     assert_int_equal(old_of[2], 1);
     assert_int_equal(diff->n_tags_added, 1);
@@ -496,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_former_name_can_go_to_another_device_in_the_same_step),
         cmocka_unit_test(a_providers_key_counts_more_than_names),
         cmocka_unit_test(points_are_found_by_key_former_name_and_name),
+        cmocka_unit_test(a_guess_is_about_points_whose_name_is_gone),
         cmocka_unit_test(a_former_point_name_is_given_once),
         cmocka_unit_test(a_connection_is_known_by_its_name_or_by_all_the_rest),
         cmocka_unit_test(other_timing_of_a_connection_changes_nothing_of_its_reads),

@@ -47,6 +47,25 @@ static weir_err names_fill(weir_names *names, sqlite3 *db, weir_error *error)
     return err;
 }
 
+/* Rows "plan NAME" of meta (store/plans.h). */
+static weir_err plans_fill(weir_names *names, sqlite3 *db, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(
+        db, "SELECT substr(key,6), value FROM main.meta WHERE key GLOB 'plan *'", &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        const int64_t bit = sqlite3_column_int64(stmt, 1);
+        if (!name || bit < 1 || bit > 63)
+            continue;
+        names->plans[bit] = weir_arena_text(names->arena, name);
+        if (!names->plans[bit])
+            return weir_fail(error, WEIR_ENOMEM, "no memory for the names of plans");
+    }
+    return err;
+}
+
 weir_err weir_names_update(weir_names *names, sqlite3 *db, weir_error *error)
 {
     weir_names fresh = {0};
@@ -55,6 +74,8 @@ weir_err weir_names_update(weir_names *names, sqlite3 *db, weir_error *error)
     if (err != WEIR_OK || (names->arena && names->catalog == fresh.catalog))
         return err;
     err = names_fill(&fresh, db, error);
+    if (err == WEIR_OK)
+        err = plans_fill(&fresh, db, error);
     if (err != WEIR_OK) {
         weir_names_deinit(&fresh);
         return err;
@@ -78,6 +99,11 @@ const char *weir_names_of(const weir_names *names, weir_tag_uid uid)
     const weir_name *found =
         names->n > 0 ? bsearch(&key, names->at, names->n, sizeof key, name_compare) : NULL;
     return found ? found->name : NULL;
+}
+
+const char *weir_names_of_plan(const weir_names *names, unsigned bit)
+{
+    return bit == 0 ? "default" : names->plans[bit & 63];
 }
 
 void weir_uids_deinit(weir_uids *uids)

@@ -15,12 +15,13 @@ typedef struct weir_name {
     const char *name;
 } weir_name;
 
-/* Names of all tags, as of one catalog. All zero is empty. */
+/* Names of all tags and plans, as of one catalog. All zero is empty. */
 typedef struct weir_names {
     weir_arena *arena;
     weir_name *at; /* ascending by uid */
     size_t n, capacity;
-    int64_t catalog; /* of meta */
+    const char *plans[64]; /* by bit; NULL: that of no plan */
+    int64_t catalog;       /* of meta */
 } weir_names;
 
 void weir_names_deinit(weir_names *names);
@@ -30,6 +31,9 @@ weir_err weir_names_update(weir_names *names, sqlite3 *db, weir_error *error) WE
 
 /* NULL: no such tag. Lives until the next update that finds a change. */
 const char *weir_names_of(const weir_names *names, weir_tag_uid uid);
+
+/* The plan with this bit, below 64; NULL: none had it. Lives as above. */
+const char *weir_names_of_plan(const weir_names *names, unsigned bit);
 
 /* Gives tags without a version one that says nothing, in the open transaction. */
 weir_err weir_names_complete(sqlite3 *db, weir_error *error) WEIR_MUST_CHECK;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a data.db has the tables of the schema. */
+/* The tables of the schema: making them, and whether a data.db has them. */
 
 #pragma once
 #include "store/file/database.h"
+
+/* Makes those that a store of this version has not, in the open transaction; 0: all. */
+weir_err weir_db_tables_make(sqlite3 *db, int version, weir_error *error) WEIR_MUST_CHECK;
 
 /* Compares each table of the schema with the open database's of that name: columns with type and
  * default, keys, whether it has a rowid. A bit flipped in the text that defines a table may leave

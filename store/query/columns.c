@@ -101,6 +101,27 @@ void weir_time_result(sqlite3_context *context, weir_wall ts)
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
+/* "default,night", by the order of their bits; one whose name was lost is "#5". */
+static void plans_result(sqlite3_context *context, const weir_names *names, uint64_t plans)
+{
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    for (unsigned bit = 0; plans; bit++, plans >>= 1) {
+        if (!(plans & 1))
+            continue;
+        const char *name = weir_names_of_plan(names, bit);
+        if (text.length)
+            weir_text_add_char(&text, ',');
+        if (name)
+            weir_text_add(&text, name);
+        else
+            weir_text_format(&text, "#%u", bit);
+    }
+    if (text.failed)
+        sqlite3_result_error_nomem(context);
+    else
+        sqlite3_result_text(context, weir_text_get(&text), (int)text.length, SQLITE_TRANSIENT);
+}
+
 void weir_column_result(sqlite3_context *context, const weir_names *names, const weir_item *item,
                         int column)
 {
@@ -141,7 +162,10 @@ void weir_column_result(sqlite3_context *context, const weir_names *names, const
     case COLUMN_SEQ:
         sqlite3_result_int64(context, (int64_t)item->seq);
         break;
-    default: /* COLUMN_PLAN: a set, one bit each */
+    case COLUMN_PLAN:
+        plans_result(context, names, item->plans);
+        break;
+    default: /* COLUMN_PLANS: a set, one bit each */
         sqlite3_result_int64(context, (int64_t)item->plans);
         break;
     }

@@ -31,6 +31,7 @@ enum {
     COLUMN_EPOCH,
     COLUMN_SEQ,
     COLUMN_PLAN,
+    COLUMN_PLANS,
 };
 
 /* Without a rowid: a sample's seq would have to be looked up for each, only to have one. */
@@ -39,13 +40,14 @@ enum {
 #define SAMPLES_DECLARATION                                                            \
     "CREATE TABLE x(tag TEXT, ts INTEGER, time TEXT, value, quality TEXT, cause TEXT," \
     " read_ts INTEGER, kind TEXT HIDDEN, bits BLOB HIDDEN, epoch INTEGER HIDDEN,"      \
-    " seq INTEGER HIDDEN, plan INTEGER HIDDEN, PRIMARY KEY(tag, ts, epoch)) WITHOUT ROWID"
+    " seq INTEGER HIDDEN, plan TEXT HIDDEN, plans INTEGER HIDDEN,"                     \
+    " PRIMARY KEY(tag, ts, epoch)) WITHOUT ROWID"
 
 /* Whether columns are asked for that come from the reply a sample was in. */
 static inline bool weir_columns_need_replies(uint64_t used)
 {
-    return used &
-           (UINT64_C(1) << COLUMN_READ_TS | UINT64_C(1) << COLUMN_SEQ | UINT64_C(1) << COLUMN_PLAN);
+    return used & (UINT64_C(1) << COLUMN_READ_TS | UINT64_C(1) << COLUMN_SEQ |
+                   UINT64_C(1) << COLUMN_PLAN | UINT64_C(1) << COLUMN_PLANS);
 }
 
 /* Gives one column of a sample. Texts are copied by SQLite. */

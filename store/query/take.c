@@ -99,7 +99,7 @@ static weir_err version_check(sqlite3 *db, weir_error *error)
 {
     int64_t version;
     weir_err err = weir_db_int(db, "PRAGMA main.user_version", 0, &version, error);
-    return err == WEIR_OK && version < SCHEMA_VERSION
+    return err == WEIR_OK && version < SCHEMA_HAS_SINKS
                ? weir_fail(error, WEIR_EUNSUPPORTED,
                            "an older weir wrote the store: start this one once")
                : err;

@@ -106,7 +106,7 @@ static void a_database_that_is_no_store_is_refused(void **state)
         fail_msg("%s", got);
     (void)testing_file_sql(f->dir, "PRAGMA user_version=99");
     got = output_of("sqlite3 -init /dev/null %s/data.db '.load %s' 2>&1", f->dir, path);
-    (void)testing_file_sql(f->dir, "PRAGMA user_version=3");
+    (void)testing_file_sql(f->dir, "PRAGMA user_version=4");
     if (!strstr(got, "was written by a newer weir"))
         fail_msg("%s", got);
 }

@@ -130,8 +130,9 @@ static void a_sample_shows_name_times_quality_and_hidden_columns(void **state)
                         "1700000000124956\n"
                         "d1/p0|1700000000000000|2023-11-14T22:13:20.000000Z|NULL|bad|exception|"
                         "1700000000000001");
-    assert_string_equal(ask(f.query, "SELECT kind, hex(bits), epoch, seq, plan FROM samples"),
-                        "u64|0000000000000007|3|1|1\nnull||0|2|5");
+    assert_string_equal(
+        ask(f.query, "SELECT kind, hex(bits), epoch, seq, plan, plans FROM samples"),
+        "u64|0000000000000007|3|1|default|1\nnull||0|2|default,#2|5");
     fixture_close(&f);
 }
 
@@ -560,7 +561,7 @@ static void one_tag_comes_in_either_order_and_only_its_edge_is_read(void **state
             fail_msg("%s: %llu bodies", cases[i].sql, (unsigned long long)c.bodies);
     }
     (void)cost_of(f.dir,
-                  "SELECT (read_ts - ts) / 1000, seq, plan FROM samples WHERE tag='d0/p1' AND"
+                  "SELECT (read_ts - ts) / 1000, seq, plans FROM samples WHERE tag='d0/p1' AND"
                   " ts=1700006000000000",
                   "1|202|1");
     fixture_close(&f);

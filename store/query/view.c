@@ -50,8 +50,9 @@ weir_err weir_view_new(sqlite3 *db, weir_view **ret, weir_error *error)
     view->db = db;
     view->data_version = -1;
     weir_err err = weir_db_int(db, "PRAGMA main.user_version", 0, &version, error);
-    view->has_history = version >= 2;
-    view->has_sinks = version >= 3;
+    view->has_history = version >= SCHEMA_HAS_HISTORY;
+    view->has_sinks = version >= SCHEMA_HAS_SINKS;
+    view->has_keys = version >= SCHEMA_HAS_KEYS;
     if (err == WEIR_OK)
         err = view_prepare(view, error);
     if (err != WEIR_OK)
@@ -292,6 +293,11 @@ bool weir_view_has_history(const weir_view *view)
 bool weir_view_has_sinks(const weir_view *view)
 {
     return view->has_sinks;
+}
+
+bool weir_view_has_keys(const weir_view *view)
+{
+    return view->has_keys;
 }
 
 weir_err weir_view_purged(weir_view *view, weir_tag_uid tag, uint64_t *ret, weir_error *error)

@@ -77,6 +77,7 @@ uint64_t weir_view_merged_seq(const weir_view *view);
 /* Whether the tables of history are there: those of version 1 have none. */
 bool weir_view_has_history(const weir_view *view);
 bool weir_view_has_sinks(const weir_view *view); /* likewise; version 2 had none */
+bool weir_view_has_keys(const weir_view *view);  /* likewise; version 3 had none */
 
 /* Samples of the tag up to this seq are not to be shown; 0: none. */
 weir_err weir_view_purged(weir_view *view, weir_tag_uid tag, uint64_t *ret,

@@ -26,7 +26,7 @@ struct view_replies {
 
 struct weir_view {
     sqlite3 *db;
-    bool has_history, has_sinks;
+    bool has_history, has_sinks, has_keys;
     int64_t data_version, changes; /* when read last; -1: never */
     weir_view_part *parts;
     size_t n_parts, parts_capacity;

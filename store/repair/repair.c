@@ -88,8 +88,8 @@ static weir_err structure_check(sqlite3 *db, const char *sql, const char *what, 
  * they are read, or by the store's own look (history/scrub.c). */
 static weir_err tables_check(sqlite3 *db, bool whole, char why[300], weir_error *error)
 {
-    static const char *const names[] = {"meta",        "fresh",  "event", "tag",
-                                        "tag_version", "cursor", "part",  "epoch"};
+    static const char *const names[] = {"meta",    "fresh",  "event", "tag",  "tag_version",
+                                        "tag_key", "cursor", "part",  "epoch"};
     int64_t vacuum, pages = 0;
     weir_err err = weir_db_int(db, "PRAGMA auto_vacuum", 0, &vacuum, error);
     if (err == WEIR_OK && vacuum != 2)
@@ -280,7 +280,7 @@ static weir_err part_create(const char *path, const char *vfs, sqlite3 **ret, we
     if (err == WEIR_OK)
         err = weir_db_exec(*ret, sql, error);
     if (err == WEIR_OK)
-        err = weir_db_exec(*ret, SCHEMA_SQL, error);
+        err = weir_db_tables_make(*ret, 0, error);
     return err == WEIR_OK ? weir_db_exec(*ret, "COMMIT", error) : err;
 }
 

@@ -37,10 +37,28 @@ static weir_verdict check_texts(weir_cell *cell)
     return texts_good(cell) && !cell->out_of_order ? WEIR_VERDICT_KEEP : WEIR_VERDICT_DROP;
 }
 
+/* "plan Night shift", of which one with a slash cannot be told from the name of a tag. */
+static bool is_plan(const weir_field *key, const weir_field *value)
+{
+    enum { NAME_MAX_BYTES = 255 };
+    static const char start[] = "plan ";
+    const size_t n = sizeof start - 1;
+    if (key->n <= n || key->n > n + NAME_MAX_BYTES || memcmp(key->bytes, start, n) != 0 ||
+        !text_good(key) || value->kind != WEIR_FIELD_INTEGER || value->integer < 1 ||
+        value->integer > 63)
+        return false;
+    for (size_t i = n; i < key->n; i++)
+        if (key->bytes[i] < 0x20 || key->bytes[i] == '/')
+            return false;
+    return true;
+}
+
 /* A key of ours: "merged_seq". Names of tags, in their index, have a slash. */
 static weir_verdict check_meta(weir_cell *cell)
 {
     const weir_field *key = &cell->fields[0], *value = &cell->fields[1];
+    if (is_plan(key, value))
+        return WEIR_VERDICT_KEEP;
     if (key->n == 0 || key->n > 64 || !texts_good(cell))
         return WEIR_VERDICT_DROP;
     for (uint32_t i = 0; i < key->n; i++)
@@ -70,6 +88,14 @@ static weir_verdict check_tag_version(weir_cell *cell)
     if (uid <= 0 || uid >= UINT32_MAX || seq < 0 || seq >= SALVAGE_SEQ_MAX)
         return WEIR_VERDICT_DROP;
     return check_texts(cell);
+}
+
+static weir_verdict check_tag_key(weir_cell *cell)
+{
+    const int64_t element = cell->fields[2].integer, uid = cell->fields[3].integer;
+    const bool good = element >= 0 && element <= UINT16_MAX && uid > 0 && uid < UINT32_MAX &&
+                      cell->fields[1].n > 0;
+    return good ? check_texts(cell) : WEIR_VERDICT_DROP;
 }
 
 static weir_verdict check_cursor(weir_cell *cell)
@@ -194,6 +220,7 @@ const weir_salvage_table weir_salvage_tables[SALVAGE_TABLES] = {
     {"meta", "t*", 2, false, check_meta},
     {"part", "kiiiiiiiiii", 11, false, check_part},
     {"tag_version", "iittttrrttti", 11, false, check_tag_version},
+    {"tag_key", "ttii", 4, false, check_tag_key},
     {"device", "tttiItiiiRRi", 12, false, check_texts},
     {"cursor", "tiiIBi", 4, false, check_cursor},
     {"replacement", "iirr", 4, false, check_texts},

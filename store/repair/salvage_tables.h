@@ -34,7 +34,7 @@ enum {
     SALVAGE_EVENT,
     SALVAGE_TAG,
     SALVAGE_SEGMENT,
-    SALVAGE_TABLES = 20,
+    SALVAGE_TABLES = 21,
 };
 
 /* The first that a row's columns fit is its table. The index of tag names is no table: what it

@@ -116,6 +116,9 @@ static void each_damage_is_found_and_named(void **state)
         {"INSERT INTO event VALUES(8,0,1,'','')", "sequence: 8 is used twice"},
         {"DELETE FROM tag WHERE uid=2", "fresh row 1: a sample of tag uid 2, which has no name"},
         {"DELETE FROM tag_version WHERE uid=2", "tag uid 2 has no version"},
+        {"INSERT INTO tag_key VALUES('t 1','p 1',0,77)",
+         "a key is that of tag uid 77, which is not there"},
+        {"INSERT INTO tag_key VALUES('t 1','p 1',0,2),('t 1','p 2',0,2)", "tag uid 2 has 2 keys"},
         {"INSERT INTO log SELECT first_seq, count, min_ts, max_ts, newest_ts, trusted_ts, epoch,"
          " epoch_ts, 0, head, body, 9 FROM fresh WHERE first_seq=7",
          "log row 7: last_seq does not fit its block"},

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/file/database.h"
+#include "store/file/schema.h"
 #include "store/file/tables.h"
 #include "store/query/query.h"
 #include "store/repair/verify_priv.h"
@@ -40,6 +41,7 @@ weir_err weir_verify_pass_end(struct verification *v, const char *what, weir_err
 static weir_err verify_integrity(struct verification *v, weir_error *error)
 {
     WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    int64_t version = 0;
     char sql[64];
     bool row;
     (void)snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", INTEGRITY_FINDINGS_MAX);
@@ -50,6 +52,9 @@ static weir_err verify_integrity(struct verification *v, weir_error *error)
             weir_verify_finding(v, "database: %s", text);
     }
     if (err == WEIR_OK)
+        err = weir_db_int(v->db, "PRAGMA user_version", 0, &version, error);
+    if (err == WEIR_OK &&
+        version == SCHEMA_VERSION) /* an older one lacks some until the next start */
         err = weir_db_tables_check(v->db, error);
     return weir_verify_pass_end(v, "database", err, error);
 }
@@ -70,6 +75,25 @@ static weir_err verify_registry(struct verification *v, weir_error *error)
                                 (long long)sqlite3_column_int64(stmt, 0));
         else
             v->counts.tags++;
+    }
+    return weir_verify_pass_end(v, "tags", err, error);
+}
+
+/* What a tag is known by is one thing, and there is such a tag. */
+static weir_err verify_keys(struct verification *v, weir_error *error)
+{
+    WEIR_CLEANUP(weir_db_stmt_finalize) sqlite3_stmt *stmt = NULL;
+    bool row;
+    weir_err err = weir_db_prepare(v->db,
+                                   "SELECT k.uid, count(*), count(t.uid) FROM tag_key k LEFT JOIN"
+                                   " tag t ON t.uid=k.uid GROUP BY k.uid",
+                                   &stmt, error);
+    while (err == WEIR_OK && (err = weir_db_step(stmt, &row, error)) == WEIR_OK && row) {
+        const long long uid = sqlite3_column_int64(stmt, 0), n = sqlite3_column_int64(stmt, 1);
+        if (sqlite3_column_int64(stmt, 2) == 0)
+            weir_verify_finding(v, "a key is that of tag uid %lld, which is not there", uid);
+        else if (n > 1)
+            weir_verify_finding(v, "tag uid %lld has %lld keys", uid, n);
     }
     return weir_verify_pass_end(v, "tags", err, error);
 }
@@ -126,6 +150,8 @@ weir_err weir_verify_all(struct verification *v, weir_error *error)
         err = weir_verify_parts(v, error);
     if (err == WEIR_OK && weir_view_has_sinks(v->view))
         err = verify_sinks(v, error);
+    if (err == WEIR_OK && weir_view_has_keys(v->view))
+        err = verify_keys(v, error);
     return err == WEIR_OK ? verify_registry(v, error) : err;
 }
 

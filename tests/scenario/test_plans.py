@@ -44,7 +44,7 @@ def bit(weir, daemon, name):
 
 
 def count(daemon, tag, mask):
-    return daemon.sql(f"select count(*) n from samples where tag = '{tag}' and plan & {mask}")[0]["n"]
+    return daemon.sql(f"select count(*) n from samples where tag = '{tag}' and plans & {mask}")[0]["n"]
 
 
 def test_a_plan_reads_its_tags_at_its_times_and_what_several_want_once(weir, device):
@@ -106,7 +106,7 @@ def test_a_plan_from_the_command_line_expires(weir, device):
     wait_until("it is over", lambda: plans(weir, daemon)["look"]["state"] == "expired", 20)
     mask = bit(weir, daemon, "look")
     times = wait_until("its samples", lambda: daemon.sql(
-        f"select ts from samples where tag = 'u2/v8' and plan & {mask} order by ts"), 20)
+        f"select ts from samples where tag = 'u2/v8' and plans & {mask} order by ts"), 20)
     assert len(times) <= 11 and times[-1]["ts"] - times[0]["ts"] <= 1000000
     assert 'hour "24"' in plan(weir, daemon, "start", "bad", "--tags", "*", "--cron", "* 24 * * *", code=3).stderr
     plan(weir, daemon, "start", "none", "--tags", "zz*", "--interval", "1s", code=1)
@@ -136,10 +136,10 @@ def test_cron_follows_the_clock_and_gcd_the_divisor(weir, device):
         {"name": "b", "tags": "u2/v4", "interval": "200ms", "merge": "gcd"}))
     even = bit(weir, daemon, "even")
     wait_until("samples by cron", lambda: count(daemon, "u1/v8", even) >= 2, 20)
-    rows = daemon.sql(f"select ts from samples where tag = 'u1/v8' and plan & {even}")
+    rows = daemon.sql(f"select ts from samples where tag = 'u1/v8' and plans & {even}")
     assert all(row["ts"] % 2000000 == 0 for row in rows)
     merged = bit(weir, daemon, "a") | bit(weir, daemon, "b")
-    rows = daemon.sql(f"select ts from samples where tag = 'u2/v4' and plan = {merged} order by ts")
+    rows = daemon.sql(f"select ts from samples where tag = 'u2/v4' and plans = {merged} order by ts")
     gaps = [y["ts"] - x["ts"] for x, y in zip(rows, rows[1:])]
     assert gaps and min(gaps) == 100000
     daemon.stop()

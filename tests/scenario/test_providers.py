@@ -526,6 +526,19 @@ def test_config_db_alone_is_a_configuration(tmp_path):
     shell.run("connection", "add", "sim", "--uri", "simulated:")
     shell.run("device", "add", "a", "--connection", "sim", "--profile", "eastron-sdm630", "--interval", "1s", "--only", "voltage_l1")
     assert [row["tag"] for row in shell.rows("run", "--once")] == ["a/voltage_l1"]
+    for place in ([], ["--data-dir", "elsewhere"]):
+        if place:
+            (tmp_path / "weir-data").rename(tmp_path / "elsewhere")
+            assert "no configuration" in shell.run("check", code=3).stderr
+        assert "1 connection, 1 device, 1 tag" in shell.run("check", *place).stderr
+        assert [row["load_percent"] > 0 for row in shell.rows("check", *place)] == [True]
+        shown = json.loads(shell.run("config", "show", *place, "--format", "json").stdout)
+        assert [device["name"] for device in shown["devices"]] == ["a"]
+        assert [row["tag"] for row in shell.rows("tag", "list", *place)] == ["a/voltage_l1"]
+        assert [row["device"] for row in shell.rows("device", "list", *place)] == ["a"]
+        assert [row["connection"] for row in shell.rows("connection", "list", *place)] == ["sim"]
+        assert shell.rows("plan", "list", *place) == []
+        assert [row["tag"] for row in shell.rows("run", "--once", *place)] == ["a/voltage_l1"]
 
 
 NONSENSE = ["''", "'no such thing'", "-1", "1e300", "x'ff00'", "'[1, 2'", "'a' || char(10) || 'b'", "'&x *x'", "' '", "'" + 5000 * "9" + "'"]
