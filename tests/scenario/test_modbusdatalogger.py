@@ -288,6 +288,9 @@ def test_killed_at_any_moment_each_sample_arrives_once(logger, port, dice):
         daemon.process.wait()
     daemon = logger.start()
     logger.wait_results(1, 2, int(time.time()))
+    logger.sql("UPDATE RequestedData SET required = 0")
+    wait_until("nothing is read any more", lambda: not daemon.status()["devices"], 10)
+    wait_until("all is delivered", lambda: all(sink["backlog"] == 0 for sink in daemon.status()["sinks"]), 10)
     daemon.stop()
     slots = {row["ts"] // 1000000 for row in daemon.sql("SELECT ts FROM samples WHERE quality = 'good' AND ts % 1000000 = 0")}
     assert {row[0] for row in logger.results(1)} == slots
