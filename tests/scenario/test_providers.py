@@ -270,7 +270,7 @@ def configure_hosts(folder, hosts, more=""):
 
 
 @needs_postgres
-@pytest.mark.parametrize("attributes", ["read-write", "primary", "any"])
+@pytest.mark.parametrize("attributes", ["read-write", "any"])
 def test_a_standby_that_is_promoted_is_found_behind_the_other_host(pair, tmp_path, attributes):
     first, second = pair
     url = configure_hosts(tmp_path, f"127.0.0.1:{first.port},127.0.0.1:{second.port}", f"?target_session_attrs={attributes}")
@@ -308,6 +308,17 @@ def test_a_standby_that_takes_over_the_address_is_asked_from_then_on(pair, tmp_p
         second.sql("UPDATE energy_meters SET slave_address = 9")
         assert driver.news() == (True, "")
         driver.load(1)
+
+
+@needs_postgres
+@pytest.mark.parametrize("hosts", ["127.0.0.1:{port},db.example.org", "127.example.org:{port}", "db.example.org"])
+def test_with_one_host_that_is_not_this_machine_tls_is_verified(pg, tmp_path, hosts):
+    """Each name leads to the test's own server, which has no TLS: a plain session would be made at once."""
+    configure_hosts(tmp_path, hosts.format(port=pg.port), f"?hostaddr={','.join(['127.0.0.1'] * (hosts.count(',') + 1))}&port={pg.port}"
+                    if ":" not in hosts else "")
+    with Driver(tmp_path) as driver:
+        problem, = driver.problems()
+    assert "SSL" in problem or "certificate" in problem or "translate" in problem, problem
 
 
 @needs_postgres
