@@ -19,17 +19,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <libpq-fe.h>
 
 #include "base/clock.h"
-#include "catalog/database.h"
+#include "catalog/postgres/words.h"
 
 enum {
-    WORDS_MAX = 64, /* libpq has some 45 keywords */
-    WORDS_LISTS = 3,
-    WORDS_LIST_MAX = 1024,
     FINGERPRINT_MAX = 80,
     NOTIFY_DOUBT_US = 60 * WEIR_S, /* a trigger may have been forgotten on one of the tables */
     BYTEA_OID = 17,                /* pg_type.dat */
@@ -75,113 +69,6 @@ static weir_err server_lost(struct server *s, const char *says, weir_error *erro
 
 /* ---- connecting ---- */
 
-struct words {
-    const char *names[WORDS_MAX + 1], *values[WORDS_MAX + 1];
-    size_t n;
-    char lists[WORDS_LISTS][WORDS_LIST_MAX]; /* of several hosts, in turned order */
-};
-
-static void words_set(struct words *w, const char *name, const char *value)
-{
-    size_t i = 0;
-    while (i < w->n && strcmp(w->names[i], name) != 0)
-        i++;
-    if (!value || i == WORDS_MAX)
-        return;
-    w->names[i] = name;
-    w->values[i] = value;
-    w->n += i == w->n;
-}
-
-static const char *words_get(const struct words *w, const char *name)
-{
-    for (size_t i = 0; i < w->n; i++)
-        if (!strcmp(w->names[i], name))
-            return w->values[i];
-    return "";
-}
-
-static bool is_local(const char *host, size_t n)
-{
-    return !n || *host == '/' || *host == '@' || (n == 9 && !strncmp(host, "localhost", n)) ||
-           (!strncmp(host, "127.", 4) && strspn(host, "0123456789.") >= n) ||
-           (n == 3 && !strncmp(host, "::1", n));
-}
-
-/* Each of "db1,db2". */
-static bool are_local(const char *hosts)
-{
-    for (;;) {
-        const size_t n = strcspn(hosts, ",");
-        if (!is_local(hosts, n))
-            return false;
-        if (!hosts[n])
-            return true;
-        hosts += n + 1;
-    }
-}
-
-/* libpq would fall back to plain text, with which anybody on the way is the server. */
-static void words_secure(struct words *w)
-{
-    static const char *const roots[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
-    if (*words_get(w, "sslmode") ||
-        (are_local(words_get(w, "host")) && are_local(words_get(w, "hostaddr"))))
-        return;
-    words_set(w, "sslmode", "verify-full");
-    for (size_t i = 0; i < sizeof roots / sizeof *roots && !*words_get(w, "sslrootcert"); i++)
-        if (access(roots[i], R_OK) == 0)
-            words_set(w, "sslrootcert", roots[i]);
-}
-
-/* Without a word from a server that lost its power or its address, nobody would ask for long. */
-static void words_keep_alive(struct words *w)
-{
-    static const char *const words[][2] = {
-        {"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "3"}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (!*words_get(w, words[i][0]))
-            words_set(w, words[i][0], words[i][1]);
-}
-
-static void words_fill(struct words *w, const weir_database_config *config,
-                       const PQconninfoOption *url)
-{
-    for (; url && url->keyword; url++)
-        if (url->val && *url->val)
-            words_set(w, url->keyword, url->val);
-    words_set(w, "user", config->username);
-    words_set(w, "password", config->password);
-    words_set(w, "application_name", "weir");
-    words_set(w, "client_encoding", "UTF8");
-    words_keep_alive(w);
-    words_secure(w);
-}
-
-static size_t count_of(const char *list)
-{
-    size_t n = 1;
-    for (; *list; list++)
-        n += *list == ',';
-    return n;
-}
-
-/* "db1,db2" becomes "db2,db1", and what belongs to each goes with it. */
-static void words_rotate(struct words *w)
-{
-    static const char *const lists[WORDS_LISTS] = {"host", "hostaddr", "port"};
-    for (size_t i = 0; i < WORDS_LISTS; i++) {
-        char turned[WORDS_LIST_MAX];
-        const char *list = words_get(w, lists[i]), *comma = strchr(list, ',');
-        if (!comma || strlen(list) >= sizeof turned)
-            continue;
-        (void)snprintf(turned, sizeof turned, "%s,%.*s", comma + 1, (int)(comma - list), list);
-        memcpy(w->lists[i], turned, sizeof turned);
-        words_set(w, lists[i], w->lists[i]);
-    }
-}
-
 /* Until the socket is ready, or the deadline. */
 static bool socket_wait(PGconn *pg, short events, int64_t deadline)
 {
@@ -211,10 +98,9 @@ static weir_err handshake(struct server *s, int64_t deadline, bool *ret_silent, 
 
 /* libpq goes from a host that refuses to the next by itself, but waits for a silent one as long as
  * it is let: then the next one is asked first. */
-static weir_err server_connect(struct server *s, struct words *words, weir_error *error)
+static weir_err server_connect(struct server *s, weir_pg_words *words, weir_error *error)
 {
-    const char *hosts = words_get(words, *words_get(words, "host") ? "host" : "hostaddr");
-    const size_t n = count_of(hosts);
+    const size_t n = weir_pg_words_hosts(words);
     weir_err err = WEIR_ECONNECT;
     bool silent = true;
     for (size_t i = 0; i < n && err && silent; i++) {
@@ -223,7 +109,7 @@ static weir_err server_connect(struct server *s, struct words *words, weir_error
         if (!s->pg)
             return weir_fail(error, WEIR_ENOMEM, "out of memory");
         err = handshake(s, now_us() + s->config->timeout_us / (int64_t)n, &silent, error);
-        words_rotate(words);
+        weir_pg_words_rotate(words);
     }
     return err;
 }
@@ -263,12 +149,12 @@ static bool server_is_open(struct server *s)
 
 static weir_err server_open(struct server *s, weir_error *error)
 {
-    struct words words = {0};
+    weir_pg_words words = {0};
     if (server_is_open(s))
         return WEIR_OK;
     server_close(s);
     PQconninfoOption *url = PQconninfoParse(s->config->url, NULL);
-    words_fill(&words, s->config, url);
+    weir_pg_words_fill(&words, s->config, url);
     weir_err err = server_connect(s, &words, error);
     PQconninfoFree(url);
     s->is_told = true; /* what was said meanwhile was not heard */
@@ -449,9 +335,8 @@ static weir_err transaction_end(struct server *s, weir_err before, weir_error *e
     return before ? before : err;
 }
 
-static weir_err postgres_read(void *database, weir_rows *ret, weir_error *error)
+static weir_err server_read(struct server *s, weir_rows *ret, weir_error *error)
 {
-    struct server *s = database;
     weir_err err = server_open(s, error);
     if (err)
         return err;
@@ -465,6 +350,19 @@ static weir_err postgres_read(void *database, weir_rows *ret, weir_error *error)
     s->is_read = err == WEIR_OK;
     s->asked = now_us();
     return err;
+}
+
+/* One that was open may be lost since long ago, and only now it shows: then a new one is tried. */
+static weir_err postgres_read(void *database, weir_rows *ret, weir_error *error)
+{
+    struct server *s = database;
+    const bool was_open = s->pg != NULL;
+    weir_err err = server_read(s, ret, error);
+    if (err != WEIR_ECONNECT || !was_open)
+        return err;
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
+        weir_rows_deinit(&ret[i]);
+    return server_read(s, ret, error);
 }
 
 static void notifications_take(struct server *s)
@@ -492,9 +390,8 @@ static weir_err fingerprints_compare(struct server *s, bool *ret, weir_error *er
     return err;
 }
 
-static weir_err postgres_changed(void *database, bool *ret, weir_error *error)
+static weir_err server_changed(struct server *s, bool *ret, weir_error *error)
 {
-    struct server *s = database;
     weir_err err = server_open(s, error);
     if (err)
         return err;
@@ -507,6 +404,14 @@ static weir_err postgres_changed(void *database, bool *ret, weir_error *error)
     if (s->config->notify && !s->is_told && now_us() - s->asked < NOTIFY_DOUBT_US)
         return WEIR_OK;
     return fingerprints_compare(s, ret, error);
+}
+
+static weir_err postgres_changed(void *database, bool *ret, weir_error *error)
+{
+    struct server *s = database;
+    const bool was_open = s->pg != NULL;
+    const weir_err err = server_changed(s, ret, error);
+    return err == WEIR_ECONNECT && was_open ? server_changed(s, ret, error) : err;
 }
 
 static void postgres_close(void *database)
