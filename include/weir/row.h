@@ -29,7 +29,7 @@ typedef struct weir_sink_tag {
     const char *point;   /* "power", "phase[2]": the name without its device */
     const char *unit;    /* "": none; like the texts below */
     const char *type;    /* "float32" */
-    const char *address; /* "holding 52" */
+    const char *address; /* "holding 52 ..."; where a length says how many, "coil 4-13 ..." */
     const char *description;
     size_t n_labels;
     const weir_label *labels; /* ascending by key */
