@@ -419,7 +419,8 @@ static const char with_plan[] =
     "data_dir: memory\nstore: {max_loss: 100ms}\nconnections: [{name: line, uri: 'random:'}]\n"
     "devices:\n"
     "  - {name: m, connection: line, interval: 50ms, points: [{name: a}, {name: b}]}\n"
-    "plans: [{name: late, tags: m/b, interval: 20ms}]\n";
+    "plans: [{name: late, tags: m/b, interval: 20ms}, "
+    "{name: idle, tags: m/a, interval: 1h, enabled: false}]\n";
 
 static void listeners_hear_of_the_plans_they_name_also_of_later_ones(void **state)
 {
@@ -429,7 +430,7 @@ static void listeners_hear_of_the_plans_they_name_also_of_later_ones(void **stat
                                     .n_tags = 1,
                                     .tags = tags,
                                     .interval_us = 20 * WEIR_MS};
-    struct chosen of_fast, of_late, of_default;
+    struct chosen of_fast, of_late, of_idle, of_default;
     weir_plan_info info = {.struct_size = sizeof info};
     weir_collector *c = collector_new();
     weir_error error = WEIR_ERROR_INIT;
@@ -438,6 +439,7 @@ static void listeners_hear_of_the_plans_they_name_also_of_later_ones(void **stat
     assert_int_equal(weir_collector_listen(c, &nameless, &error), WEIR_EINVAL);
     chosen_init(&of_fast, c, "fast");
     chosen_init(&of_late, c, "late");
+    chosen_init(&of_idle, c, "idle");
     chosen_init(&of_default, c, "default");
     for (int run = 0; run < 2; run++) { /* another store in memory, where a plan has another bit */
         assert_int_equal(load(c, "random:", NULL, NULL), WEIR_OK);
@@ -453,10 +455,13 @@ static void listeners_hear_of_the_plans_they_name_also_of_later_ones(void **stat
                     weir_collector_load_text(c, with_plan, sizeof with_plan - 1, NULL, &error),
                     WEIR_OK);
                 wait_for(&of_late.batch);
+                /* Nobody tells of one that does not run. */
+                assert_int_equal(weir_plan_collect(c, "idle", 1, 0, &error), WEIR_OK);
+                wait_for(&of_idle.batch);
             }
         }
         assert_int_equal(weir_plan_find(c, "fast", &info, NULL), WEIR_OK);
-        assert_int_equal(info.bit, 1 + run);
+        assert_int_equal(info.bit, run ? 3 : 1);
         assert_true(of_fast.plans >> info.bit & 1);
         assert_int_equal(weir_plan_find(c, "late", &info, NULL), WEIR_OK);
         assert_true(of_late.plans >> info.bit & 1);
@@ -467,7 +472,7 @@ static void listeners_hear_of_the_plans_they_name_also_of_later_ones(void **stat
         of_fast.plans = of_late.plans = UINT64_MAX;
     }
     assert_true(of_fast.stages >= 4);
-    assert_int_equal(of_fast.others + of_late.others + of_default.others, 0);
+    assert_int_equal(of_fast.others + of_late.others + of_idle.others + of_default.others, 0);
     assert_int_equal(weir_collector_close(c), WEIR_OK);
 }
 

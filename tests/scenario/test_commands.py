@@ -445,11 +445,11 @@ def test_an_old_store_is_read_then_migrated_and_reads_the_same(weir, old):
     before = (old / "data.db").read_bytes()
     assert_old_samples(weir, old)
     plan = weir.json("migrate", "--dry-run", "--data-dir", old)[0]
-    assert (plan["state"], plan["version"], plan["to"]) == ("older", 1, 3)
+    assert (plan["state"], plan["version"], plan["to"]) == ("older", 1, 4)
     assert plan["file_bytes"] == len(before) and plan["space_bytes"] > 0 and plan["time_ms"] > 0
     assert (old / "data.db").read_bytes() == before
     done = weir.json("migrate", "--data-dir", old)[0]
-    assert (done["state"], done["version"], done["to"]) == ("migrated", 1, 3)
+    assert (done["state"], done["version"], done["to"]) == ("migrated", 1, 4)
     assert (old / "data.db").stat().st_size - len(before) <= plan["space_bytes"]
     assert_old_samples(weir, old)
     verify(weir, old)
@@ -500,7 +500,7 @@ def test_stats_can_be_read_by_people_and_programs(weir, history):
     assert stats["samples"] == 7 * 3 * 8640 and stats["tags"] == 7 and stats["file_bytes"] == (history / "data.db").stat().st_size
     assert sum(stats[f"tier{i}_parts"] for i in range(5)) > 0 and len(stats["instance"]) == 36
     text = weir.run("store", "stats", "--data-dir", history, "--format", "table").stdout
-    assert f"store {stats['uuid']}, version 3" in text and "181440 samples of 7 tags" in text
+    assert f"store {stats['uuid']}, version 4" in text and "181440 samples of 7 tags" in text
     assert "history, 8 days " in text and "history, 512 days" not in text and "write-ahead log" in text
     assert max(map(len, text.splitlines())) <= 80
 
