@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The configuration changes while weir polls: what is not concerned does not notice.
 
-200 devices with 50 tags each are behind 20 servers of the test's own, which count connections. One device more is
+200 devices (80 in script/test) with 50 tags each are behind servers of the test's own, which count connections. One device more is
 added, changed, renamed, disabled and removed, again and again.
 """
 
@@ -17,7 +17,7 @@ import time
 import pytest
 from conftest import scaled, wait_until
 
-SERVERS, UNITS, POINTS = 20, 10, 50
+SERVERS, UNITS, POINTS = scaled(8, 20), 10, 50
 CHANGES = scaled(30, 500)
 
 
