@@ -27,6 +27,7 @@ struct weir_builder {
     size_t n_frames;
     uint32_t *children;
     size_t n_children, children_capacity;
+    bool is_file; /* `row` is a line, `place` its column */
     bool failed;
 };
 
@@ -69,6 +70,15 @@ void weir_builder_place(weir_builder *b, const char *text, uint32_t row)
     }
     b->place = (uint16_t)((number ? number : b->n_places) - 1);
     b->row = row;
+}
+
+void weir_builder_line(weir_builder *b, uint32_t line, uint32_t column)
+{
+    if (!b)
+        return;
+    b->is_file = true;
+    b->row = line;
+    b->place = column < UINT16_MAX ? (uint16_t)column : UINT16_MAX;
 }
 
 static void child_add(weir_builder *b, uint32_t id)
@@ -178,7 +188,7 @@ weir_document *weir_builder_finish(weir_builder *b)
     if (!b)
         return NULL;
     weir_document *made = b->document;
-    if (b->failed || b->n_frames || !builder_keep_places(b)) {
+    if (b->failed || b->n_frames || (!b->is_file && !builder_keep_places(b))) {
         weir_document_free(made);
         made = NULL;
     }

@@ -30,6 +30,9 @@ weir_builder *weir_builder_new(const char *name);
  * place. Copied. At most 65535 different texts: of more, the last stands for all. */
 void weir_builder_place(weir_builder *b, const char *text, uint32_t row);
 
+/* Instead, where all of it is from a file: what comes next was written there. Line 0: nowhere. */
+void weir_builder_line(weir_builder *b, uint32_t line, uint32_t column);
+
 void weir_builder_open(weir_builder *b, weir_node_kind kind); /* a list or a mapping */
 /* The node that ends. */
 uint32_t weir_builder_close(weir_builder *b);

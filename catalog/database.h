@@ -51,7 +51,8 @@ weir_err weir_database_type_find(const char *url, const weir_database_type **ret
 /* "postgresql://ada@db/plant" without a password that stands in it; appended. */
 void weir_database_place(const char *url, weir_text *ret);
 
-/* The queries' rows from an open SQLite database; for who has it open already. */
+/* The queries' rows from an open SQLite database, without keeping its writers waiting; for who has
+ * it open already. timeout_us: for each query. */
 struct sqlite3;
 weir_err weir_sqlite_read(struct sqlite3 *db, const char *place, const weir_layout_query *queries,
-                          weir_rows *ret, weir_error *error) WEIR_MUST_CHECK;
+                          int64_t timeout_us, weir_rows *ret, weir_error *error) WEIR_MUST_CHECK;

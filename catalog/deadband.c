@@ -75,10 +75,8 @@ weir_deadband weir_deadband_read(weir_loader *l, weir_node deadband, weir_node m
 static bool point_has_numbers(const weir_point *p, const char **ret_kind)
 {
     const uint8_t kind = weir_type_kind(p->type);
-    *ret_kind = p->n_enum ? "point with an enum"
-                : weir_register_is_bits(p->table) || kind == WEIR_KIND_BOOL ||
-                        (p->bit >= 0 && p->type != WEIR_TYPE_BITFIELD)
-                    ? "bool"
+    *ret_kind = p->n_enum                  ? "point with an enum"
+                : weir_point_is_bool(p)    ? "bool"
                 : kind == WEIR_KIND_STRING ? "string"
                 : kind == WEIR_KIND_BYTES  ? "point of bytes"
                                            : NULL;

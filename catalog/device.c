@@ -252,10 +252,7 @@ static void entry_limits(struct entry *e)
     d->demote_after_failures = (uint16_t)in->demote_after_failures;
     d->demote_period_us = in->demote_period;
     d->minimum_interval_us = in->minimum_interval;
-    _Static_assert(sizeof(weir_label) == sizeof(struct weir_option_pair),
-                   "a label is a pair of texts");
-    d->labels = weir_loader_keep(e->l, in->labels.items, in->labels.n * sizeof(weir_label));
-    d->n_labels = d->labels ? in->labels.n : 0;
+    d->labels = weir_loader_labels(e->l, &in->labels, &d->n_labels);
     entry_forbidden(e);
 }
 
@@ -389,6 +386,7 @@ static void entry_points(struct entry *e, bool placeless)
     weir_loader *l = e->l;
     weir_point_rules rules = {
         .registers_max = (unsigned)e->in.max_registers_per_request,
+        .bits_max = (unsigned)e->in.max_bits_per_request,
         .placeless = placeless,
         .deadband = weir_deadband_read(l, e->in.deadband, e->in.max_unchanged_interval)};
     bool good = true;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "catalog/cfg.h"
 #include "catalog/join.h"
 
 enum {
@@ -153,7 +154,7 @@ static weir_node file_parse(struct include *in, const char *path, weir_node at)
         return (weir_node){0};
     }
     weir_document *document =
-        weir_document_parse(path, weir_text_get(&text), text.length, in->problems);
+        weir_cfg_or_yaml_parse(path, weir_text_get(&text), text.length, NULL, in->problems);
     return document ? weir_document_adopt(in->document, document, in->problems) : (weir_node){0};
 }
 

@@ -3,9 +3,9 @@
 
 /*
  * One row is one request: `count` registers or bits of a unit behind a gateway, each `period`
- * seconds. It becomes one point, named by its paramID, of the device that is that unit; registers
- * are bytes as they came from the wire, as ResultsRaw keeps them, bits are a coil each. A row that
- * is not required is none.
+ * seconds. It becomes one point, named by its paramID, of the device that is that unit, and one tag
+ * with all that the request's reply holds: the bytes of its registers or its bits, packed. The
+ * label paramID tells a sink which request it was. A row that is not required is none.
  */
 
 #include <inttypes.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "catalog/layout.h"
+#include "modbus/pdu.h"
 
 enum { ID, REQUIRED, HOST, PORT, PERIOD, ADDRESS, FUNCTION, REGISTER, COUNT, COMMENT };
 
@@ -46,10 +47,11 @@ static weir_row row_at(const weir_layout_in *in, size_t at, const char *table)
 /* Function codes 1 to 4 read; of the others the original either wrote or failed. */
 static bool request_check(const weir_row *row, const struct request *r)
 {
-    const int64_t most = r->function <= 2 ? 2000 : 125;
+    const bool bits = r->function <= 2;
+    const int64_t most = bits ? WEIR_READ_BITS_MAX : WEIR_READ_REGISTERS_MAX;
     if (r->count > most) {
-        weir_row_problem(row, COUNT, "%" PRId64 " registers do not fit a reply: at most %" PRId64,
-                         r->count, most);
+        weir_row_problem(row, COUNT, "%" PRId64 " %s do not fit a reply: at most %" PRId64,
+                         r->count, bits ? "bits" : "registers", most);
         return false;
     }
     if (r->reg + r->count > 65536) {
@@ -74,7 +76,7 @@ static bool request_read(const weir_row *row, struct request *r)
     good = weir_row_int(row, ADDRESS, 0, 255, &r->address) && good;
     good = weir_row_int(row, FUNCTION, 1, 255, &r->function) && good;
     good = weir_row_int(row, REGISTER, 0, 65535, &r->reg) && good;
-    good = weir_row_int(row, COUNT, 1, 2000, &r->count) && good;
+    good = weir_row_int(row, COUNT, 1, 65535, &r->count) && good;
     if (good && r->function > 4) {
         weir_row_problem(row, FUNCTION,
                          "function %" PRId64 " is none that reads bits or registers: 1 to 4 do",
@@ -147,13 +149,18 @@ static void write_point(struct requests *q, weir_builder *b, const char *table, 
     place(q, b, table, row, REGISTER);
     pair_number(b, "address", r->reg, "");
     place(q, b, table, row, COUNT);
-    if (!bits)
-        weir_builder_pair(b, "type", "bytes");
-    pair_number(b, bits ? "count" : "length", bits ? r->count : 2 * r->count, "");
+    weir_builder_pair(b, "type", "bytes");
+    pair_number(b, "length", bits ? r->count : 2 * r->count, "");
+    weir_builder_pair(b, "order", "ABCD"); /* as on the wire, whatever the defaults say */
     place(q, b, table, row, PERIOD);
     pair_number(b, "interval", r->period, "s");
     /* Requests may share a part of their registers. */
     weir_builder_pair(b, "allow_overlap", "true");
+    place(q, b, table, row, ID);
+    weir_builder_text(b, "labels");
+    weir_builder_open(b, WEIR_NODE_MAPPING);
+    weir_builder_pair(b, "paramID", r->id);
+    (void)weir_builder_close(b);
     place(q, b, table, row, COMMENT);
     if (r->comment)
         weir_builder_pair(b, "description", r->comment);

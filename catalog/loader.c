@@ -88,6 +88,20 @@ const void *weir_loader_keep(weir_loader *l, const void *bytes, size_t n)
     return copy;
 }
 
+const weir_label *weir_loader_labels(weir_loader *l, const weir_option_map *labels, size_t *ret_n)
+{
+    weir_label *sorted = labels->n ? weir_loader_scratch(l, labels->n, sizeof *sorted) : NULL;
+    *ret_n = 0;
+    if (!sorted)
+        return NULL;
+    for (size_t i = 0; i < labels->n; i++)
+        sorted[i] = (weir_label){labels->items[i].key, labels->items[i].value};
+    weir_labels_sort(sorted, labels->n);
+    const weir_label *kept = weir_loader_keep(l, sorted, labels->n * sizeof *sorted);
+    *ret_n = kept ? labels->n : 0;
+    return kept;
+}
+
 const char *weir_loader_meant(weir_loader *l, const char *word, const char *const *candidates,
                               size_t n)
 {

@@ -12,6 +12,7 @@
 #include "catalog/problem.h"
 #include "catalog/tables.h"
 #include "catalog/yaml.h"
+#include "model/label.h"
 
 /* What a profile came to, its ancestors' part included. */
 typedef struct weir_profile {
@@ -40,7 +41,7 @@ typedef struct weir_loader {
     weir_profile *profiles;
     weir_effective *effective; /* NULL: nobody asks what it came to */
     weir_effective_value *top; /* of that */
-    weir_node point_defaults; /* what a device's new point begins with */
+    weir_node point_defaults;  /* what a device's new point begins with */
     bool has_plans; /* points without an interval may be theirs: judged when these are known */
     bool failed;
 } weir_loader;
@@ -65,6 +66,9 @@ const char *weir_loader_text(weir_loader *l, const char *text);
 void *weir_loader_scratch(weir_loader *l, size_t n, size_t size);
 /* The interned copy of n bytes, NULL when memory is short. */
 const void *weir_loader_keep(weir_loader *l, const void *bytes, size_t n);
+
+/* The labels by key, interned; NULL: there are none, or memory is short. */
+const weir_label *weir_loader_labels(weir_loader *l, const weir_option_map *labels, size_t *ret_n);
 
 /*
  * Reads a mapping by a table into base. Says what is unknown (with the nearest key), not supported,

@@ -180,8 +180,10 @@ static void build_type(struct build *b)
             words[i] = weir_type_text((weir_type)i);
         WRONG(b, "type", "unknown type \"%.80s\"%s", text,
               weir_loader_meant(b->l, text, words, WEIR_TYPE_COUNT));
-    } else if (weir_register_is_bits(p->table) && p->type != WEIR_TYPE_BOOL) {
-        WRONG(b, "type", "a %s is a bool, not %s", weir_register_text(p->table), text);
+    } else if (weir_register_is_bits(p->table) && p->type != WEIR_TYPE_BOOL &&
+               p->type != WEIR_TYPE_BYTES) {
+        WRONG(b, "type", "a %s is a bool, or bytes with many bits of it, not %s",
+              weir_register_text(p->table), text);
     } else if (function && p->type != WEIR_TYPE_RAW) {
         WRONG(b, "type", "with 'function' the type is raw, not %s; write 'register' instead", text);
     } else if (!function && p->type == WEIR_TYPE_RAW) {
@@ -239,8 +241,9 @@ static void build_length(struct build *b)
         WRONG(b, "length", "'length' is for string, bytes and raw, not for %s",
               weir_type_text(p->type));
     if (!has(b, "length") && type_has_length(p->type) && p->type != WEIR_TYPE_RAW)
-        WRONG(b, "length", "point '%s' needs 'length': how many bytes the %s has", b->in->name,
-              weir_type_text(p->type));
+        WRONG(b, "length", "point '%s' needs 'length': how many %s the %s has", b->in->name,
+              weir_point_is_packed(p) ? "bits" : "bytes",
+              weir_point_is_packed(p) ? "value" : weir_type_text(p->type));
     p->length = (uint16_t)b->in->length;
 }
 
@@ -257,9 +260,10 @@ static void build_size(struct build *b)
             WRONG(b, "count", "a point with 'function' has no count");
         return;
     }
-    if (!bits && element > b->rules->registers_max)
-        WRONG(b, "length", "point '%s' has %u registers, one request carries at most %u",
-              b->in->name, element, b->rules->registers_max);
+    const unsigned most = bits ? b->rules->bits_max : b->rules->registers_max;
+    if (element > most)
+        WRONG(b, "length", "point '%s' has %u %s, one request carries at most %u", b->in->name,
+              element, bits ? "bits" : "registers", most);
     if (p->address + size > 65536u)
         WRONG(b, size > element ? "count" : "address",
               "point '%s' begins at %u and has %u %s: addresses end at 65535", b->in->name,
@@ -360,8 +364,7 @@ static void build_na(struct build *b)
 static bool type_is_enumerable(const weir_point *p)
 {
     const uint8_t kind = weir_type_kind(p->type);
-    return weir_register_is_bits(p->table) || kind == WEIR_KIND_BOOL || kind == WEIR_KIND_I64 ||
-           kind == WEIR_KIND_U64;
+    return weir_point_is_bool(p) || kind == WEIR_KIND_I64 || kind == WEIR_KIND_U64;
 }
 
 static void build_enum(struct build *b)
@@ -514,6 +517,7 @@ bool weir_point_build(weir_loader *l, const weir_point_in *in, const weir_point_
     ret->counter = in->counter;
     ret->allow_overlap = in->allow_overlap || rules->placeless;
     ret->group = (uint32_t)in->group;
+    ret->labels = weir_loader_labels(l, &in->labels, &ret->n_labels);
     build_access(&b);
     build_place(&b);
     build_type(&b);

@@ -17,10 +17,10 @@ weir_node weir_point_in_key(const weir_point_in *in, const char *key);
 /* What the device says for all its points. */
 typedef struct weir_point_rules {
     weir_order order;
-    unsigned registers_max; /* per request */
-    const char *multiply;   /* exact text, NULL: none */
-    weir_node multiply_at;  /* for messages */
-    bool placeless;         /* its name says enough: model/catalog.h */
+    unsigned registers_max, bits_max; /* per request */
+    const char *multiply;             /* exact text, NULL: none */
+    weir_node multiply_at;            /* for messages */
+    bool placeless;                   /* its name says enough: model/catalog.h */
     weir_deadband deadband;
 } weir_point_rules;
 

@@ -16,18 +16,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "catalog/database.h"
+#include "catalog/databases.h"
 #include "catalog/join.h"
 #include "catalog/secret.h"
 
-enum {
-    PAUSE_FIRST_US = WEIR_S,
-    PAUSE_MAX_US = 30 * WEIR_S,
-    CONFIG_TIMEOUT_US = 5 * WEIR_S,
-};
+enum { CONFIG_TIMEOUT_US = 5 * WEIR_S };
 
 /* A file that was read, a folder that was listed, or one that was not there. */
 struct watched {
@@ -38,26 +33,13 @@ struct watched {
     struct stat st;
 };
 
-struct opened {
-    struct opened *next;
-    weir_arena *arena;
-    const char *key; /* all it was configured with */
-    weir_database_config config;
-    const weir_database_type *type;
-    void *database;
-    uint64_t digest;
-    bool is_used, is_stale; /* stale: the last load did not get its rows */
-    weir_mono retry_at;
-    int64_t pause_us; /* 0: it answered last time */
-    char trouble[400];
-};
-
 struct weir_providers {
     const weir_yaml_files *files;
     weir_yaml_files watching;
     struct watched *watched;
-    struct opened *opened;
+    weir_databases databases;
     bool had_config_db;
+    uint64_t looked; /* of the files, when they were looked at last */
 };
 
 /* ---- files ---- */
@@ -94,15 +76,26 @@ static void watch(weir_providers *p, const char *path, bool only_whether)
     p->watched = w;
 }
 
+static bool stat_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 static bool watched_changed(const struct watched *w)
 {
     struct stat st;
     if (stat_of(w->path, &st) != w->is_there)
         return true;
-    return w->is_there && !w->only_whether &&
-           (st.st_dev != w->st.st_dev || st.st_ino != w->st.st_ino || st.st_size != w->st.st_size ||
-            st.st_mtim.tv_sec != w->st.st_mtim.tv_sec ||
-            st.st_mtim.tv_nsec != w->st.st_mtim.tv_nsec);
+    return w->is_there && !w->only_whether && !stat_same(&st, &w->st);
+}
+
+void weir_providers_rewritten(weir_providers *p, const char *path, const struct stat *before,
+                              const struct stat *after)
+{
+    for (struct watched *w = p ? p->watched : NULL; w; w = w->next)
+        if (w->is_there && !strcmp(w->path, path) && stat_same(&w->st, before))
+            w->st = *after;
 }
 
 /* Noted before it is read: what is written meanwhile is then seen by the next poll. */
@@ -147,24 +140,12 @@ weir_providers *weir_providers_new(void)
     return weir_alloc_zero(1, sizeof(weir_providers));
 }
 
-static void opened_free(struct opened *o)
-{
-    if (o->type)
-        o->type->close(o->database);
-    weir_arena_free(o->arena);
-    weir_free(o);
-}
-
 void weir_providers_free(weir_providers *p)
 {
     if (!p)
         return;
     watched_free(p);
-    while (p->opened) {
-        struct opened *next = p->opened->next;
-        opened_free(p->opened);
-        p->opened = next;
-    }
+    weir_databases_close(&p->databases);
     weir_free(p);
 }
 
@@ -173,114 +154,13 @@ void weir_providers_begin(weir_providers *p)
     if (!p)
         return;
     watched_free(p);
-    for (struct opened *o = p->opened; o; o = o->next)
-        o->is_used = false;
+    weir_databases_begin(&p->databases);
 }
 
 void weir_providers_end(weir_providers *p)
 {
-    for (struct opened **at = p ? &p->opened : NULL; at && *at;) {
-        struct opened *o = *at;
-        if (o->is_used) {
-            at = &o->next;
-            continue;
-        }
-        *at = o->next;
-        opened_free(o);
-    }
-}
-
-/* ---- databases ---- */
-
-/* Copies a text that is there. */
-static bool text_keep(weir_arena *arena, const char **text)
-{
-    if (!*text)
-        return true;
-    *text = weir_arena_text(arena, *text);
-    return *text != NULL;
-}
-
-static weir_err opened_new(const weir_database_config *config, const char *key, struct opened **ret,
-                           weir_error *error)
-{
-    struct opened *o = weir_alloc_zero(1, sizeof *o);
-    weir_arena *arena = o ? weir_arena_new() : NULL;
-    if (!arena) {
-        weir_free(o);
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    }
-    o->arena = arena;
-    o->config = *config;
-    const char **texts[] = {&o->config.url,      &o->config.place,  &o->config.username,
-                            &o->config.password, &o->config.notify, &o->key};
-    o->key = key;
-    bool good = true;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        good = text_keep(arena, texts[i]) && good;
-    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
-        good = text_keep(arena, &o->config.queries[i].table) &&
-               text_keep(arena, &o->config.queries[i].sql) && good;
-    if (!good) {
-        opened_free(o);
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    }
-    const weir_database_type *type = NULL;
-    weir_err err = weir_database_type_find(config->url, &type, error);
-    if (err == WEIR_OK)
-        err = type->open(&o->config, &o->database, error);
-    if (err) {
-        opened_free(o);
-        return err;
-    }
-    o->type = type;
-    *ret = o;
-    return WEIR_OK;
-}
-
-static void key_of(const weir_database_config *config, weir_text *ret)
-{
-    const char *const texts[] = {config->url, config->username, config->password, config->notify};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        weir_text_format(ret, "%s\n", texts[i] ? texts[i] : "");
-    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
-        weir_text_format(ret, "%s\n", config->queries[i].table ? config->queries[i].sql : "");
-    weir_text_format(ret, "%lld", (long long)config->timeout_us);
-}
-
-/* The one that is open already, or a new one. Without providers it is the caller's to free. */
-static weir_err opened_get(weir_providers *p, const weir_database_config *config,
-                           struct opened **ret, weir_error *error)
-{
-    WEIR_TEXT_AUTO key = WEIR_TEXT_INIT;
-    key_of(config, &key);
-    if (key.failed)
-        return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    for (struct opened *o = p ? p->opened : NULL; o; o = o->next)
-        if (!strcmp(o->key, weir_text_get(&key))) {
-            *ret = o;
-            return WEIR_OK;
-        }
-    const weir_err err = opened_new(config, weir_text_get(&key), ret, error);
-    if (err == WEIR_OK && p) {
-        (*ret)->next = p->opened;
-        p->opened = *ret;
-    }
-    return err;
-}
-
-static void rows_deinit(weir_rows *rows)
-{
-    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
-        weir_rows_deinit(&rows[i]);
-}
-
-static uint64_t rows_digest(const weir_rows *rows)
-{
-    uint64_t digest = 0;
-    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
-        digest = weir_rows_digest(&rows[i], digest);
-    return digest;
+    if (p)
+        weir_databases_end(&p->databases);
 }
 
 /* ---- one database into the document ---- */
@@ -310,14 +190,7 @@ static void collect_database(struct collect *c, const weir_database_config *conf
     weir_rows rows[WEIR_LAYOUT_QUERIES] = {0};
     weir_providers *p = c->l->options->providers;
     weir_error error = WEIR_ERROR_INIT;
-    struct opened *o = NULL;
-    weir_err err = opened_get(p, config, &o, &error);
-    if (err == WEIR_OK) {
-        err = o->type->read(o->database, rows, &error);
-        o->is_used = true;
-        o->is_stale = err != WEIR_OK;
-        o->digest = err ? 0 : rows_digest(rows);
-    }
+    const weir_err err = weir_databases_read(p ? &p->databases : NULL, config, rows, &error);
     in->rows = rows;
     in->queries = config->queries;
     if (err == WEIR_OK)
@@ -326,9 +199,7 @@ static void collect_database(struct collect *c, const weir_database_config *conf
         weir_problems_add(c->l->problems, err, weir_node_where(at), "%s", error.text);
     else
         weir_problems_add(c->l->problems, err, (weir_where){in->place, 0, 0}, "%s", error.text);
-    rows_deinit(rows);
-    if (!p && o)
-        opened_free(o);
+    weir_databases_forget(rows);
 }
 
 /* ---- the entries of `catalog` ---- */
@@ -464,13 +335,13 @@ static void collect_open_config(struct collect *c, weir_layout_in *in)
     weir_error error = WEIR_ERROR_INIT;
     in->rows = rows;
     in->queries = weir_layout_weir.queries;
-    const weir_err err =
-        weir_sqlite_read(c->l->options->config_db, in->place, in->queries, rows, &error);
+    const weir_err err = weir_sqlite_read(c->l->options->config_db, in->place, in->queries,
+                                          CONFIG_TIMEOUT_US, rows, &error);
     if (err)
         weir_problems_add(c->l->problems, err, (weir_where){in->place, 0, 0}, "%s", error.text);
     else
         collect_rows(c, &weir_layout_weir, in);
-    rows_deinit(rows);
+    weir_databases_forget(rows);
 }
 
 static void collect_config(struct collect *c)
@@ -508,38 +379,41 @@ void weir_providers_collect(weir_loader *l, weir_document *document, weir_roots 
     collect_config(&c);
 }
 
+/* ---- whether files are being written ---- */
+
+bool weir_providers_moved(const weir_providers *p)
+{
+    bool moved = false;
+    for (const struct watched *w = p->watched; w && !moved; w = w->next)
+        moved = watched_changed(w);
+    return moved;
+}
+
+/* Of what stat() says: others as good as never have the same. */
+static uint64_t look_add(uint64_t look, const struct stat *st)
+{
+    const uint64_t parts[] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
+                              (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        look = (look ^ parts[i]) * 0x100000001b3u; /* FNV-1a, of words */
+    return look;
+}
+
+bool weir_providers_settled(weir_providers *p)
+{
+    uint64_t look = 0xcbf29ce484222325u;
+    for (const struct watched *w = p->watched; w; w = w->next) {
+        struct stat st;
+        (void)stat_of(w->path, &st); /* zeros of one that is not there */
+        if (!w->only_whether)
+            look = look_add(look, &st);
+    }
+    const bool settled = look == p->looked;
+    p->looked = look;
+    return settled;
+}
+
 /* ---- news ---- */
-
-static void opened_failed(struct opened *o, const weir_error *error, weir_mono now)
-{
-    o->pause_us = o->pause_us ? 2 * o->pause_us : PAUSE_FIRST_US;
-    if (o->pause_us > PAUSE_MAX_US)
-        o->pause_us = PAUSE_MAX_US;
-    o->retry_at = weir_mono_add(now, o->pause_us);
-    (void)snprintf(o->trouble, sizeof o->trouble, "%s", error->text);
-}
-
-static bool opened_poll(struct opened *o, weir_mono now)
-{
-    weir_rows rows[WEIR_LAYOUT_QUERIES] = {0};
-    weir_error error = WEIR_ERROR_INIT;
-    bool changed = false, differs = false;
-    if (o->pause_us && !weir_mono_reached(now, o->retry_at))
-        return false;
-    weir_err err = o->type->changed(o->database, &changed, &error);
-    if (err == WEIR_OK && (changed || o->is_stale)) {
-        err = o->type->read(o->database, rows, &error);
-        differs = err == WEIR_OK && (o->is_stale || rows_digest(rows) != o->digest);
-        rows_deinit(rows);
-    }
-    if (err) {
-        opened_failed(o, &error, now);
-        return false;
-    }
-    o->pause_us = 0;
-    o->trouble[0] = '\0';
-    return differs;
-}
 
 bool weir_providers_poll(weir_providers *p, bool files, weir_mono now)
 {
@@ -547,15 +421,10 @@ bool weir_providers_poll(weir_providers *p, bool files, weir_mono now)
     for (const struct watched *w = p->watched; w && !changed; w = w->next)
         changed = (files || w->only_whether) && watched_changed(w) &&
                   (!w->only_whether || !p->had_config_db);
-    for (struct opened *o = p->opened; o; o = o->next)
-        changed = opened_poll(o, now) || changed;
-    return changed;
+    return weir_databases_poll(&p->databases, now) || changed;
 }
 
 const char *weir_providers_trouble(const weir_providers *p)
 {
-    for (const struct opened *o = p->opened; o; o = o->next)
-        if (*o->trouble)
-            return o->trouble;
-    return "";
+    return weir_databases_trouble(&p->databases);
 }

@@ -2,6 +2,8 @@
 /* All that a catalog is read from, kept open and asked whether it has changed. */
 
 #pragma once
+#include <sys/stat.h>
+
 #include "base/clock.h"
 #include "catalog/include.h"
 #include "catalog/loader.h"
@@ -15,7 +17,9 @@
  *     weir_yaml_load(path, &yaml, &catalog, &problems);
  *     each second:
  *         if (weir_providers_poll(providers, true, now))
- *             load again; with problems the old catalog goes on
+ *             wait until weir_providers_settled(providers)
+ *             load again, and once more if weir_providers_moved(providers);
+ *             with problems the old catalog goes on
  *         weir_providers_trouble(providers) has changed: tell it
  */
 typedef struct weir_providers weir_providers;
@@ -32,8 +36,20 @@ WEIR_DEFINE_CLEANUP(weir_providers, weir_providers_free)
  */
 bool weir_providers_poll(weir_providers *providers, bool files, weir_mono now);
 
+/* Whether a file that the last load read has changed since it began: it may have seen half of a
+ * change. */
+bool weir_providers_moved(const weir_providers *providers);
+
+/* Whether the files are as they were when this was asked last: nobody is writing them. */
+bool weir_providers_settled(weir_providers *providers);
+
 /* Why a database cannot be asked at present: "Logging.db is locked ..."; "": all can. */
 const char *weir_providers_trouble(const weir_providers *providers);
+
+/* The program has rewritten a file itself, which is no news unless the file had changed before. For
+ * the thread that polls, or before there is one. p may be NULL. */
+void weir_providers_rewritten(weir_providers *p, const char *path, const struct stat *before,
+                              const struct stat *after);
 
 /* ---- for the loader ---- */
 

@@ -252,15 +252,25 @@ static void tags_check(weir_loader *l, weir_node mapping, const weir_option_stri
     }
 }
 
+static bool label_matches(const struct weir_option_pair *wanted, const weir_label *labels, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(labels[i].key, wanted->key) && weir_glob_match(wanted->value, labels[i].value))
+            return true;
+    return false;
+}
+
 static bool label_matches_any(const struct weir_option_pair *wanted,
                               const weir_device_list *devices)
 {
-    for (size_t d = 0; d < devices->n; d++)
-        for (size_t i = 0; i < devices->items[d].n_labels; i++) {
-            const weir_label *label = &devices->items[d].labels[i];
-            if (!strcmp(label->key, wanted->key) && weir_glob_match(wanted->value, label->value))
+    for (size_t d = 0; d < devices->n; d++) {
+        const weir_device *device = &devices->items[d];
+        if (label_matches(wanted, device->labels, device->n_labels))
+            return true;
+        for (uint32_t i = 0; i < device->n_points; i++)
+            if (label_matches(wanted, device->points[i].labels, device->points[i].n_labels))
                 return true;
-        }
+    }
     return false;
 }
 
@@ -269,10 +279,10 @@ static void labels_check(weir_loader *l, weir_node mapping, const weir_option_ma
 {
     const weir_node at = weir_node_get(mapping, "labels");
     for (size_t i = 0; i < labels->n; i++)
-        if (!label_matches_any(&labels->items[i], devices))
+        if (devices->n && !label_matches_any(&labels->items[i], devices))
             weir_loader_warn(l, weir_node_get(at, labels->items[i].key),
-                             "no device has the label %.100s: %.100s", labels->items[i].key,
-                             labels->items[i].value);
+                             "no device and no point has the label %.100s: %.100s",
+                             labels->items[i].key, labels->items[i].value);
 }
 
 static void plans_check(weir_loader *l, weir_node mapping, const weir_option_strings *plans,

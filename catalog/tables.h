@@ -112,6 +112,7 @@ typedef struct weir_point_in {
     const char *name, *unit, *description, *was;
     weir_node registers, address, type, order, scale, offset, na, enumeration, interval, simulate;
     weir_node deadband, max_unchanged_interval;
+    weir_option_map labels;
     int64_t function, length, bit, bit_width, count, group;
     double min, max;
     int access; /* weir_access */

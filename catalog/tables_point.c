@@ -73,7 +73,9 @@ const weir_option weir_point_table[] = {
      .metavar = "TYPE",
      .text = "bool, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, float32, "
              "float64, bcd16, bcd32, bcd64, string, bytes, bitfield or raw. Coils and discrete "
-             "inputs, and points with a bit, are bool."},
+             "inputs, and points with a bit, are bool; bytes of a coil or discrete input are many "
+             "of them in one value, packed as in a reply: the first is the lowest bit of the first "
+             "byte."},
     {.name = "order",
      .type = WEIR_OPTION_CUSTOM,
      AT(weir_point_in, order),
@@ -86,7 +88,8 @@ const weir_option weir_point_table[] = {
      GIVEN(weir_point_in, length),
      .min = 1,
      .max = 65535,
-     .text = "Bytes of a string or bytes; of raw, the bytes expected."},
+     .text = "Bytes of a string or bytes; bits (at most 2000) of bytes of a coil or discrete "
+             "input; of raw, the bytes expected."},
     {.name = "bit",
      .type = WEIR_OPTION_INT,
      AT(weir_point_in, bit),
@@ -196,6 +199,11 @@ const weir_option weir_point_table[] = {
      AT(weir_point_in, description),
      .fallback = "",
      .text = "What it is, for people."},
+    {.name = "labels",
+     .type = WEIR_OPTION_MAP,
+     AT(weir_point_in, labels),
+     .text = "Words to find its tags by, such as {circuit: 7}; added to the device's, and of one "
+             "key the point's counts."},
     {.name = "was",
      .type = WEIR_OPTION_STRING,
      AT(weir_point_in, was),

@@ -34,7 +34,8 @@ const weir_option weir_sink_table[] = {
      .type = WEIR_OPTION_MAP,
      AT(weir_sink_in, labels),
      .metavar = "{KEY: PATTERN}",
-     .text = "Only tags of devices that have all of these labels, such as {building: A}."},
+     .text = "Only tags that have all of these labels, such as {building: A}: their own or their "
+             "device's."},
     {.name = "plans",
      .type = WEIR_OPTION_STRINGS,
      AT(weir_sink_in, plans),

@@ -131,7 +131,8 @@ static void a_request_is_a_point_of_its_unit(void **state)
     yaml_write(REQUESTED_YAML);
     sql("p.db", REQUESTED_SQL "INSERT INTO RequestedData VALUES (1,1,'10.0.0.5',502,60,1,3,100,10,"
                               "'ten'),(2,0,'10.0.0.5',502,5,1,3,0,1,NULL),(3,1,'10.0.0.5',502,10,"
-                              "1,1,5,12,NULL),(9,1,'fe80::1',1502,3600,247,4,40000,125,'far')");
+                              "1,1,5,12,NULL),(4,1,'10.0.0.5',502,10,1,2,0,126,NULL),"
+                              "(9,1,'fe80::1',1502,3600,247,4,40000,125,'far')");
     weir_catalog *c = load_good(NULL);
     assert_int_equal(c->n_connections, 2);
     assert_string_equal(c->connections[0].uri_text, "tcp://10.0.0.5:502");
@@ -139,7 +140,8 @@ static void a_request_is_a_point_of_its_unit(void **state)
     assert_int_equal(c->n_devices, 2);
     assert_string_equal(c->devices[0].name, "10.0.0.5:502-1");
     assert_int_equal(c->devices[1].unit_id, 247);
-    assert_int_equal(c->devices[0].n_points, 2);
+    assert_int_equal(c->devices[0].n_points, 3);
+    assert_int_equal(c->n_tags, 4);
     const weir_point *point = &c->devices[0].points[0];
     assert_string_equal(point->name, "1");
     assert_string_equal(point->description, "ten");
@@ -150,7 +152,14 @@ static void a_request_is_a_point_of_its_unit(void **state)
     assert_int_equal(point->interval_us, WEIR_MINUTE);
     assert_string_equal(point->key, "p.db, RequestedData, paramID 1");
     assert_int_equal(c->devices[0].points[1].table, WEIR_REGISTER_COIL);
-    assert_int_equal(c->devices[0].points[1].count, 12);
+    assert_int_equal(c->devices[0].points[1].type, WEIR_TYPE_BYTES);
+    assert_int_equal(c->devices[0].points[1].length, 12);
+    assert_int_equal(c->devices[0].points[1].count, 1);
+    assert_int_equal(c->devices[0].points[2].table, WEIR_REGISTER_DISCRETE);
+    assert_int_equal(c->devices[0].points[2].length, 126);
+    assert_int_equal(c->devices[0].points[2].n_labels, 1);
+    assert_string_equal(c->devices[0].points[2].labels[0].key, "paramID");
+    assert_string_equal(c->devices[0].points[2].labels[0].value, "4");
     assert_int_equal(c->devices[1].points[0].address, 40000);
     weir_catalog_free(c);
 }
@@ -174,6 +183,8 @@ static void nonsense_in_a_column_names_table_column_and_row(void **state)
         {"register=-1", "column register, paramID 7: this must be"},
         {"register=65535", "column count, paramID 7: 10 from 65535 on is behind the last"},
         {"count=126", "column count, paramID 7: 126 registers do not fit a reply: at most 125"},
+        {"count=2001, function=1",
+         "column count, paramID 7: 2001 bits do not fit a reply: at most 2000"},
         {"comment=x'80'", "column comment, paramID 7: this is no text"},
     };
     (void)state;
@@ -220,7 +231,7 @@ static void meters_share_the_registers_of_their_type(void **state)
     assert_int_equal(c->n_devices, 3);
     assert_string_equal(c->devices[0].name, "meter-4");
     assert_string_equal(c->devices[0].key, "p.db, energy_meters, id 4");
-    assert_string_equal(c->devices[0].labels[0].value, "4");
+    assert_string_equal(c->devices[0].labels[1].value, "4"); /* description, id */
     assert_ptr_equal(c->devices[0].points, c->devices[1].points);
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         const weir_point *p = &c->devices[0].points[i];
@@ -302,7 +313,7 @@ static void own_queries_give_the_standard_columns(void **state)
     assert_int_equal(c->n_devices, 3);
     assert_string_equal(c->devices[0].key, "p.db, table devices, row 3");
     assert_int_equal(c->devices[0].n_labels, 2);
-    assert_string_equal(c->devices[0].labels[1].value, "A");
+    assert_string_equal(c->devices[0].labels[0].value, "A");
     assert_string_equal(c->devices[1].labels[0].value, "2");
     assert_int_equal(c->devices[0].points[1].address, 40001);
     assert_string_equal(c->devices[0].points[0].enum_items[1].text, "on");
@@ -355,34 +366,14 @@ static void a_name_in_a_file_and_in_a_database_names_both_places(void **state)
                 "already used at weir.yaml:2:15: names are unique");
 }
 
-/* ---- reading others' files ---- */
-
-static void many_rows_are_read_in_turns_and_all_of_them(void **state)
-{
-    static const weir_layout_query queries[WEIR_LAYOUT_QUERIES] = {{"t", "SELECT a FROM t"}};
-    weir_rows rows[WEIR_LAYOUT_QUERIES] = {0};
-    weir_error error = WEIR_ERROR_INIT;
-    sqlite3 *db = NULL;
-    (void)state;
-    sql("p.db",
-        "CREATE TABLE t (a INTEGER PRIMARY KEY); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
-        "SELECT i+1 FROM n WHERE i<200000) INSERT INTO t SELECT i FROM n");
-    assert_int_equal(sqlite3_open_v2("p.db", &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    assert_int_equal(weir_sqlite_read(db, "p.db", queries, rows, &error), WEIR_OK);
-    assert_int_equal(rows[0].n, 200000);
-    for (size_t i = 0; i < rows[0].n; i++)
-        assert_int_equal(strtol(rows[0].cells[i], NULL, 10), (long)i + 1);
-    weir_rows_deinit(&rows[0]);
-    (void)sqlite3_close(db);
-}
-
 static void a_query_without_end_is_given_up(void **state)
 {
     (void)state;
     sql("p.db", "CREATE TABLE t (a)");
-    yaml_write("catalog: [{url: 'sqlite:p.db', layout: queries, devices: 'WITH RECURSIVE n(i) AS "
-               "(SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) AS name FROM n'}]\n");
-    assert_says("weir.yaml:1:17: p.db, devices: no row within 30 ms, and the file would be locked");
+    yaml_write("catalog: [{url: 'sqlite:p.db', layout: queries, timeout: 200ms, devices: 'WITH "
+               "RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) AS name "
+               "FROM n'}]\n");
+    assert_says("weir.yaml:1:17: p.db, devices: not read within the timeout");
 }
 
 /* ---- news ---- */
@@ -651,7 +642,6 @@ int main(void)
         IN_PLACE(own_queries_give_the_standard_columns),
         IN_PLACE(wrong_entries_of_catalog_are_told_at_their_keys),
         IN_PLACE(a_name_in_a_file_and_in_a_database_names_both_places),
-        IN_PLACE(many_rows_are_read_in_turns_and_all_of_them),
         IN_PLACE(a_query_without_end_is_given_up),
         IN_PLACE(rows_that_others_commit_are_news_and_only_the_catalogs),
         IN_PLACE(rows_that_are_wrong_are_told_and_are_no_news_again),

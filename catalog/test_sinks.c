@@ -229,7 +229,7 @@ static void filters_that_match_nothing_are_warnings(void **state)
               "device/point\n"
               "weir.yaml:9:44: the pattern \"m1/phase\" matches no tag: tags are named "
               "device/point\n"
-              "weir.yaml:9:73: no device has the label building: B\n");
+              "weir.yaml:9:73: no device and no point has the label building: B\n");
 }
 
 static void without_types_sinks_are_left_alone(void **state)

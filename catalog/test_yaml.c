@@ -482,6 +482,8 @@ static void a_point_has_all_it_was_given(void **state)
         "      - {name: phase, register: input, address: 0, type: float32, count: 3, unit: V, "
         "min: 0, max: 300}\n"
         "      - {name: id, function: 17, type: raw}\n"
+        "      - {name: row, register: discrete, address: 40, type: bytes, length: 19, count: 2, "
+        "labels: {line: 7, building: B}}\n"
         "      - {name: level, register: input, address: 20, type: uint16, simulate: {wave: "
         "ramp, min: 10, max: 20, period: 30s, resolution: 0.5}}\n");
     const weir_device *d = &c->devices[0];
@@ -495,7 +497,7 @@ static void a_point_has_all_it_was_given(void **state)
     assert_int_equal(d->forbidden[0].last, 199);
     assert_int_equal(d->n_intervals, 0);
     assert_int_equal(d->point_interval[0], 0xff);
-    assert_int_equal(c->n_tags, 9);
+    assert_int_equal(c->n_tags, 11);
     assert_true(weir_catalog_find_tag(c, "plc/phase[2]") >= 0);
 
     const weir_point *state_point = point_of(c, "plc/state");
@@ -511,6 +513,15 @@ static void a_point_has_all_it_was_given(void **state)
     assert_true(point_of(c, "plc/phase[0]")->has_max);
     assert_int_equal(point_of(c, "plc/id")->table, WEIR_REGISTER_FUNCTION);
     assert_int_equal(point_of(c, "plc/id")->function, 17);
+    const weir_point *row = point_of(c, "plc/row[1]");
+    assert_int_equal(row->table, WEIR_REGISTER_DISCRETE);
+    assert_int_equal(row->type, WEIR_TYPE_BYTES);
+    assert_int_equal(row->length, 19);
+    assert_int_equal(weir_point_size(row), 38);
+    assert_int_equal(row->n_labels, 2);
+    assert_string_equal(row->labels[0].key, "building");
+    assert_string_equal(row->labels[0].value, "B");
+    assert_int_equal(point_of(c, "plc/level")->n_labels, 0);
     const weir_simulate *s = &point_of(c, "plc/level")->simulate;
     assert_int_equal(s->wave, WEIR_WAVE_RAMP);
     assert_true(s->min == 10 && s->max == 20);

@@ -101,16 +101,10 @@ static bool type_limits(const weir_point *p, double *ret_min, double *ret_max)
     return false;
 }
 
-static bool is_bool(const weir_point *p)
-{
-    return weir_register_is_bits(p->table) || p->type == WEIR_TYPE_BOOL ||
-           (p->bit >= 0 && p->type != WEIR_TYPE_BITFIELD);
-}
-
 void weir_waveform_limits(const weir_point *p, double *ret_min, double *ret_max)
 {
     double low = 0, high = 1;
-    if (!is_bool(p) && type_limits(p, &low, &high)) {
+    if (!weir_point_is_bool(p) && type_limits(p, &low, &high)) {
         const double a = low * p->scale + p->offset, b = high * p->scale + p->offset;
         low = fmin(a, b);
         high = fmax(a, b);
@@ -162,7 +156,7 @@ weir_simulate weir_waveform_default(const weir_point *p)
         return (weir_simulate){.wave = WEIR_WAVE_CONSTANT, .period_us = WEIR_MINUTE};
     if (p->n_enum)
         return wave_of_enum(p);
-    if (is_bool(p))
+    if (weir_point_is_bool(p))
         return bool_wave;
     weir_simulate s = wave_of_unit(p);
     weir_waveform_limits(p, &low, &high);

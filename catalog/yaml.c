@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "catalog/cfg.h"
 #include "catalog/device.h"
 #include "catalog/files.h"
 #include "catalog/include.h"
@@ -302,7 +303,8 @@ static weir_err load_text(const char *text, size_t n, const char *file,
         weir_arena_free(l.whole);
         return WEIR_ENOMEM;
     }
-    weir_document *document = weir_document_parse(file, text, n, problems);
+    weir_document *document =
+        weir_cfg_or_yaml_parse(file, text, n, options ? options->warnings : NULL, problems);
     return load_document(&l, document, simulation, ret);
 }
 
@@ -366,7 +368,7 @@ weir_err weir_yaml_load_simulation(const char *file_or_profile, const weir_yaml_
                                    weir_catalog **ret, weir_problems *problems)
 {
     const size_t n = strlen(file_or_profile);
-    const bool file = strchr(file_or_profile, '/') ||
+    const bool file = strchr(file_or_profile, '/') || weir_cfg_is(file_or_profile) ||
                       (n > 5 && !strcmp(file_or_profile + n - 5, ".yaml")) ||
                       (n > 4 && !strcmp(file_or_profile + n - 4, ".yml"));
     if (file)

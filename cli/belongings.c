@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "catalog/cfg.h"
 #include "catalog/document.h"
 #include "catalog/files.h"
 #include "catalog/yaml.h"
@@ -209,7 +210,8 @@ static void secrets_collect(struct collector *c)
     for (size_t i = 0; i < n; i++) {
         const weir_backup_file *file = &c->found->files[i];
         weir_problems problems = WEIR_PROBLEMS_INIT;
-        weir_document *document = weir_document_parse(file->path, file->bytes, file->n, &problems);
+        weir_document *document =
+            weir_cfg_or_yaml_parse(file->path, file->bytes, file->n, NULL, &problems);
         if (document)
             secrets_find(c, weir_document_root(document), 0);
         weir_document_free(document);

@@ -332,12 +332,10 @@ static size_t count_tags(const weir_catalog *c, const weir_sink_config *config)
 {
     size_t n = 0;
     for (size_t i = 0; i < c->n_tags; i++) {
-        const weir_device *device = weir_tag_device(c, &c->tags[i]);
+        const weir_tag *tag = &c->tags[i];
         WEIR_TEXT_AUTO name = WEIR_TEXT_INIT;
-        weir_tag_name(c, &c->tags[i], &name);
-        const weir_sink_tag tag = {
-            .name = weir_text_get(&name), .n_labels = device->n_labels, .labels = device->labels};
-        n += weir_sink_wants_tag(config, &tag);
+        weir_tag_name(c, tag, &name);
+        n += weir_sink_wants_tag(config, weir_text_get(&name), weir_labels_of_tag(c, tag));
     }
     return n;
 }

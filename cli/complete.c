@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "catalog/cfg.h"
 #include "catalog/document.h"
 #include "catalog/effective.h"
 #include "catalog/files.h"
@@ -139,7 +140,7 @@ static void offer_sinks(struct complete *c)
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     weir_document *document = NULL;
     if (path && weir_yaml_disk.read(weir_yaml_disk.data, path, &text, NULL) == WEIR_OK)
-        document = weir_document_parse(path, weir_text_get(&text), text.length, &problems);
+        document = weir_cfg_or_yaml_parse(path, weir_text_get(&text), text.length, NULL, &problems);
     const weir_node root = document ? weir_document_root(document) : (weir_node){0};
     const weir_node list = weir_node_get(root, "sinks");
     for (size_t i = 0; weir_node_is(list, WEIR_NODE_LIST) && i < weir_node_count(list); i++) {

@@ -169,6 +169,9 @@ static void manual_program(weir_text *t)
     weir_text_add(t, ".SH FILES\n");
     roff_entry(t, "./weir.yaml", "The configuration when -c is not given.");
     roff_entry(t, "/etc/weir/weir.yaml", "The configuration when there is no ./weir.yaml.");
+    roff_entry(t, "NAME.cfg",
+               "The config.cfg of ModbusDataLogger, wherever a configuration may be "
+               "named: its keys are read as Python's ConfigParser reads them.");
     roff_entry(t, "./weir-data",
                "The data directory when neither --data-dir nor data_dir is given.");
     roff_entry(t, "PREFIX/share/weir/weir.schema.json",

@@ -265,6 +265,8 @@ static int plan_run(const weir_invocation *in)
     const char *what = in->args[0], *name = in->n_args > 1 ? in->args[1] : NULL;
     if (!strcmp(what, "list"))
         return plan_list(in, NULL);
+    if (weir_thing_verb(in) && strcmp(what, "show") != 0)
+        return plan_thing(in);
     if (!name)
         return weir_command_usage(in, "which plan? weir plan %s NAME", what);
     if (!strcmp(what, "show"))
@@ -279,7 +281,9 @@ static int plan_run(const weir_invocation *in)
         return plan_change(in, "plan.stop", name, "is stopped");
     if (!strcmp(what, "collect"))
         return plan_collect(in, name);
-    return weir_command_usage(in, "'%s' is none of list, show, start, pause, resume, stop, collect",
+    return weir_command_usage(in,
+                              "'%s' is none of list, show, start, pause, resume, stop, collect, "
+                              "add, set, remove",
                               what);
 }
 

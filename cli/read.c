@@ -17,6 +17,7 @@
 #include "cli/output.h"
 #include "cli/read_plan.h"
 #include "cli/rtt.h"
+#include "modbus/pdu.h"
 #include "runtime/clock.h"
 
 /* What is read, and how far it has come. */
@@ -122,7 +123,7 @@ static void show(struct read *r, uint16_t unit, uint16_t address, const weir_poi
     WEIR_TEXT_AUTO words = WEIR_TEXT_INIT;
     weir_value cells[8];
     size_t n = 0;
-    unsigned width = point ? weir_read_order_width(point->type) : 0;
+    unsigned width = point ? weir_read_order_width(point) : 0;
     bool table = weir_output_format(r->output) == WEIR_FORMAT_TABLE;
     if (r->plan.n_units > 1)
         cells[n++] = weir_value_u64(unit);
@@ -272,26 +273,29 @@ static bool explore(struct read *r, uint16_t unit, uint16_t address)
     return true;
 }
 
-/* Splits bits into one byte each, as weir_point_decode wants them. */
 static void show_answer(struct read *r, uint16_t unit, uint16_t address, unsigned n_values,
                         const weir_blocking_answer *answer)
 {
-    unsigned size = weir_point_element_size(&r->plan.point);
+    const weir_point *point = &r->plan.point;
+    unsigned size = weir_point_element_size(point), n_wire = weir_point_wire_bytes(point);
     for (unsigned i = 0; i < n_values; i++) {
         uint16_t at = (uint16_t)(address + i * size);
-        uint8_t bit = answer->data[i / 8] >> i % 8 & 1;
-        if (weir_register_is_bits(r->plan.point.table))
-            show_value(r, unit, at, &r->plan.point, &bit, 1);
+        uint8_t bits[WEIR_READ_BITS_MAX / 8];
+        const uint8_t *wire = bits;
+        if (weir_register_is_bits(point->table))
+            weir_pdu_take_bits(answer->data, i * size, size, bits);
         else
-            show_value(r, unit, at, &r->plan.point, answer->data + (size_t)2 * i * size,
-                       (size_t)2 * size);
+            wire = answer->data + (size_t)i * n_wire;
+        show_value(r, unit, at, point, wire, n_wire);
     }
 }
 
 static bool read_typed(struct read *r, uint16_t unit, uint16_t address)
 {
     unsigned size = weir_point_element_size(&r->plan.point);
-    unsigned at_once = (weir_register_is_bits(r->plan.point.table) ? 2000 : 125) / size;
+    unsigned at_once = (weir_register_is_bits(r->plan.point.table) ? WEIR_READ_BITS_MAX
+                                                                   : WEIR_READ_REGISTERS_MAX) /
+                       size;
     weir_blocking_answer answer;
     for (unsigned done = 0, n; done < r->plan.point.count; done += n) {
         uint16_t at = (uint16_t)(address + done * size);

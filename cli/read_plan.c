@@ -8,6 +8,7 @@
 
 #include "cli/mbpoll.h"
 #include "cli/output.h"
+#include "modbus/pdu.h"
 
 #define AT(field)    .offset = offsetof(weir_read_options, field)
 #define GIVEN(field) .set_offset = offsetof(weir_read_options, given.field)
@@ -47,7 +48,7 @@ const weir_option weir_read_option_table[] = {
      .fallback = "1",
      .min = 1,
      .max = 65536,
-     .text = "Values to read; of a string: registers."},
+     .text = "Values to read; of a string: registers; of coils as bytes: bits."},
     {.name = "register",
      .type = WEIR_OPTION_STRING,
      AT(table),
@@ -198,9 +199,10 @@ static weir_err plan_type(struct plan *p, weir_error *error)
     if (type.has_table)
         table = type.table;
     bool bits = weir_register_is_bits(table);
-    if (bits && o->type && type.type != WEIR_TYPE_BOOL)
-        return weir_fail(error, WEIR_EINVAL, "a %s is a bool, not %s", weir_register_text(table),
-                         weir_type_text(type.type));
+    bool packed = bits && o->type && type.type == WEIR_TYPE_BYTES;
+    if (bits && o->type && type.type != WEIR_TYPE_BOOL && !packed)
+        return weir_fail(error, WEIR_EINVAL, "a %s is a bool, or bytes with many bits, not %s",
+                         weir_register_text(table), weir_type_text(type.type));
     if (type.type == WEIR_TYPE_RAW)
         return weir_fail(error, WEIR_EINVAL, "use --type bytes to see registers as they came");
     p->ret->explore = !o->type && !bits;
@@ -210,7 +212,7 @@ static weir_err plan_type(struct plan *p, weir_error *error)
                                  .description = "",
                                  .table = table,
                                  .function = (uint8_t)table,
-                                 .type = bits ? WEIR_TYPE_BOOL : type.type,
+                                 .type = bits && !packed ? WEIR_TYPE_BOOL : type.type,
                                  .bit = -1,
                                  .count = 1,
                                  .scale = 1};
@@ -221,11 +223,17 @@ static weir_err plan_type(struct plan *p, weir_error *error)
     return plan_order(p, type.low_first, error);
 }
 
-/* How many values; a string or bytes takes all its registers as one. */
+/* How many values; a string or bytes takes all its registers, or bits, as one. */
 static weir_err plan_count(struct plan *p, weir_error *error)
 {
     int64_t count = p->options->count;
-    if (p->ret->point.type == WEIR_TYPE_STRING || p->ret->point.type == WEIR_TYPE_BYTES) {
+    if (weir_point_is_packed(&p->ret->point)) {
+        if (count > WEIR_READ_BITS_MAX)
+            return weir_fail(error, WEIR_EINVAL, "--count of bits as bytes must be at most %d",
+                             WEIR_READ_BITS_MAX);
+        p->ret->point.length = (uint16_t)count;
+        count = 1;
+    } else if (p->ret->point.type == WEIR_TYPE_STRING || p->ret->point.type == WEIR_TYPE_BYTES) {
         if (count > 125)
             return weir_fail(error, WEIR_EINVAL,
                              "--count of a string must be at most 125 registers");
@@ -267,7 +275,7 @@ void weir_read_plan_format(const weir_read_plan *plan, size_t address, const wei
                            weir_text *t)
 {
     const char *table = weir_register_text(plan->point.table);
-    unsigned width = weir_read_order_width(point->type);
+    unsigned width = weir_read_order_width(point);
     weir_text_format(t, "- {name: %s-%u, register: %s, address: %u, type: %s", table,
                      plan->addresses[address], table, plan->addresses[address],
                      weir_type_text(point->type));
@@ -280,8 +288,12 @@ void weir_read_plan_format(const weir_read_plan *plan, size_t address, const wei
     weir_text_add(t, "}");
 }
 
-unsigned weir_read_order_width(weir_type type)
+unsigned weir_read_order_width(const weir_point *point)
 {
+    if (weir_register_is_bits(point->table))
+        return 0;
     /* Of text only the order within a register is shown. */
-    return type == WEIR_TYPE_STRING || type == WEIR_TYPE_BYTES ? 2 : weir_type_width(type);
+    return point->type == WEIR_TYPE_STRING || point->type == WEIR_TYPE_BYTES
+               ? 2
+               : weir_type_width(point->type);
 }

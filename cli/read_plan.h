@@ -46,5 +46,5 @@ weir_err weir_read_plan_make(const weir_invocation *in, weir_read_plan *ret,
 void weir_read_plan_format(const weir_read_plan *plan, size_t address, const weir_point *point,
                            weir_text *t);
 
-/* The width whose order is worth showing: of text 2, else the type's. */
-unsigned weir_read_order_width(weir_type type);
+/* The width whose order is worth showing: of text 2, of bits 0, else the type's. */
+unsigned weir_read_order_width(const weir_point *point);

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "catalog/provider.h"
+#include "cli/logger.h"
 #include "cli/once.h"
 #include "cli/output.h"
 #include "daemon/assemble.h"
@@ -33,7 +34,9 @@ static const weir_option run_option_table[] = {
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct run_options, config),
      .metavar = "FILE",
-     .text = "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml."},
+     .text =
+         "The configuration. Without it ./weir.yaml, then /etc/weir/weir.yaml. One that ends in "
+         ".cfg is the config.cfg of ModbusDataLogger."},
     {.name = "data-dir",
      .type = WEIR_OPTION_STRING,
      .offset = offsetof(struct run_options, data_dir),
@@ -187,6 +190,8 @@ static weir_err parts_start(struct run_parts *p, weir_catalog *catalog,
     };
     if (!err)
         err = weir_runtime_start(&config, &p->collector, error);
+    if (!err) /* the data directory is its own now, and nobody looks at files yet */
+        weir_logger_started(assemble->config, assemble->providers);
     if (!err)
         err = weir_deliveries_start(p->deliveries, p->collector, error);
     const weir_reload_config reload = {.assemble = *assemble,
@@ -260,8 +265,15 @@ static int run_command(const weir_invocation *in)
                                             .providers = providers};
     weir_error error = WEIR_ERROR_INIT;
     weir_catalog *catalog = NULL;
-    weir_err err = options->once || providers ? weir_assemble_load(&assemble, &catalog, &error)
-                                              : weir_fail(&error, WEIR_ENOMEM, "the configuration");
+    bool ends = false;
+    weir_err err =
+        options->once || providers ? WEIR_OK : weir_fail(&error, WEIR_ENOMEM, "the configuration");
+    if (!err && !options->once)
+        err = weir_logger_begin(in, options->config, &ends, &error);
+    if (!err && ends)
+        return WEIR_EXIT_OK;
+    if (!err)
+        err = weir_assemble_load(&assemble, &catalog, &error);
     if (err) {
         const int code = weir_command_fail(in, &error);
         return err == WEIR_ENOTFOUND ? WEIR_EXIT_CONFIG : code;
@@ -276,6 +288,7 @@ static int run_command(const weir_invocation *in)
 static const weir_example run_examples[] = {
     {"weir run", "the daemon with ./weir.yaml, until Ctrl-C"},
     {"weir run -c plant.yaml --once", "reads every point once and prints it"},
+    {"weir run -c config.cfg", "in place of ModbusDataLogger, in its folder"},
     {0},
 };
 
@@ -290,6 +303,11 @@ const weir_command weir_command_run = {
             "acquired to data.db in the data directory every max_loss. Log lines go to stderr, one "
             "for each change of state.\n\n"
             "SIGINT and SIGTERM end it: what was acquired is committed first. SIGHUP reads the "
-            "configuration again, as weir reload does; under nohup it is ignored.",
+            "configuration again, as weir reload does; under nohup it is ignored.\n\n"
+            "A FILE whose name ends in .cfg is read as the config.cfg of ModbusDataLogger, by "
+            "every command. run makes it if it is not there, and its database; after the first "
+            "run, which ends, RequestedData is to be filled. At each start it writes starttime and "
+            "pid to [RUNTIME], and sees to it that a request that is deleted takes its results "
+            "along (triggers in the database).",
     .run = run_command,
 };

@@ -161,6 +161,8 @@ static void what_contradicts_itself_is_refused(void **state)
         {"h --order ACBD --type int32", WEIR_EINVAL, "ABCD"},
         {"h --address 65535 --type int32", WEIR_EINVAL, "65535"},
         {"h --type string -c 126", WEIR_EINVAL, "125"},
+        {"h --register coil --type bytes -c 2001", WEIR_EINVAL, "2000"},
+        {"h --register coil --type string", WEIR_EINVAL, "bytes"},
         {"simulated:", WEIR_EINVAL, "weir simulate"},
         {"/dev/ttyUSB0", WEIR_EUNSUPPORTED, "not supported by this version"},
     };
@@ -185,6 +187,8 @@ static void the_line_to_paste_is_weirs(void **state)
         {"h --type uint64 --address 7 -c 3", "- {name: holding-7, register: holding, address: 7, "
                                              "type: uint64, order: ABCDEFGH, count: 3}"},
         {"h -t 0 -r 4", "- {name: coil-3, register: coil, address: 3, type: bool}"},
+        {"h --register coil --address 19 -t bytes -c 19",
+         "- {name: coil-19, register: coil, address: 19, type: bytes, length: 19}"},
         {"h -t 3:string -r 1 -c 8",
          "- {name: input-0, register: input, address: 0, type: string, order: AB, length: 16}"},
     };

@@ -18,6 +18,10 @@
 /* Whoever writes a file often does so in several steps: it is left alone for so long first. */
 static const int64_t settle_us = 200 * WEIR_MS;
 
+/* How often that is waited for. Somebody who writes a file again and again shall not be obeyed
+ * never. */
+enum { SETTLES_MAX = 15, LOADS_MAX = 4 };
+
 struct weir_reload {
     weir_reload_config config;
     pthread_t thread;
@@ -80,6 +84,35 @@ static void tell_applied(const char *who, const weir_reloaded *ret)
     }
 }
 
+/* ---- waiting ---- */
+
+/* False: the end. */
+static bool reload_sleep(weir_reload *r, int64_t us)
+{
+    const int64_t until = weir_system_mono().us + us;
+    const struct timespec at = {until / WEIR_S, until % WEIR_S * 1000};
+    int status = 0;
+    (void)pthread_mutex_lock(&r->lock);
+    while (!r->ending && status == 0)
+        status = pthread_cond_timedwait(&r->changed, &r->lock, &at);
+    const bool go_on = !r->ending;
+    (void)pthread_mutex_unlock(&r->lock);
+    return go_on;
+}
+
+/* Until the files are left alone. False: the end. */
+static bool reload_settle(weir_reload *r)
+{
+    weir_providers *providers = r->config.assemble.providers;
+    bool settled = weir_providers_settled(providers);
+    for (int i = 0; i < SETTLES_MAX && (i == 0 || !settled); i++) {
+        if (!reload_sleep(r, settle_us))
+            return false;
+        settled = weir_providers_settled(providers);
+    }
+    return true;
+}
+
 /* ---- loading ---- */
 
 /* A setting that needs a restart stays as it is in the catalog too: else the next load would find
@@ -117,20 +150,40 @@ static weir_err reload_apply(weir_reload *r, const char *who, weir_catalog *cata
     return err;
 }
 
-static weir_err reload_load(weir_reload *r, const char *who, weir_reloaded *ret, weir_error *error)
+/* Whether what was read is of files that somebody is replacing. patient: also whether they are
+ * replaced in a moment, such as one that an editor has moved away. */
+static bool reload_is_stale(weir_reload *r, bool patient)
 {
-    WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = NULL;
-    weir_err err = weir_assemble_read(&r->config.assemble, &catalog, &ret->problems, error);
-    return err ? err : reload_apply(r, who, catalog, ret, error);
+    return (!patient || reload_sleep(r, settle_us)) &&
+           weir_providers_moved(r->config.assemble.providers);
 }
 
-weir_err weir_reload_now(weir_reload *reload, const char *who, weir_reloaded *ret,
-                         weir_error *error)
+/* What a load found while a file was being replaced is neither used nor told. */
+static weir_err reload_load(weir_reload *r, const char *who, bool patient, weir_reloaded *ret,
+                            weir_error *error)
+{
+    weir_catalog *catalog = NULL;
+    weir_err err = weir_assemble_read(&r->config.assemble, &catalog, &ret->problems, error);
+    for (int i = 1; i < LOADS_MAX && reload_is_stale(r, patient); i++) {
+        weir_catalog_free(catalog);
+        catalog = NULL;
+        weir_problems_deinit(&ret->problems);
+        (void)reload_settle(r);
+        err = weir_assemble_read(&r->config.assemble, &catalog, &ret->problems, error);
+    }
+    if (!err)
+        err = reload_apply(r, who, catalog, ret, error);
+    weir_catalog_free(catalog);
+    return err;
+}
+
+static weir_err reload_do(weir_reload *reload, const char *who, bool patient, weir_reloaded *ret,
+                          weir_error *error)
 {
     weir_error own = WEIR_ERROR_INIT;
     weir_reloaded reloaded = {.problems = WEIR_PROBLEMS_INIT};
     (void)pthread_mutex_lock(&reload->loading);
-    weir_err err = reload_load(reload, who, &reloaded, &own);
+    weir_err err = reload_load(reload, who, patient, &reloaded, &own);
     if (err)
         tell_refused(reload, who, &reloaded.problems, &own);
     else
@@ -143,6 +196,12 @@ weir_err weir_reload_now(weir_reload *reload, const char *who, weir_reloaded *re
     return err ? weir_fail(error, err, "%s", own.text) : WEIR_OK;
 }
 
+weir_err weir_reload_now(weir_reload *reload, const char *who, weir_reloaded *ret,
+                         weir_error *error)
+{
+    return reload_do(reload, who, false, ret, error);
+}
+
 void weir_reloaded_deinit(weir_reloaded *reloaded)
 {
     weir_problems_deinit(&reloaded->problems);
@@ -150,20 +209,6 @@ void weir_reloaded_deinit(weir_reloaded *reloaded)
 }
 
 /* ---- the thread ---- */
-
-/* False: the end. */
-static bool reload_sleep(weir_reload *r, int64_t us)
-{
-    const int64_t until = weir_system_mono().us + us;
-    const struct timespec at = {until / WEIR_S, until % WEIR_S * 1000};
-    int status = 0;
-    (void)pthread_mutex_lock(&r->lock);
-    while (!r->ending && status == 0)
-        status = pthread_cond_timedwait(&r->changed, &r->lock, &at);
-    const bool go_on = !r->ending;
-    (void)pthread_mutex_unlock(&r->lock);
-    return go_on;
-}
 
 static bool reload_poll(weir_reload *r, char trouble[256])
 {
@@ -181,12 +226,22 @@ static bool reload_poll(weir_reload *r, char trouble[256])
     return changed;
 }
 
-/* Together with what a writer is left alone for, a change is in force within reload_interval. */
+/* Together with what a writer is left alone for, before and after reading, a change is in force
+ * within reload_interval. */
 static int64_t reload_pause(weir_reload *r)
 {
     WEIR_CLEANUP(weir_catalog_free) weir_catalog *catalog = weir_runtime_catalog(r->config.runtime);
     const int64_t interval = catalog->reload_interval_us ? catalog->reload_interval_us : WEIR_S;
-    return interval > 2 * settle_us ? interval - settle_us : settle_us;
+    return interval > 3 * settle_us ? interval - 2 * settle_us : settle_us;
+}
+
+/* providers are for one thread at a time. */
+static bool reload_wait(weir_reload *r)
+{
+    (void)pthread_mutex_lock(&r->loading);
+    const bool go_on = reload_settle(r);
+    (void)pthread_mutex_unlock(&r->loading);
+    return go_on;
 }
 
 static void *reload_main(void *data)
@@ -194,9 +249,9 @@ static void *reload_main(void *data)
     weir_reload *r = data;
     char trouble[256] = "";
     while (reload_sleep(r, reload_pause(r))) {
-        if (!reload_poll(r, trouble) || !reload_sleep(r, settle_us))
+        if (!reload_poll(r, trouble) || !reload_wait(r))
             continue;
-        const weir_err err = weir_reload_now(r, "a changed configuration", NULL, NULL);
+        const weir_err err = reload_do(r, "a changed configuration", true, NULL, NULL);
         (void)err; /* said so */
     }
     return NULL;

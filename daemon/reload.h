@@ -10,9 +10,9 @@
 /*
  * What is read anew is applied as a diff (weir_runtime_apply, weir_deliveries_apply). What does not
  * validate changes nothing; each problem is a line of the log, and an event says that it was
- * refused. A thread asks the databases each reload_interval whether they have changed, and with `watch` the
- * files too: the configuration, what it includes, and its profiles. A file that was only half
- * written is read again once it has changed further.
+ * refused. A thread asks the databases each reload_interval whether they have changed, and with
+ * `watch` the files too: the configuration, what it includes, and its profiles. It waits until the
+ * files are left alone, and reads again what was written while it read.
  */
 typedef struct weir_reload weir_reload;
 

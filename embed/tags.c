@@ -1,57 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /* The tags of a catalog as other programs see them. */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "embed/collector_priv.h"
+#include "model/place.h"
 
-static int label_compare(const void *a, const void *b)
-{
-    const weir_label *x = a, *y = b;
-    return strcmp(x->key, y->key);
-}
-
-/* What all tags of a device have in common. */
-static bool info_of_device(weir_arena *arena, const weir_device *device, weir_tag_info *ret)
+static bool info_labels(weir_arena *arena, weir_tag_labels from, weir_tag_info *ret)
 {
     WEIR_TEXT_AUTO json = WEIR_TEXT_INIT;
-    weir_label *labels = weir_arena_alloc(arena, device->n_labels + 1, sizeof *labels);
-    ret->device = weir_arena_text(arena, device->name);
-    if (!labels || !ret->device)
+    weir_label *labels = weir_arena_alloc(arena, from.n_device + from.n_point + 1, sizeof *labels);
+    if (!labels)
         return false;
-    weir_text_add_char(&json, '{');
-    for (size_t i = 0; i < device->n_labels; i++) {
-        labels[i].key = weir_arena_text(arena, device->labels[i].key);
-        labels[i].value = weir_arena_text(arena, device->labels[i].value);
-        if (!labels[i].key || !labels[i].value)
+    weir_tag_labels_format(from, &json);
+    ret->n_labels = 0;
+    for (const weir_label *label; (label = weir_tag_labels_next(&from)); ret->n_labels++) {
+        weir_label *copy = &labels[ret->n_labels];
+        copy->key = weir_arena_text(arena, label->key);
+        copy->value = weir_arena_text(arena, label->value);
+        if (!copy->key || !copy->value)
             return false;
     }
-    qsort(labels, device->n_labels, sizeof *labels, label_compare);
-    for (size_t i = 0; i < device->n_labels; i++) {
-        weir_text_add(&json, i ? "," : "");
-        weir_text_add_json(&json, labels[i].key, strlen(labels[i].key));
-        weir_text_add_char(&json, ':');
-        weir_text_add_json(&json, labels[i].value, strlen(labels[i].value));
-    }
-    weir_text_add_char(&json, '}');
     ret->labels = labels;
-    ret->n_labels = device->n_labels;
     ret->labels_json = json.failed ? NULL : weir_arena_text(arena, weir_text_get(&json));
     return ret->labels_json != NULL;
+}
+
+/* What all tags of a device have in common, unless their point has labels of its own. */
+static bool info_of_device(weir_arena *arena, const weir_device *device, weir_tag_info *ret)
+{
+    const weir_tag_labels labels = {.device = device->labels, .n_device = device->n_labels};
+    ret->device = weir_arena_text(arena, device->name);
+    return ret->device && info_labels(arena, labels, ret);
 }
 
 /* "holding 52"; where there are no registers, nothing. */
 static const char *info_address(weir_arena *arena, const weir_connection *connection,
                                 const weir_point *p, uint32_t element)
 {
-    const unsigned address = p->address + element * weir_point_element_size(p);
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
     if (weir_scheme_is_placeless(connection->uri.scheme))
         return "";
-    if (p->table == WEIR_REGISTER_FUNCTION)
-        return weir_arena_format(arena, "function %u at %u", p->function, address);
-    return weir_arena_format(arena, "%s %u", weir_register_text(p->table), address);
+    weir_place_format(p, element, &text);
+    return text.failed ? NULL : weir_arena_text(arena, weir_text_get(&text));
 }
 
 static bool info_fill(const weir_catalog *catalog, weir_arena *arena, const weir_tag *tag,
@@ -67,7 +59,8 @@ static bool info_fill(const weir_catalog *catalog, weir_arena *arena, const weir
     ret->type = weir_type_text(p->type);
     ret->address = info_address(arena, &catalog->connections[device->connection], p, tag->element);
     ret->description = weir_arena_text(arena, p->description);
-    return ret->name && ret->unit && ret->address && ret->description;
+    return ret->name && ret->unit && ret->address && ret->description &&
+           (!p->n_labels || info_labels(arena, weir_labels_of_tag(catalog, tag), ret));
 }
 
 static bool table_names(weir_tag_table *t, const weir_catalog *catalog)

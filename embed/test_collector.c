@@ -42,6 +42,7 @@ static weir_err load(weir_collector *c, const char *uri, const char *sink, weir_
     weir_entry *a = weir_entry_add(device, "points");
     weir_entry_set(a, "name", "a");
     weir_entry_set(a, "unit", "kW");
+    weir_entry_set(weir_entry_map(a, "labels"), "area", "7");
     weir_entry_set(weir_entry_add(device, "points"), "name", "b");
     if (sink) {
         weir_entry *s = weir_entry_add(top, "sinks");
@@ -155,7 +156,8 @@ static void see_batch(void *data, weir_collector *c, const weir_batch_view *batc
     const weir_tag_info *tag = weir_collector_tag(c, batch->samples[0].tag);
     atomic_fetch_or(&s->plans, batch->plans);
     if (tag && !strcmp(tag->name, "m/a") && !strcmp(tag->unit, "kW") && !strcmp(tag->device, "m") &&
-        !strcmp(tag->labels_json, "{\"building\":\"A \\\"east\\\"\"}") &&
+        !strcmp(tag->labels_json, "{\"area\":\"7\",\"building\":\"A \\\"east\\\"\"}") &&
+        tag->n_labels == 2 && !strcmp(tag->labels[0].value, "7") &&
         !strcmp(batch->connection, "line"))
         atomic_fetch_add(&s->found, 1);
     if (s->call_back) {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "model/catalog.h"
+#include "model/place.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,6 +14,7 @@ static void parse_words(const char *text, weir_arena *arena)
 {
     weir_address address;
     weir_uri uri;
+    weir_place place;
     weir_point p = WEIR_POINT_INIT;
     weir_type type;
     weir_order order;
@@ -20,6 +22,8 @@ static void parse_words(const char *text, weir_arena *arena)
     double d;
     (void)weir_address_parse(text, true, &address);
     (void)weir_address_parse(text, false, &address);
+    if (weir_place_parse(text, &place) && place.first + place.n > 65536)
+        abort();
     (void)weir_type_parse(text, &type);
     (void)weir_order_parse(text, &order);
     (void)weir_parse_size(text, &u);

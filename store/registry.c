@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/place.h"
 #include "model/type.h"
 #include "store/file/database.h"
 #include "store/file/lock.h"
@@ -34,20 +35,7 @@ static void tag_texts_deinit(struct tag_texts *t)
     weir_text_deinit(&t->address);
 }
 
-static void labels_format(const weir_device *d, weir_text *t)
-{
-    weir_text_add_char(t, '{');
-    for (size_t i = 0; i < d->n_labels; i++) {
-        if (i > 0)
-            weir_text_add_char(t, ',');
-        weir_text_add_json(t, d->labels[i].key, strlen(d->labels[i].key));
-        weir_text_add_char(t, ':');
-        weir_text_add_json(t, d->labels[i].value, strlen(d->labels[i].value));
-    }
-    weir_text_add_char(t, '}');
-}
-
-/* "holding 52 float32 ABCD on boiler-room unit 1". */
+/* "holding 52 float32 ABCD on boiler-room unit 1", "coil 4-13 bytes on ...". */
 static void address_format(const weir_catalog *c, const weir_tag *tag, weir_text *t)
 {
     const weir_device *d = weir_tag_device(c, tag);
@@ -58,11 +46,7 @@ static void address_format(const weir_catalog *c, const weir_tag *tag, weir_text
                          connection->uri_text, connection->name);
         return;
     }
-    unsigned address = p->address + tag->element * weir_point_element_size(p);
-    if (p->table == WEIR_REGISTER_FUNCTION)
-        weir_text_format(t, "function %u at %u", p->function, address);
-    else
-        weir_text_format(t, "%s %u", weir_register_text(p->table), address);
+    weir_place_format(p, tag->element, t);
     if (p->bit >= 0)
         weir_text_format(t, " bit %d", p->bit);
     weir_text_format(t, " %s", weir_type_text(p->type));
@@ -214,7 +198,7 @@ static weir_err tag_register(weir_registration *r, uint32_t index, struct tag_te
     weir_text_clear(&texts->labels);
     weir_text_clear(&texts->address);
     weir_tag_name(r->catalog, tag, &texts->name);
-    labels_format(weir_tag_device(r->catalog, tag), &texts->labels);
+    weir_tag_labels_format(weir_labels_of_tag(r->catalog, tag), &texts->labels);
     address_format(r->catalog, tag, &texts->address);
     return texts->name.failed || texts->labels.failed || texts->address.failed
                ? weir_fail(error, WEIR_ENOMEM, "no memory for a tag's texts")

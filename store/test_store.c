@@ -148,8 +148,11 @@ static void a_tag_keeps_its_uid_and_gets_a_version_for_each_change(void **state)
     testing_commit(store);
     testing_register(store, catalog); /* the same again: no new version */
     weir_point *points = (weir_point *)catalog->devices[0].points;
+    static const weir_label label = {"floor", "3"};
     points[1].unit = "W";
     points[1].scale = 0.001;
+    points[1].labels = &label;
+    points[1].n_labels = 1;
     testing_append(store, 4, T0 + 1, 0, weir_value_u64(2)); /* waits: still of the old version */
     testing_register(store, catalog);
     weir_store_close(store);
@@ -164,6 +167,9 @@ static void a_tag_keeps_its_uid_and_gets_a_version_for_each_change(void **state)
                                          " WHERE uid=4 LIMIT 1"),
                         "d1|uint16|{\"building\":\"A\",\"floor\":\"\\\"2\\\"\"}|"
                         "holding 1 uint16 AB on boiler-room unit 2");
+    assert_string_equal(testing_file_sql(dir, "SELECT labels FROM tag_version WHERE seq=3"),
+                        "{\"building\":\"A\",\"floor\":\"3\"}\n"
+                        "{\"building\":\"A\",\"floor\":\"3\"}");
 
     /* A smaller catalog: the tags that left are kept, and not current. Then they come back. */
     store = testing_open(dir);
@@ -195,6 +201,12 @@ static void addresses_read_as_people_say_them(void **state)
          "input 7 uint64 GHEFCDAB on boiler-room unit 1"},
         {{.table = WEIR_REGISTER_COIL, .address = 3, .type = WEIR_TYPE_BOOL, .bit = -1},
          "coil 3 bool on boiler-room unit 1"},
+        {{.table = WEIR_REGISTER_COIL,
+          .address = 19,
+          .type = WEIR_TYPE_BYTES,
+          .length = 19,
+          .bit = -1},
+         "coil 19-37 bytes on boiler-room unit 1"},
         {{.table = WEIR_REGISTER_HOLDING, .address = 9, .type = WEIR_TYPE_BOOL, .bit = 4},
          "holding 9 bit 4 bool on boiler-room unit 1"},
         {{.table = WEIR_REGISTER_FUNCTION,

@@ -3,14 +3,14 @@
 
 /*
  * read() asks all queries in one REPEATABLE READ, READ ONLY transaction, so they are of one moment,
- * and with them a fingerprint of each: how many rows, and the sum of their hashes, made by the
- * server. changed() compares fingerprints, or, with a channel, waits for a notification and
- * compares only now and then. Nothing waits longer than the timeout; the server ends a statement
- * after that too, and this session could not write if it wanted to.
+ * and with them a fingerprint of each: its columns' names, how many rows, and the sum of their
+ * hashes, made by the server. changed() compares fingerprints, or, with a channel, waits for a
+ * notification and compares only now and then. Nothing waits longer than the timeout; the server
+ * ends a statement after that too, and this session could not write if it wanted to.
  *
  * What fails: the server cannot be reached, or goes (a failover): the connection is closed and the
- * next call makes a new one, at which the fingerprints tell whether something was missed. A query
- * fails: the transaction is ended, the connection kept.
+ * next call makes a new one, to whichever of its hosts answers, at which the fingerprints tell
+ * whether something was missed. A query fails: the transaction is ended, the connection kept.
  */
 
 #include <errno.h>
@@ -19,15 +19,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <libpq-fe.h>
 
 #include "base/clock.h"
-#include "catalog/database.h"
+#include "catalog/postgres/words.h"
 
 enum {
-    WORDS_MAX = 64, /* libpq has some 45 keywords */
     FINGERPRINT_MAX = 80,
     NOTIFY_DOUBT_US = 60 * WEIR_S, /* a trigger may have been forgotten on one of the tables */
     BYTEA_OID = 17,                /* pg_type.dat */
@@ -73,64 +69,6 @@ static weir_err server_lost(struct server *s, const char *says, weir_error *erro
 
 /* ---- connecting ---- */
 
-struct words {
-    const char *names[WORDS_MAX + 1], *values[WORDS_MAX + 1];
-    size_t n;
-};
-
-static void words_set(struct words *w, const char *name, const char *value)
-{
-    size_t i = 0;
-    while (i < w->n && strcmp(w->names[i], name) != 0)
-        i++;
-    if (!value || i == WORDS_MAX)
-        return;
-    w->names[i] = name;
-    w->values[i] = value;
-    w->n += i == w->n;
-}
-
-static const char *words_get(const struct words *w, const char *name)
-{
-    for (size_t i = 0; i < w->n; i++)
-        if (!strcmp(w->names[i], name))
-            return w->values[i];
-    return "";
-}
-
-static bool is_local(const char *host)
-{
-    return !*host || *host == '/' || *host == '@' || !strcmp(host, "localhost") ||
-           !strncmp(host, "127.", 4) || !strcmp(host, "::1");
-}
-
-/* libpq would fall back to plain text, with which anybody on the way is the server. */
-static void words_secure(struct words *w)
-{
-    static const char *const roots[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
-    if (*words_get(w, "sslmode") || is_local(words_get(w, "host")))
-        return;
-    words_set(w, "sslmode", "verify-full");
-    for (size_t i = 0; i < sizeof roots / sizeof *roots && !*words_get(w, "sslrootcert"); i++)
-        if (access(roots[i], R_OK) == 0)
-            words_set(w, "sslrootcert", roots[i]);
-}
-
-static void words_fill(struct words *w, const weir_database_config *config,
-                       const PQconninfoOption *url, const char *session)
-{
-    for (; url && url->keyword; url++)
-        if (url->val && *url->val)
-            words_set(w, url->keyword, url->val);
-    words_set(w, "user", config->username);
-    words_set(w, "password", config->password);
-    words_set(w, "application_name", "weir");
-    words_set(w, "client_encoding", "UTF8");
-    words_set(w, "options", session);
-    words_secure(w);
-}
-
 /* Until the socket is ready, or the deadline. */
 static bool socket_wait(PGconn *pg, short events, int64_t deadline)
 {
@@ -143,17 +81,37 @@ static bool socket_wait(PGconn *pg, short events, int64_t deadline)
     return n > 0;
 }
 
-static weir_err handshake(struct server *s, int64_t deadline, weir_error *error)
+static weir_err handshake(struct server *s, int64_t deadline, bool *ret_silent, weir_error *error)
 {
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (PQstatus(s->pg) != CONNECTION_BAD && next != PGRES_POLLING_OK &&
            next != PGRES_POLLING_FAILED) {
-        if (!socket_wait(s->pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+        *ret_silent =
+            !socket_wait(s->pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
+        if (*ret_silent)
             return server_lost(s, "no answer in time", error);
         next = PQconnectPoll(s->pg);
     }
     return PQstatus(s->pg) == CONNECTION_OK ? WEIR_OK
                                             : server_lost(s, PQerrorMessage(s->pg), error);
+}
+
+/* libpq goes from a host that refuses to the next by itself, but waits for a silent one as long as
+ * it is let: then the next one is asked first. */
+static weir_err server_connect(struct server *s, weir_pg_words *words, weir_error *error)
+{
+    const size_t n = weir_pg_words_hosts(words);
+    weir_err err = WEIR_ECONNECT;
+    bool silent = true;
+    for (size_t i = 0; i < n && err && silent; i++) {
+        silent = false;
+        s->pg = PQconnectStartParams(words->names, words->values, 0);
+        if (!s->pg)
+            return weir_fail(error, WEIR_ENOMEM, "out of memory");
+        err = handshake(s, now_us() + s->config->timeout_us / (int64_t)n, &silent, error);
+        weir_pg_words_rotate(words);
+    }
+    return err;
 }
 
 static weir_err run(struct server *s, const char *table, const char *sql, PGresult **ret,
@@ -170,28 +128,42 @@ static weir_err server_listen(struct server *s, weir_error *error)
     return run(s, "notify", sql, NULL, error);
 }
 
+/* Not as `options` of the connection: with target_session_attrs=read-write libpq would refuse a
+ * session that is read-only from its start. */
+static weir_err server_restrict(struct server *s, weir_error *error)
+{
+    char sql[200];
+    const int64_t ms = s->config->timeout_us / WEIR_MS;
+    (void)snprintf(sql, sizeof sql,
+                   "SET default_transaction_read_only = on; SET statement_timeout = %" PRId64
+                   "; SET lock_timeout = %" PRId64,
+                   ms, ms);
+    return run(s, NULL, sql, NULL, error);
+}
+
+/* One that the server has closed meanwhile is opened anew at once. */
+static bool server_is_open(struct server *s)
+{
+    return s->pg && PQconsumeInput(s->pg) && PQstatus(s->pg) == CONNECTION_OK;
+}
+
 static weir_err server_open(struct server *s, weir_error *error)
 {
-    struct words words = {0};
-    char session[200];
-    const int64_t deadline = now_us() + s->config->timeout_us;
-    if (s->pg && PQstatus(s->pg) == CONNECTION_OK)
+    weir_pg_words words = {0};
+    if (server_is_open(s))
         return WEIR_OK;
     server_close(s);
-    (void)snprintf(session, sizeof session,
-                   "-c default_transaction_read_only=on -c statement_timeout=%" PRId64
-                   " -c lock_timeout=%" PRId64,
-                   (int64_t)(s->config->timeout_us / WEIR_MS),
-                   (int64_t)(s->config->timeout_us / WEIR_MS));
     PQconninfoOption *url = PQconninfoParse(s->config->url, NULL);
-    words_fill(&words, s->config, url, session);
-    s->pg = PQconnectStartParams(words.names, words.values, 0);
+    weir_pg_words_fill(&words, s->config, url);
+    weir_err err = server_connect(s, &words, error);
     PQconninfoFree(url);
-    weir_err err =
-        s->pg ? handshake(s, deadline, error) : weir_fail(error, WEIR_ENOMEM, "out of memory");
     s->is_told = true; /* what was said meanwhile was not heard */
+    if (err == WEIR_OK)
+        err = server_restrict(s, error);
     if (err == WEIR_OK && s->config->notify)
         err = server_listen(s, error);
+    if (err)
+        server_close(s);
     return err;
 }
 
@@ -274,20 +246,46 @@ static weir_err rows_take(const struct server *s, const char *table, const PGres
     return good ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "out of memory");
 }
 
+/* A column may have another name now and the same values. */
+static weir_err names_digest(struct server *s, const weir_layout_query *query, uint64_t *ret,
+                             weir_error *error)
+{
+    WEIR_TEXT_AUTO sql = WEIR_TEXT_INIT;
+    PGresult *result = NULL;
+    weir_text_format(&sql, "SELECT * FROM (%s\n) AS t LIMIT 0", query->sql);
+    if (sql.failed)
+        return weir_fail(error, WEIR_ENOMEM, "out of memory");
+    const weir_err err = run(s, query->table, weir_text_get(&sql), &result, error);
+    uint64_t digest = 0xcbf29ce484222325u; /* FNV-1a, 64 bit */
+    for (int i = 0; err == WEIR_OK && i < PQnfields(result); i++)
+        for (const char *c = PQfname(result, i);; c++) {
+            digest = (digest ^ (unsigned char)*c) * 0x100000001b3u;
+            if (!*c)
+                break;
+        }
+    PQclear(result);
+    *ret = digest;
+    return err;
+}
+
 static weir_err fingerprint(struct server *s, const weir_layout_query *query, char *ret,
                             weir_error *error)
 {
     WEIR_TEXT_AUTO sql = WEIR_TEXT_INIT;
     PGresult *result = NULL;
+    uint64_t names = 0;
+    weir_err err = names_digest(s, query, &names, error);
+    if (err)
+        return err;
     weir_text_format(&sql,
                      "SELECT count(*) || ' ' || coalesce(sum(hashtext(t::text)::bigint), 0) FROM "
                      "(%s\n) AS t",
                      query->sql);
     if (sql.failed)
         return weir_fail(error, WEIR_ENOMEM, "out of memory");
-    const weir_err err = run(s, query->table, weir_text_get(&sql), &result, error);
+    err = run(s, query->table, weir_text_get(&sql), &result, error);
     if (err == WEIR_OK)
-        (void)snprintf(ret, FINGERPRINT_MAX, "%s",
+        (void)snprintf(ret, FINGERPRINT_MAX, "%" PRIx64 " %s", names,
                        PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
     return err;
@@ -337,9 +335,8 @@ static weir_err transaction_end(struct server *s, weir_err before, weir_error *e
     return before ? before : err;
 }
 
-static weir_err postgres_read(void *database, weir_rows *ret, weir_error *error)
+static weir_err server_read(struct server *s, weir_rows *ret, weir_error *error)
 {
-    struct server *s = database;
     weir_err err = server_open(s, error);
     if (err)
         return err;
@@ -353,6 +350,19 @@ static weir_err postgres_read(void *database, weir_rows *ret, weir_error *error)
     s->is_read = err == WEIR_OK;
     s->asked = now_us();
     return err;
+}
+
+/* One that was open may be lost since long ago, and only now it shows: then a new one is tried. */
+static weir_err postgres_read(void *database, weir_rows *ret, weir_error *error)
+{
+    struct server *s = database;
+    const bool was_open = s->pg != NULL;
+    weir_err err = server_read(s, ret, error);
+    if (err != WEIR_ECONNECT || !was_open)
+        return err;
+    for (size_t i = 0; i < WEIR_LAYOUT_QUERIES; i++)
+        weir_rows_deinit(&ret[i]);
+    return server_read(s, ret, error);
 }
 
 static void notifications_take(struct server *s)
@@ -380,9 +390,8 @@ static weir_err fingerprints_compare(struct server *s, bool *ret, weir_error *er
     return err;
 }
 
-static weir_err postgres_changed(void *database, bool *ret, weir_error *error)
+static weir_err server_changed(struct server *s, bool *ret, weir_error *error)
 {
-    struct server *s = database;
     weir_err err = server_open(s, error);
     if (err)
         return err;
@@ -390,13 +399,19 @@ static weir_err postgres_changed(void *database, bool *ret, weir_error *error)
         *ret = true;
         return WEIR_OK;
     }
-    if (!PQconsumeInput(s->pg) || PQstatus(s->pg) != CONNECTION_OK)
-        return server_lost(s, PQerrorMessage(s->pg), error);
     notifications_take(s);
     *ret = false;
     if (s->config->notify && !s->is_told && now_us() - s->asked < NOTIFY_DOUBT_US)
         return WEIR_OK;
     return fingerprints_compare(s, ret, error);
+}
+
+static weir_err postgres_changed(void *database, bool *ret, weir_error *error)
+{
+    struct server *s = database;
+    const bool was_open = s->pg != NULL;
+    const weir_err err = server_changed(s, ret, error);
+    return err == WEIR_ECONNECT && was_open ? server_changed(s, ret, error) : err;
 }
 
 static void postgres_close(void *database)

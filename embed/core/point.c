@@ -40,9 +40,9 @@ static weir_err type_check(const weir_point_options *o, weir_point *p, weir_erro
 {
     if ((unsigned)o->type >= WEIR_TYPE_COUNT || (unsigned)o->order >= WEIR_ORDER_COUNT)
         return weir_fail(error, WEIR_EINVAL, "point '%s': no such type or order", p->name);
-    p->type = !o->table                         ? WEIR_TYPE_RAW
-              : weir_register_is_bits(o->table) ? WEIR_TYPE_BOOL
-                                                : o->type;
+    p->type = !o->table                                                       ? WEIR_TYPE_RAW
+              : weir_register_is_bits(o->table) && o->type != WEIR_TYPE_BYTES ? WEIR_TYPE_BOOL
+                                                                              : o->type;
     p->order = o->order;
     p->length = o->length;
     p->count = o->count ? o->count : 1;
@@ -52,6 +52,9 @@ static weir_err type_check(const weir_point_options *o, weir_point *p, weir_erro
         return weir_fail(error, WEIR_EINVAL, "point '%s': type raw is for `function`", p->name);
     if ((p->type == WEIR_TYPE_STRING || p->type == WEIR_TYPE_BYTES) && !p->length)
         return weir_fail(error, WEIR_EINVAL, "point '%s' needs a length", p->name);
+    if (weir_point_is_packed(p) && p->length > WEIR_READ_BITS_MAX)
+        return weir_fail(error, WEIR_EINVAL, "point '%s': a request has at most %d bits", p->name,
+                         WEIR_READ_BITS_MAX);
     if (o->has_bit && (weir_register_is_bits(o->table) || !type_has_bit(p->type)))
         return weir_fail(error, WEIR_EINVAL, "point '%s': a bit is for 16-bit registers", p->name);
     if (o->bit > 15 || (o->has_bit ? o->bit : 0) + o->bit_width > 16)
@@ -131,9 +134,7 @@ void weir_point_free(weir_point *point)
 
 size_t weir_point_wire_size(const weir_point *point)
 {
-    if (point->table == WEIR_REGISTER_FUNCTION)
-        return point->length;
-    return weir_register_is_bits(point->table) ? 1 : 2u * weir_point_element_size(point);
+    return weir_point_wire_bytes(point);
 }
 
 size_t weir_point_room_size(const weir_point *point)

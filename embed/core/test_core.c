@@ -40,6 +40,34 @@ static void point_decodes_and_encodes(void **state)
     weir_point_free(NULL);
 }
 
+/* Modbus Application Protocol 1.1b3, 6.1: coils 20-38. */
+static void coils_are_bytes_when_asked_to(void **state)
+{
+    static const uint8_t wire[] = {0xcd, 0x6b, 0x05};
+    weir_point_options options = {.struct_size = sizeof options,
+                                  .name = "outputs",
+                                  .table = WEIR_REGISTER_COIL,
+                                  .address = 19,
+                                  .type = WEIR_TYPE_BYTES,
+                                  .length = 19};
+    weir_point *point = NULL;
+    weir_quality quality = 1;
+    char room[8], text[40];
+    (void)state;
+    assert_int_equal(weir_point_new(&options, &point, NULL), WEIR_OK);
+    assert_int_equal(weir_point_wire_size(point), 3);
+    assert_true(weir_point_room_size(point) >= 3);
+    const weir_value value = weir_decode(point, wire, sizeof wire, room, sizeof room, &quality);
+    assert_int_equal(quality, 0);
+    assert_int_equal(weir_value_text(&value, text, sizeof text), 8);
+    assert_string_equal(text, "cd 6b 05");
+    weir_point_free(point);
+    options.type = WEIR_TYPE_UINT16; /* whatever it is called, one coil is a bool */
+    assert_int_equal(weir_point_new(&options, &point, NULL), WEIR_OK);
+    assert_int_equal(weir_point_wire_size(point), 1);
+    weir_point_free(point);
+}
+
 static void text_is_cut_to_the_room_it_gets(void **state)
 {
     const weir_value value = weir_value_string("pump-7", 6);
@@ -65,6 +93,10 @@ static void point_that_cannot_be_is_refused(void **state)
         {"no such type", {.name = "p", .table = WEIR_REGISTER_HOLDING, .type = (weir_type)99}},
         {"a string without length",
          {.name = "p", .table = WEIR_REGISTER_HOLDING, .type = WEIR_TYPE_STRING}},
+        {"bits without a number",
+         {.name = "p", .table = WEIR_REGISTER_COIL, .type = WEIR_TYPE_BYTES}},
+        {"more bits than a request has",
+         {.name = "p", .table = WEIR_REGISTER_COIL, .type = WEIR_TYPE_BYTES, .length = 2001}},
         {"bit 16", {.name = "p", .table = WEIR_REGISTER_HOLDING, .has_bit = true, .bit = 16}},
         {"a bit of a float",
          {.name = "p", .table = WEIR_REGISTER_HOLDING, .type = WEIR_TYPE_FLOAT32, .has_bit = true}},
@@ -257,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(point_decodes_and_encodes),
+        cmocka_unit_test(coils_are_bytes_when_asked_to),
         cmocka_unit_test(text_is_cut_to_the_room_it_gets),
         cmocka_unit_test(point_that_cannot_be_is_refused),
         cmocka_unit_test(read_gives_a_sample_for_each_element),

@@ -19,9 +19,9 @@ typedef struct weir_point_options {
     weir_register table;   /* coil, discrete, input or holding; else `function` */
     uint8_t function;      /* any function code that reads, 1..127, when there is no table */
     uint16_t address;      /* the first register or bit on the wire, counted from 0 */
-    weir_type type;        /* coil and discrete: always a bool */
+    weir_type type;        /* coil and discrete: a bool, or bytes: many bits */
     weir_order order;      /* 0: ABCD, big-endian */
-    uint16_t length;       /* string, bytes: how many bytes */
+    uint16_t length;       /* string, bytes: how many bytes; coil, discrete: bits */
     bool has_bit;          /* one bit of a register ... */
     uint8_t bit;           /* ... this one, 0..15, 0 the least significant */
     uint8_t bit_width;     /* bitfield: bits from `bit` on; 0: all that are left */
@@ -46,8 +46,9 @@ WEIR_API weir_err weir_point_new(const weir_point_options *options, weir_point *
                                  weir_error *error) WEIR_MUST_CHECK;
 WEIR_API void weir_point_free(weir_point *point); /* accepts NULL */
 
-/* Bytes of one element on the wire: two for each register, one for a coil or discrete input; 0: as
- * many as come (`function`). Of its string contents: what weir_decode may need as room. */
+/* Bytes of one element on the wire: two for each register, one for a coil or discrete input, or for
+ * eight of them; 0: as many as come (`function`). Of its string contents: what weir_decode may need
+ * as room. */
 WEIR_API size_t weir_point_wire_size(const weir_point *point);
 WEIR_API size_t weir_point_room_size(const weir_point *point);
 
@@ -55,7 +56,8 @@ WEIR_API size_t weir_point_room_size(const weir_point *point);
  * Decodes one element.
  *
  * wire   the n bytes of the element as they came: registers big-endian, as in the reply; for coil
- *        and discrete one byte, 0 or 1.
+ *        and discrete one byte, 0 or 1, or of type bytes the bits, the first the lowest of the
+ *        first byte.
  * room   where the contents of strings and bytes go: the value borrows them from there. May be
  *        NULL (capacity 0) for all other types.
  *

@@ -47,7 +47,9 @@ typedef struct weir_sink_row {
     uint64_t seq;       /* of weir's store: grows, but may leave numbers out */
     uint64_t plans;
     uint32_t epoch;
-    bool replayed; /* sent before, most likely: `weir sink replay` */
+    uint32_t flags; /* of its batch: WEIR_BATCH_FIRST_READ says that ts is no slot; 0 when the row
+                       was set aside before */
+    bool replayed;  /* sent before, most likely: `weir sink replay` */
 } weir_sink_row;
 
 typedef enum weir_send_result {

@@ -197,7 +197,7 @@ void weir_master_apply(weir_master *m, const weir_source_change *change, weir_ma
     change_move_devices(m, change, c);
     change_keep_jobs(m, c);
     m->catalog = change->catalog;
-    m->connection = &change->catalog->connections[change->connection];
+    weir_master_set_connection(m, &change->catalog->connections[change->connection]);
     master_device *old = m->devices;
     const size_t n_old = m->n_devices;
     m->devices = c->devices;

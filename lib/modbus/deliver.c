@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "modbus/pdu.h"
 
 bool weir_master_reserve(weir_master *m, const weir_poll *poll)
 {
@@ -67,14 +68,16 @@ static void decode_registers(const block *b, const weir_reply *reply, weir_sampl
     }
 }
 
-/* Bits: the first is the lowest of the first byte (Modbus Application Protocol 1.1b3, 6.1). */
+/* Bits: one, or as many as a packed point has. */
 static void decode_bits(const block *b, const weir_reply *reply, weir_sample *ret)
 {
     const weir_poll_item *items = b->job->poll->items + b->first;
+    weir_writer room = weir_writer_of(b->job->master->room, b->job->master->room_capacity);
     for (uint32_t i = 0; i < b->n; i++) {
-        uint32_t bit = items[i].offset - b->base;
-        uint8_t wire = reply->data[bit / 8] >> bit % 8 & 1;
-        ret[i].value = weir_point_decode(items[i].point, &wire, 1, NULL, &ret[i].quality);
+        uint8_t wire[WEIR_READ_BITS_MAX / 8];
+        weir_pdu_take_bits(reply->data, items[i].offset - b->base, items[i].length, wire);
+        ret[i].value = weir_point_decode(items[i].point, wire, (items[i].length + 7u) / 8, &room,
+                                         &ret[i].quality);
     }
 }
 

@@ -93,8 +93,9 @@ static weir_err point_check(const weir_point *p, const weir_grouping_limits *lim
     unsigned max = limits_count_max(limits, p->table);
     if (weir_point_element_size(p) > max)
         return weir_fail(error, WEIR_EINVAL,
-                         "point '%s' needs %u registers at once, one request may hold %u", p->name,
-                         weir_point_element_size(p), max);
+                         "point '%s' needs %u %s at once, one request may hold %u", p->name,
+                         weir_point_element_size(p),
+                         weir_register_is_bits(p->table) ? "bits" : "registers", max);
     if (p->address + weir_point_size(p) > ADDRESSES)
         return weir_fail(error, WEIR_EINVAL, "point '%s' ends at address %u, beyond 65535", p->name,
                          p->address + weir_point_size(p) - 1);

@@ -90,12 +90,16 @@ struct weir_link {
     uint8_t output[]; /* a frame for each request on the wire */
 };
 
+static uint16_t config_in_flight(const weir_link_config *config, bool serial)
+{
+    const uint16_t max = serial || config->max_in_flight < 1 ? 1 : config->max_in_flight;
+    return max < WEIR_FLIGHT_MAX ? max : WEIR_FLIGHT_MAX;
+}
+
 weir_link *weir_link_new(const weir_link_config *config, const weir_link_host *host)
 {
     bool serial = config->framing == WEIR_FRAMING_RTU || config->tid_check == WEIR_TID_LENIENT;
-    uint16_t max = serial || config->max_in_flight < 1 ? 1 : config->max_in_flight;
-    if (max > WEIR_FLIGHT_MAX)
-        max = WEIR_FLIGHT_MAX;
+    uint16_t max = config_in_flight(config, serial);
     size_t capacity = (size_t)max * WEIR_FRAME_MAX;
     weir_link *link = weir_alloc_zero(1, sizeof *link + capacity);
     if (!link)
@@ -215,6 +219,28 @@ void weir_link_disconnected(weir_link *link, weir_mono now)
     link->connected = false;
     link->n_input = link->n_output = 0;
     link_end_all(link, WEIR_REPLY_DISCONNECTED, WEIR_REPLY_NOT_CONNECTED, now);
+}
+
+/* Deadlines stay in the order in which requests were sent. With more on the wire than the output
+ * has room for, frames go out in several writes. */
+void weir_link_set_timing(weir_link *link, const weir_link_config *config)
+{
+    const int64_t longer = config->busy_retries_wait_us - link->config.busy_retries_wait_us;
+    for (size_t i = 0; i < link->flight.n; i++) {
+        weir_request *request = weir_flight_at(&link->flight, i);
+        request->deadline = weir_mono_add(request->sent_at, config->timeout_us);
+    }
+    for (weir_request *r = link->busy_first; r; r = r->next)
+        r->deadline = weir_mono_add(r->deadline, longer);
+    link->config.max_in_flight = config_in_flight(config, link->serial);
+    link->config.retries = config->retries;
+    link->config.busy_retries = config->busy_retries;
+    link->config.timeout_us = config->timeout_us;
+    link->config.busy_retries_wait_us = config->busy_retries_wait_us;
+    link->config.pause_after_connect_us = config->pause_after_connect_us;
+    link->config.pause_between_requests_us = config->pause_between_requests_us;
+    link->config.pause_on_unit_switch_us = config->pause_on_unit_switch_us;
+    link->config.pause_after_write_us = config->pause_after_write_us;
 }
 
 /* ---- Sending ---- */

@@ -141,6 +141,10 @@ size_t weir_link_output(weir_link *link, weir_mono now, const uint8_t **ret_byte
  * input and connected, then take the output. */
 weir_mono weir_link_step(weir_link *link, weir_mono now);
 
+/* Other pauses, retries, timeout and max_in_flight, also for what waits and is on the wire;
+ * framing, tid_check and seed stay as they are. */
+void weir_link_set_timing(weir_link *link, const weir_link_config *config);
+
 /* Non-NULL when the byte stream cannot be trusted any more: a sentence with the cause ("not
  * Modbus: 'HTTP/1.1 400'"). The owner closes the transport and connects again. Cleared by
  * weir_link_connected. */

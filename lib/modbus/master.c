@@ -84,10 +84,10 @@ static bool connection_is_serial(const weir_connection *c)
     return c->uri.scheme == WEIR_SCHEME_RTU_TCP || c->tid_check == WEIR_TID_LENIENT;
 }
 
-static weir_link *master_link_new(weir_master *m)
+static weir_link_config master_link_config(const weir_master *m)
 {
     const weir_connection *c = m->connection;
-    weir_link_config config = {
+    return (weir_link_config){
         .framing = c->uri.scheme == WEIR_SCHEME_RTU_TCP ? WEIR_FRAMING_RTU : WEIR_FRAMING_TCP,
         .tid_check = c->tid_check,
         .max_in_flight = (uint16_t)m->window,
@@ -101,6 +101,25 @@ static weir_link *master_link_new(weir_master *m)
         .pause_after_write_us = c->pause_after_write_us,
         .seed = m->host->seed,
     };
+}
+
+/* As the catalog's connection has it. */
+static void master_set_window(weir_master *m)
+{
+    m->window = m->serial || m->connection->max_in_flight < 1 ? 1 : m->connection->max_in_flight;
+}
+
+void weir_master_set_connection(weir_master *m, const weir_connection *connection)
+{
+    m->connection = connection;
+    master_set_window(m);
+    const weir_link_config config = master_link_config(m);
+    weir_link_set_timing(m->link, &config);
+}
+
+static weir_link *master_link_new(weir_master *m)
+{
+    const weir_link_config config = master_link_config(m);
     weir_link_host host = {m, master_on_count, master_on_notice};
     return weir_link_new(&config, &host);
 }
@@ -176,7 +195,7 @@ weir_err weir_master_new(const weir_source_host *host, weir_master **ret, weir_e
     m->connection = &host->catalog->connections[host->connection];
     m->down = WEIR_CAUSE_CONNECT;
     m->serial = connection_is_serial(m->connection);
-    m->window = m->serial || m->connection->max_in_flight < 1 ? 1 : m->connection->max_in_flight;
+    master_set_window(m);
     weir_err err = master_add_devices(m, error);
     if (!err && !(m->link = master_link_new(m)))
         err = weir_fail(error, WEIR_ENOMEM, "link of connection '%s'", m->connection->name);

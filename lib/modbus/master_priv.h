@@ -137,6 +137,8 @@ void weir_master_split_free(weir_master *m, split *s);
 bool weir_master_device_init(master_device *d, const weir_device *device, uint32_t index,
                              job **jobs) WEIR_MUST_CHECK;
 void weir_master_device_deinit(master_device *d);
+/* The same endpoint with other timing, from now on. */
+void weir_master_set_connection(weir_master *m, const weir_connection *connection);
 void weir_master_unit_add(uint32_t unit[256], master_device *devices, size_t position);
 
 /* Whether every point can be asked for at all: found here, it is the configuration's error. */

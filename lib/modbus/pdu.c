@@ -21,6 +21,18 @@ bool weir_pdu_is_write(uint8_t function)
     }
 }
 
+void weir_pdu_take_bits(const uint8_t *data, unsigned first, unsigned n, uint8_t *ret)
+{
+    const uint8_t *at = data + first / 8;
+    const unsigned shift = first % 8;
+    for (unsigned left = n; left > 0; at++, left -= left < 8 ? left : 8) {
+        unsigned byte = (unsigned)at[0] >> shift;
+        if (shift + left > 8) /* the rest of this byte's bits is in the next one */
+            byte |= (unsigned)at[1] << (8 - shift);
+        *ret++ = (uint8_t)(left < 8 ? byte & ((1u << left) - 1) : byte);
+    }
+}
+
 static bool pdu_read_is_valid(const weir_pdu_request *request)
 {
     unsigned most =

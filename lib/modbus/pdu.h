@@ -58,6 +58,11 @@ static inline size_t weir_pdu_read_size(uint8_t function, uint16_t count)
     return weir_pdu_is_bits(function) ? (count + 7u) / 8u : 2u * count;
 }
 
+/* n bits from `first` on of a reply of function 1 or 2, packed as there: the first is the lowest of
+ * the first byte (Modbus Application Protocol 1.1b3, 6.1), what is left of the last is 0. ret has
+ * (n + 7) / 8 bytes; data has all of the bits. */
+void weir_pdu_take_bits(const uint8_t *data, unsigned first, unsigned n, uint8_t *ret);
+
 /*
  * Writes function and data. False, with nothing written, for what must never reach a wire: a
  * writing function without may_write, a function code outside 1..127, a count the protocol does

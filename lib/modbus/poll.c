@@ -97,7 +97,11 @@ static weir_err maker_group_alone(const maker *m, weir_arena *arena, weir_groupi
     limits.bits_max = m->learnt->bits_max;
     for (size_t i = 0; i < m->n_alone; i++) {
         const weir_point *p = &m->device->points[m->alone[i]];
-        if (maker_too_large(m, p) && !weir_register_is_bits(p->table))
+        if (!maker_too_large(m, p))
+            continue;
+        if (weir_register_is_bits(p->table))
+            limits.bits_max = m->limits.bits_max;
+        else
             limits.registers_max = m->limits.registers_max;
     }
     return weir_grouping_make(m->device->points, m->alone, m->n_alone, &limits, arena, ret, error);
@@ -107,6 +111,8 @@ static size_t item_room(const weir_poll_item *item)
 {
     if (item->point->type == WEIR_TYPE_STRING)
         return (size_t)item->length * UTF8_GROWTH + 1;
+    if (weir_point_is_packed(item->point))
+        return weir_point_contents_size(item->point);
     if (item->point->type == WEIR_TYPE_BYTES || item->point->type == WEIR_TYPE_RAW)
         return item->length ? item->length : PDU_DATA_MAX;
     return 0;

@@ -216,6 +216,84 @@ static void unit_switch_waits_for_the_wire_to_be_quiet(void **state)
     bench_close(&b);
 }
 
+/* ---- other timing while requests are under way ---- */
+
+static void another_timeout_holds_for_what_is_on_the_wire(void **state)
+{
+    static const int64_t timeouts[] = {200 * WEIR_MS, 3 * WEIR_S};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        bench b;
+        probe p[2];
+        bench_open(&b, BENCH_CONFIG(.max_in_flight = 2));
+        ask(&b, &p[0], 1, 3, 0, 1);
+        bench_wait(&b, 50 * WEIR_MS);
+        ask(&b, &p[1], 2, 3, 0, 1);
+        weir_link_set_timing(b.link, BENCH_CONFIG(.max_in_flight = 2, .timeout_us = timeouts[i]));
+        bench_step(&b);
+        assert_int_equal(b.wake.us, p[0].request.sent_at.us + timeouts[i]);
+        bench_wait(&b, timeouts[i] - 50 * WEIR_MS);
+        assert_ended(&p[0], WEIR_REPLY_TIMEOUT);
+        assert_int_equal(p[1].ends, 0);
+        bench_wait(&b, 50 * WEIR_MS);
+        assert_ended(&p[1], WEIR_REPLY_TIMEOUT);
+        bench_close(&b);
+    }
+}
+
+static void another_wait_holds_for_who_was_busy(void **state)
+{
+    (void)state;
+    bench b;
+    probe p;
+    bench_open(&b, BENCH_CONFIG());
+    ask(&b, &p, 1, 3, 0, 1);
+    b.n_sent = 0;
+    receive_reply(&b, &p, "83 06");
+    weir_link_set_timing(b.link, BENCH_CONFIG(.busy_retries_wait_us = 50 * WEIR_MS));
+    bench_step(&b);
+    assert_sent_at(&b, 1, weir_mono_add(b.now, 50 * WEIR_MS));
+    bench_close(&b);
+}
+
+static void max_in_flight_grows_and_shrinks(void **state)
+{
+    (void)state;
+    bench b;
+    probe p[12];
+    bench_open(&b, BENCH_CONFIG());
+    for (int i = 0; i < 12; i++)
+        queue_read(&b, &p[i], WEIR_CLASS_POLL, 1);
+    bench_step(&b);
+    assert_int_equal(b.n_sent, 12);
+    weir_link_set_timing(b.link, BENCH_CONFIG(.max_in_flight = 4));
+    for (int i = 0; i < 8; i++)
+        bench_step(&b);
+    assert_int_equal(b.n_sent, 4 * 12);
+    weir_link_set_timing(b.link, BENCH_CONFIG(.max_in_flight = 2));
+    for (int i = 0; i < 3; i++) {
+        receive_reply(&b, &p[i], "03 02 00 01");
+        assert_int_equal(b.n_sent, (i < 2 ? 4 : 5) * 12);
+    }
+    bench_close(&b);
+}
+
+static void other_pauses_hold_from_the_next_request_on(void **state)
+{
+    (void)state;
+    bench b;
+    probe p[2];
+    bench_open(&b, BENCH_CONFIG(.pause_between_requests_us = WEIR_S));
+    queue_read(&b, &p[0], WEIR_CLASS_POLL, 1);
+    bench_step(&b);
+    assert_int_equal(serve(&b), 1);
+    queue_read(&b, &p[1], WEIR_CLASS_POLL, 1);
+    weir_link_set_timing(b.link, BENCH_CONFIG(.pause_between_requests_us = 20 * WEIR_MS));
+    bench_step(&b);
+    assert_sent_at(&b, 1, weir_mono_add(b.now, 20 * WEIR_MS));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +305,10 @@ int main(void)
         cmocka_unit_test(no_more_than_max_in_flight_are_on_the_wire),
         cmocka_unit_test(pauses_are_kept_to_the_microsecond),
         cmocka_unit_test(unit_switch_waits_for_the_wire_to_be_quiet),
+        cmocka_unit_test(another_timeout_holds_for_what_is_on_the_wire),
+        cmocka_unit_test(another_wait_holds_for_who_was_busy),
+        cmocka_unit_test(max_in_flight_grows_and_shrinks),
+        cmocka_unit_test(other_pauses_hold_from_the_next_request_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

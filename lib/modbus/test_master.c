@@ -49,6 +49,66 @@ static void count_makes_a_tag_of_every_element(void **state)
     plant_free(p);
 }
 
+/* Modbus Application Protocol 1.1b3, 6.1: coils 20-38. */
+static void bits_as_bytes_are_the_reply_of_their_request(void **state)
+{
+    (void)state;
+    static const uint8_t coils[] = {0xcd, 0x6b, 0x05};
+    plant *p = plant_new();
+    weir_point all = plant_point(WEIR_REGISTER_COIL, 19, WEIR_TYPE_BYTES);
+    all.length = 19;
+    weir_point some = plant_point(WEIR_REGISTER_COIL, 24, WEIR_TYPE_BYTES);
+    some.length = 11; /* begins within a byte of the reply */
+    weir_point many = plant_point(WEIR_REGISTER_DISCRETE, 100, WEIR_TYPE_BYTES);
+    many.length = 2000;
+    weir_point rows = plant_point(WEIR_REGISTER_DISCRETE, 3000, WEIR_TYPE_BYTES);
+    rows.length = 13;
+    rows.count = 3;
+    for (unsigned i = 0; i < 19; i++)
+        p->memory[WEIR_REGISTER_COIL][19 + i] = coils[i / 8] >> i % 8 & 1;
+    plant_add_point(p, all);
+    plant_add_point(p, some);
+    plant_add_point(p, plant_point(WEIR_REGISTER_COIL, 20, WEIR_TYPE_BOOL));
+    plant_add_point(p, many);
+    plant_add_point(p, rows);
+    plant_start(p, 1);
+    plant_connect(p);
+    plant_read(p, 0);
+    assert_int_equal(plant_count_bad(p), 0);
+    assert_string_equal(p->requests, "1 19+19 2 100+2000 2 3000+39 ");
+    assert_string_equal(p->text[0], "cd 6b 05");
+    assert_string_equal(p->text[1], "5e 03"); /* 0x056bcd >> 5, 11 bits: 0x35e */
+    plant_free(p);
+}
+
+/* One value cannot be cut: what is larger than the device bears is asked for alone, and refused. */
+static void a_limit_of_bits_leaves_larger_points_alone(void **state)
+{
+    (void)state;
+    plant *p = plant_new();
+    p->bits_most = 60;
+    weir_point large = plant_point(WEIR_REGISTER_COIL, 0, WEIR_TYPE_BYTES);
+    large.length = 100;
+    plant_add_point(p, large);
+    for (uint16_t i = 0; i < 4; i++) {
+        weir_point small =
+            plant_point(WEIR_REGISTER_COIL, (uint16_t)(200 + 40 * i), WEIR_TYPE_BYTES);
+        small.length = 40;
+        plant_add_point(p, small);
+    }
+    plant_start(p, 1);
+    plant_connect(p);
+    for (int i = 0; i < 3; i++)
+        plant_read(p, 0);
+    assert_int_equal(plant_count_bad(p), 1);
+    assert_int_equal(p->quality[0], weir_bad(WEIR_CAUSE_EXCEPTION, 3));
+    p->bits_most = 0;
+    p->now.us += 2 * WEIR_HOUR; /* asked again, and with the limit learnt still */
+    plant_read(p, 0);
+    assert_int_equal(plant_count_bad(p), 0);
+    plant_free(p);
+}
+
 static void strings_are_read_and_room_is_kept(void **state)
 {
     (void)state;
@@ -863,6 +923,7 @@ static void every_point_of_every_read_has_one_sample_whatever_happens(void **sta
 /* m1 and m3 of a plant with three devices; m3 is the second now, and the points lie elsewhere. */
 struct newer {
     weir_catalog catalog;
+    weir_connection connection; /* with other timing */
     weir_device devices[2];
     weir_point points[PLANT_POINTS_MAX];
     weir_tag tags[PLANT_TAGS_MAX];
@@ -881,7 +942,12 @@ static void newer_init(struct newer *n, const plant *p)
             n->tags[d * n_tags + i].device = d;
         }
     }
+    n->connection = p->connection;
+    n->connection.max_in_flight = (uint16_t)(5 - p->connection.max_in_flight % 5);
+    n->connection.timeout_us = p->connection.timeout_us * 3 / 2;
+    n->connection.pause_between_requests_us = 5 * WEIR_MS;
     n->catalog = p->catalog;
+    n->catalog.connections = &n->connection;
     n->catalog.n_devices = 2;
     n->catalog.devices = n->devices;
     n->catalog.n_tags = 2 * n_tags;
@@ -975,6 +1041,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_of_mixed_tables_is_right),
         cmocka_unit_test(count_makes_a_tag_of_every_element),
+        cmocka_unit_test(bits_as_bytes_are_the_reply_of_their_request),
+        cmocka_unit_test(a_limit_of_bits_leaves_larger_points_alone),
         cmocka_unit_test(strings_are_read_and_room_is_kept),
         cmocka_unit_test(raw_is_one_request_and_all_its_bytes),
         cmocka_unit_test(raw_functions_take_what_the_point_says),

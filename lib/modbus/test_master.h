@@ -58,7 +58,7 @@ typedef struct plant {
     bool absent[256]; /* units that are not there */
     size_t n_faults;
     plant_fault faults[16];
-    uint16_t registers_most; /* more are refused with exception 3; 0: no limit */
+    uint16_t registers_most, bits_most; /* more are refused with exception 3; 0: no limit */
     int64_t latency_us;
     unsigned loss_percent, noise_percent; /* requests and replies lost; replies damaged */
     weir_random random;
@@ -99,6 +99,8 @@ static inline int plant_slave_read(void *data, uint8_t unit, weir_register table
     }
     if (p->registers_most && !weir_register_is_bits(table) && n > p->registers_most)
         return 3;
+    if (p->bits_most && weir_register_is_bits(table) && n > p->bits_most)
+        return 3;
     for (uint16_t i = 0; i < n; i++)
         ret[i] = p->memory[table][(uint16_t)(address + i)];
     return 0;
@@ -128,16 +130,19 @@ static inline void plant_expect(plant *p, uint32_t tag, weir_text *ret_text,
 {
     const weir_point *point = weir_tag_point(&p->catalog, &p->tags[tag]);
     unsigned size = weir_point_element_size(point);
-    uint8_t wire[256], room[512];
+    uint8_t wire[256] = {0}, room[512];
     weir_writer w = weir_writer_of(wire, sizeof wire), space = weir_writer_of(room, sizeof room);
     for (unsigned i = 0; i < size; i++) {
         uint16_t word = p->memory[point->table][point->address + p->tags[tag].element * size + i];
-        if (weir_register_is_bits(point->table))
+        if (weir_point_is_packed(point))
+            wire[i / 8] |= (uint8_t)((word != 0) << i % 8);
+        else if (weir_register_is_bits(point->table))
             weir_write_u8(&w, word != 0);
         else
             weir_write_u16(&w, word);
     }
-    weir_value v = weir_point_decode(point, wire, weir_writer_length(&w), &space, ret_quality);
+    size_t n = weir_point_is_packed(point) ? (size + 7) / 8 : weir_writer_length(&w);
+    weir_value v = weir_point_decode(point, wire, n, &space, ret_quality);
     weir_value_format(&v, ret_text);
 }
 

@@ -201,6 +201,24 @@ static void too_little_room_leaves_the_writer_as_it_was(void **state)
     assert_false(w.failed);
 }
 
+/* Modbus Application Protocol 1.1b3, 6.1: coils 20-38 are cd 6b 05. Any run of bits, from any of
+ * them on, against looking at each. */
+static void bits_of_a_reply_are_taken_from_anywhere(void **state)
+{
+    static const uint8_t data[] = {0xcd, 0x6b, 0x05};
+    (void)state;
+    for (unsigned first = 0; first < 24; first++)
+        for (unsigned n = 1; first + n <= 24; n++) {
+            uint8_t want[4] = {0}, got[4] = {0xee, 0xee, 0xee, 0xee};
+            const size_t size = (n + 7) / 8;
+            for (unsigned i = 0; i < n; i++)
+                want[i / 8] |= (uint8_t)((data[(first + i) / 8] >> (first + i) % 8 & 1) << i % 8);
+            weir_pdu_take_bits(data, first, n, got);
+            if (memcmp(got, want, size) != 0 || got[size] != 0xee)
+                fail_msg("%u bits from %u: %02x %02x %02x", n, first, got[0], got[1], got[2]);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +229,7 @@ int main(void)
         cmocka_unit_test(write_is_confirmed_only_by_its_echo),
         cmocka_unit_test(what_must_not_reach_a_wire_is_not_built),
         cmocka_unit_test(too_little_room_leaves_the_writer_as_it_was),
+        cmocka_unit_test(bits_of_a_reply_are_taken_from_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
+#include "model/label.h"
 #include "model/plan.h"
 #include "model/point.h"
 #include "model/sample.h"
@@ -112,7 +113,7 @@ typedef struct weir_device {
     size_t n_forbidden;
     const weir_range *forbidden;
     size_t n_labels;
-    const weir_label *labels;
+    const weir_label *labels; /* ascending by key */
 
     /* Points may be shared with other devices of the same template and profile. */
     uint32_t n_points;
@@ -250,6 +251,14 @@ static inline const weir_device *weir_tag_device(const weir_catalog *c, const we
 static inline const weir_point *weir_tag_point(const weir_catalog *c, const weir_tag *tag)
 {
     return &c->devices[tag->device].points[tag->point];
+}
+
+/* What a tag has of labels. */
+static inline weir_tag_labels weir_labels_of_tag(const weir_catalog *c, const weir_tag *tag)
+{
+    const weir_device *d = weir_tag_device(c, tag);
+    const weir_point *p = weir_tag_point(c, tag);
+    return (weir_tag_labels){d->labels, p->labels, d->n_labels, p->n_labels};
 }
 
 /* The plan with this name; NULL: there is none, or it is `default`. */

@@ -55,6 +55,19 @@ static weir_value decode_bytes(const weir_point *p, const uint8_t *wire, unsigne
     return weir_value_bytes(before.at, p->length);
 }
 
+static weir_value decode_packed(const weir_point *p, const uint8_t *wire, weir_writer *room,
+                                weir_quality *ret_quality)
+{
+    const weir_writer before = *room;
+    const unsigned n = weir_point_contents_size(p), in_last = p->length % 8;
+    weir_write_bytes(room, wire, n);
+    if (room->failed)
+        return room_give_back(room, &before, ret_quality);
+    if (in_last) /* devices should send the others as 0, and not all do */
+        before.at[n - 1] &= (uint8_t)((1u << in_last) - 1);
+    return weir_value_bytes(before.at, n);
+}
+
 /* Devices fill with NUL, with blanks, or with a NUL and then what was there before. */
 static size_t string_end(const weir_point *p, const uint8_t *wire, unsigned flip)
 {
@@ -98,8 +111,10 @@ static weir_value decode_text(const weir_point *p, const uint8_t *wire, size_t n
         return decode_bad(WEIR_CAUSE_OVERFLOW, ret_quality);
     if (p->type == WEIR_TYPE_RAW)
         return decode_raw(p, wire, n, room, ret_quality);
-    if (n < 2 * (size_t)weir_point_element_size(p))
+    if (n < weir_point_wire_bytes(p))
         return decode_bad(WEIR_CAUSE_MALFORMED, ret_quality);
+    if (weir_point_is_packed(p))
+        return decode_packed(p, wire, room, ret_quality);
     return p->type == WEIR_TYPE_STRING ? decode_string(p, wire, flip, room, ret_quality)
                                        : decode_bytes(p, wire, flip, room, ret_quality);
 }

@@ -43,9 +43,11 @@ static weir_change device_compare(struct differ *d, const weir_device *a, const 
 
 static weir_change connection_compare(const weir_connection *a, const weir_connection *b)
 {
-    if (!weir_diff_connections_equal(a, b))
+    if (!weir_diff_endpoints_equal(a, b))
         return WEIR_CHANGE_READS;
-    return weir_diff_texts_equal(a->name, b->name) ? WEIR_CHANGE_NONE : WEIR_CHANGE_AROUND;
+    return weir_diff_texts_equal(a->name, b->name) && weir_diff_timing_equal(a, b)
+               ? WEIR_CHANGE_NONE
+               : WEIR_CHANGE_AROUND;
 }
 
 /* ---- matching ---- */
@@ -114,7 +116,8 @@ static bool connections_match(struct differ *d)
     for (uint32_t i = 0; i < part->n_new; i++)
         for (uint32_t k = 0; k < part->n_old && part->old_of[i] == WEIR_DIFF_NONE; k++)
             if (part->new_of[k] == WEIR_DIFF_NONE &&
-                weir_diff_connections_equal(&d->older->connections[k], &d->newer->connections[i]))
+                weir_diff_endpoints_equal(&d->older->connections[k], &d->newer->connections[i]) &&
+                weir_diff_timing_equal(&d->older->connections[k], &d->newer->connections[i]))
                 part_match(part, k, i);
     for (size_t i = 0; i < part->n_new; i++)
         if (part->old_of[i] != WEIR_DIFF_NONE)

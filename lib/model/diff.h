@@ -12,7 +12,8 @@
 /* What became of a thing that is in the newer catalog. */
 typedef enum weir_change {
     WEIR_CHANGE_NONE,
-    WEIR_CHANGE_AROUND, /* what is read stays as it is: name, description, labels, unit, deadband */
+    WEIR_CHANGE_AROUND, /* what is read stays as it is: name, description, labels, unit, deadband;
+                           of a connection: its name, timeouts, pauses, retries */
     WEIR_CHANGE_READS,  /* what is read, when or how; of a sink: anything */
     WEIR_CHANGE_ADDED,
 } weir_change;

@@ -59,6 +59,7 @@ weir_change weir_diff_point(const weir_point *a, const weir_point *b)
     const bool same = weir_diff_texts_equal(a->name, b->name) &&
                       weir_diff_texts_equal(a->unit, b->unit) &&
                       weir_diff_texts_equal(a->description, b->description) &&
+                      weir_labels_equal(a->labels, a->n_labels, b->labels, b->n_labels) &&
                       a->counter == b->counter && a->max_unchanged_us == b->max_unchanged_us &&
                       weir_value_identical(&a->deadband, &b->deadband);
     return same ? WEIR_CHANGE_NONE : WEIR_CHANGE_AROUND;
@@ -100,14 +101,9 @@ bool weir_diff_limits_equal(const weir_device *a, const weir_device *b)
 
 bool weir_diff_labels_equal(const weir_device *a, const weir_device *b)
 {
-    if (a->n_labels != b->n_labels)
-        return false;
-    for (size_t i = 0; i < a->n_labels; i++)
-        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return false;
-    return true;
+    return weir_labels_equal(a->labels, a->n_labels, b->labels, b->n_labels);
 }
+
 /* ---- connections ---- */
 
 static bool uris_equal(const weir_connection *a, const weir_connection *b)
@@ -117,13 +113,17 @@ static bool uris_equal(const weir_connection *a, const weir_connection *b)
            weir_diff_texts_equal(a->uri_text, b->uri_text);
 }
 
-bool weir_diff_connections_equal(const weir_connection *a, const weir_connection *b)
+/* Who is talked to, and how messages are told apart. */
+bool weir_diff_endpoints_equal(const weir_connection *a, const weir_connection *b)
 {
-    return uris_equal(a, b) && a->enabled == b->enabled &&
-           a->close_after_poll == b->close_after_poll && a->tid_check == b->tid_check &&
-           a->max_in_flight == b->max_in_flight && a->retries == b->retries &&
-           a->busy_retries == b->busy_retries && a->timeout_us == b->timeout_us &&
-           a->busy_retries_wait_us == b->busy_retries_wait_us &&
+    return uris_equal(a, b) && a->enabled == b->enabled && a->tid_check == b->tid_check;
+}
+
+bool weir_diff_timing_equal(const weir_connection *a, const weir_connection *b)
+{
+    return a->close_after_poll == b->close_after_poll && a->max_in_flight == b->max_in_flight &&
+           a->retries == b->retries && a->busy_retries == b->busy_retries &&
+           a->timeout_us == b->timeout_us && a->busy_retries_wait_us == b->busy_retries_wait_us &&
            a->pause_after_connect_us == b->pause_after_connect_us &&
            a->pause_between_requests_us == b->pause_between_requests_us &&
            a->pause_on_unit_switch_us == b->pause_on_unit_switch_us &&
@@ -233,8 +233,8 @@ static bool options_equal(const weir_sink_config *a, const weir_sink_config *b)
 bool weir_diff_sinks_equal(const weir_sink_config *a, const weir_sink_config *b)
 {
     if (a->type != b->type || a->enabled != b->enabled || a->n_tags != b->n_tags ||
-        a->n_labels != b->n_labels || a->n_plans != b->n_plans || a->quality != b->quality ||
-        a->batch != b->batch || a->backlog_rate != b->backlog_rate)
+        a->n_plans != b->n_plans || a->quality != b->quality || a->batch != b->batch ||
+        a->backlog_rate != b->backlog_rate)
         return false;
     for (size_t i = 0; i < a->n_tags; i++)
         if (strcmp(a->tags[i], b->tags[i]) != 0)
@@ -242,11 +242,7 @@ bool weir_diff_sinks_equal(const weir_sink_config *a, const weir_sink_config *b)
     for (size_t i = 0; i < a->n_plans; i++) /* their bits are the store's, and follow */
         if (strcmp(a->plan_names[i], b->plan_names[i]) != 0)
             return false;
-    for (size_t i = 0; i < a->n_labels; i++)
-        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return false;
-    return options_equal(a, b);
+    return weir_labels_equal(a->labels, a->n_labels, b->labels, b->n_labels) && options_equal(a, b);
 }
 
 /* ---- plans ---- */

@@ -69,6 +69,16 @@ void weir_diff_describe_device(const weir_diff *diff, uint32_t device, weir_text
         say(t, t->length == 0, "order of points");
 }
 
+static void describe_connection(const weir_diff *diff, uint32_t i, weir_text *t)
+{
+    const weir_connection *b = &diff->newer->connections[i];
+    const weir_connection *a = &diff->older->connections[diff->connections.old_of[i]];
+    if (!weir_diff_texts_equal(a->name, b->name))
+        weir_text_format(t, "was %s", a->name);
+    say(t, !weir_diff_endpoints_equal(a, b), "endpoint");
+    say(t, !weir_diff_timing_equal(a, b), "timing");
+}
+
 static const char *connection_name(const weir_catalog *c, uint32_t i)
 {
     return c->connections[i].name;
@@ -101,6 +111,8 @@ static void part_each(const weir_diff *diff, const weir_diff_part *part, const c
         weir_text_clear(&detail);
         if (part == &diff->devices)
             weir_diff_describe_device(diff, i, &detail);
+        else if (part == &diff->connections && part->old_of[i] != WEIR_DIFF_NONE)
+            describe_connection(diff, i, &detail);
         else if (part->old_of[i] != WEIR_DIFF_NONE &&
                  strcmp(name(diff->newer, i), name(diff->older, part->old_of[i])) != 0)
             weir_text_format(&detail, "was %s", name(diff->older, part->old_of[i]));

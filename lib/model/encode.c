@@ -270,12 +270,6 @@ static bool type_is_float(weir_type type)
     return type == WEIR_TYPE_FLOAT16 || type == WEIR_TYPE_FLOAT32 || type == WEIR_TYPE_FLOAT64;
 }
 
-static bool point_is_bool(const weir_point *p)
-{
-    return weir_register_is_bits(p->table) || p->type == WEIR_TYPE_BOOL ||
-           weir_point_is_register_bit(p);
-}
-
 static weir_err encode_out_of_range(const weir_point *p, const weir_value *v, weir_error *error)
 {
     WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
@@ -310,7 +304,7 @@ static weir_err encode_word(const weir_point *p, const weir_value *v, uint64_t *
                             weir_error *error)
 {
     struct whole w = {false, 0};
-    const bool is_float = type_is_float(p->type) && !point_is_bool(p);
+    const bool is_float = type_is_float(p->type) && !weir_point_is_bool(p);
     if (v->kind == WEIR_KIND_NULL || v->kind == WEIR_KIND_BYTES ||
         (v->kind == WEIR_KIND_STRING && is_float))
         return encode_mismatch(p, v, error);
@@ -324,7 +318,7 @@ static weir_err encode_word(const weir_point *p, const weir_value *v, uint64_t *
         return encode_out_of_range(p, v, error);
     }
     const struct whole_limits limits =
-        type_limits(point_is_bool(p) ? WEIR_TYPE_BOOL : p->type, weir_point_field_mask(p));
+        type_limits(weir_point_is_bool(p) ? WEIR_TYPE_BOOL : p->type, weir_point_field_mask(p));
     if (w.magnitude > (w.negative ? limits.negative : limits.positive))
         return encode_out_of_range(p, v, error);
     if (weir_register_is_bits(p->table))
@@ -340,11 +334,12 @@ static weir_err encode_text(const weir_point *p, const weir_value *v, uint8_t *r
                             size_t *ret_n, weir_error *error)
 {
     const bool raw = p->type == WEIR_TYPE_RAW;
-    const size_t n = raw ? v->length : 2 * (size_t)weir_point_element_size(p);
-    const unsigned flip = raw ? 0 : weir_order_swaps[p->order] & 1;
+    const bool packed = weir_point_is_packed(p);
+    const size_t n = raw ? v->length : weir_point_wire_bytes(p);
+    const unsigned flip = raw || packed ? 0 : weir_order_swaps[p->order] & 1;
     if (v->kind != weir_type_kind(p->type))
         return encode_mismatch(p, v, error);
-    if ((p->length || !raw) && v->length > p->length)
+    if ((p->length || !raw) && v->length > weir_point_contents_size(p))
         return weir_fail(error, WEIR_ELIMIT, "%u bytes do not fit a %s of length %u", v->length,
                          weir_type_text(p->type), p->length);
     if (n > capacity)
@@ -352,6 +347,8 @@ static weir_err encode_text(const weir_point *p, const weir_value *v, uint8_t *r
     memset(ret, 0, n);
     for (size_t i = 0; i < v->length; i++)
         ret[i ^ flip] = v->as.bytes[i];
+    if (packed && v->length == n && p->length % 8)
+        ret[n - 1] &= (uint8_t)((1u << p->length % 8) - 1);
     *ret_n = n;
     return WEIR_OK;
 }

@@ -93,8 +93,10 @@ bool weir_address_parse(const char *text, bool modicon, weir_address *ret)
 unsigned weir_point_element_size(const weir_point *p)
 {
     const unsigned width = weir_point_wire_width(p);
-    if (weir_register_is_bits(p->table))
+    if (width == 1)
         return 1;
+    if (weir_point_is_packed(p))
+        return p->length ? p->length : 1;
     if (width == 0)
         return p->length ? (p->length + 1u) / 2 : 1;
     return width / 2;
@@ -103,6 +105,25 @@ unsigned weir_point_element_size(const weir_point *p)
 unsigned weir_point_size(const weir_point *p)
 {
     return weir_point_element_size(p) * (p->count ? p->count : 1u);
+}
+
+unsigned weir_point_contents_size(const weir_point *p)
+{
+    return weir_point_is_packed(p) ? (p->length + 7u) / 8 : p->length;
+}
+
+unsigned weir_point_wire_bytes(const weir_point *p)
+{
+    if (weir_register_is_bits(p->table))
+        return weir_point_is_packed(p) ? weir_point_contents_size(p) : 1;
+    return p->type == WEIR_TYPE_RAW ? p->length : 2 * weir_point_element_size(p);
+}
+
+bool weir_point_is_bool(const weir_point *p)
+{
+    return weir_register_is_bits(p->table)
+               ? !weir_point_is_packed(p)
+               : p->type == WEIR_TYPE_BOOL || weir_point_is_register_bit(p);
 }
 
 /* mantissa * 10^exponent; exact is false when the text has more digits than fit: number counts. */
@@ -160,8 +181,7 @@ static bool factor_in_units(const struct factor *offset, int exponent, int64_t *
 
 static bool point_is_numeric(const weir_point *p)
 {
-    return !weir_register_is_bits(p->table) && !weir_point_is_register_bit(p) &&
-           p->type != WEIR_TYPE_BOOL && weir_point_wire_width(p) != 0;
+    return !weir_point_is_bool(p) && weir_point_wire_width(p) != 0;
 }
 
 static bool point_is_integer(const weir_point *p)

@@ -10,6 +10,7 @@
 #include "model/quality.h"
 #include "model/type.h"
 #include "model/value.h"
+#include "weir/row.h"
 
 static inline bool weir_register_is_bits(weir_register table)
 {
@@ -85,7 +86,8 @@ typedef struct weir_point {
     uint16_t address; /* first register or bit on the wire, 0-based */
     weir_type type;
     weir_order order;
-    uint16_t length;   /* string, bytes: bytes; raw: bytes expected, 0 any */
+    uint16_t length;   /* string, bytes: bytes, of coil and discrete: bits; raw: bytes expected,
+                          0 any */
     int8_t bit;        /* bit of a register 0..15 (0 = least significant), -1: none */
     uint8_t bit_width; /* bitfield: bits from `bit` on, 1..16; 0: all that are left */
     uint16_t count;    /* elements: tags name[0] .. name[count-1]; 1: a plain tag */
@@ -115,6 +117,9 @@ typedef struct weir_point {
 
     int64_t interval_us; /* 0: the device's; WEIR_INTERVAL_ON_DEMAND */
     weir_simulate simulate;
+
+    size_t n_labels;          /* its own; the device's are below them (model/label.h) */
+    const weir_label *labels; /* ascending by key */
 } weir_point;
 
 #define WEIR_INTERVAL_ON_DEMAND (-1)
@@ -128,10 +133,25 @@ typedef struct weir_point {
         .scaling = WEIR_SCALING_NONE, .sign = 1, .scale = 1, .offset = 0             \
     }
 
+/* Many bits in one value: a coil or discrete point of type bytes, packed as in a reply. */
+static inline bool weir_point_is_packed(const weir_point *p)
+{
+    return weir_register_is_bits(p->table) && p->type == WEIR_TYPE_BYTES;
+}
+
+/* A bool, whatever its type says: a coil, a discrete input, one bit of a register. */
+bool weir_point_is_bool(const weir_point *p);
+
 /* Registers (or bits, for coil and discrete) that one element / all count elements cover; 1 for a
  * raw point of any length. */
 unsigned weir_point_element_size(const weir_point *p);
 unsigned weir_point_size(const weir_point *p);
+
+/* Bytes of one element as weir_point_decode wants them; 0: raw of any length. */
+unsigned weir_point_wire_bytes(const weir_point *p);
+
+/* Bytes that a value of type string or bytes has at most, and of bytes always. */
+unsigned weir_point_contents_size(const weir_point *p);
 
 /*
  * Sets scaling, exponent, sign, decimal_offset, scale and offset from exact texts ("0.001"; NULL:
@@ -146,8 +166,9 @@ weir_err weir_point_set_scale(weir_point *p, const char *scale, const char *offs
  * Decodes one element.
  *
  * wire   the bytes of the element as they came: registers big-endian per word as in the PDU,
- *        2 * element_size bytes; for coil and discrete one byte, 0 or 1; for raw the PDU data.
- *        Fewer bytes, or for raw another number than `length`, are bad(malformed).
+ *        2 * element_size bytes; for coil and discrete one byte, 0 or 1, and packed the bits from
+ *        the least significant of the first byte on; for raw the PDU data. Fewer bytes, or for raw
+ *        another number than `length`, are bad(malformed).
  * room   where the contents of strings and bytes go (at most three bytes for each of `length`);
  *        the value borrows them from there. May be NULL for other types. No room left gives
  *        bad(overflow) and leaves the writer as it was.
@@ -159,8 +180,9 @@ weir_err weir_point_set_scale(weir_point *p, const char *scale, const char *offs
  *   makes one bit of a register a bool; without it a bool is a word other than 0. `bitfield` is
  *   bit_width bits from `bit` on. The order comes before the bits. Coil and discrete are bools.
  *   A BCD digit above 9 is bad(malformed). A NaN keeps its bits and is uncertain(not_a_number).
- *   In strings and bytes the order only says which byte of a register comes first. Strings end at
- *   the first NUL, trailing blanks are cut, each byte that is no UTF-8 becomes U+FFFD.
+ *   In strings and bytes the order only says which byte of a register comes first; packed bits
+ *   have none, and what is left of their last byte is 0. Strings end at the first NUL, trailing
+ *   blanks are cut, each byte that is no UTF-8 becomes U+FFFD.
  * - enum: a listed raw number gives its text, borrowed from the point, and nothing more is done.
  * - scale. A u64 above 2^63-1 with a decimal scale becomes a double; a decimal whose mantissa
  *   overflows, and a finite number that becomes infinite, are bad(overflow).
@@ -173,7 +195,7 @@ weir_value weir_point_decode(const weir_point *p, const uint8_t *wire, size_t n,
  * The reverse: the wire bytes a device would hold to show this value. Used by the simulator.
  * Numbers are rounded to what type and scale can hold, halves away from zero; WEIR_ELIMIT when out
  * of its range or longer than capacity, WEIR_EINVAL when the kinds cannot match or a text is not in
- * the enum. ret has 2 * element_size bytes (coil, discrete: 1; raw: as many as the value).
+ * the enum. ret has weir_point_wire_bytes (raw: as many as the value).
  * Bits that are not the point's are 0, strings and bytes are filled with NUL; min, max and na are
  * not looked at.
  */

@@ -42,7 +42,7 @@ static inline unsigned weir_point_wire_width(const weir_point *p)
         WEIR_TYPE_LIST(X)
 #undef X
     };
-    return weir_register_is_bits(p->table) ? 1 : widths[p->type];
+    return weir_register_is_bits(p->table) && !weir_point_is_packed(p) ? 1 : widths[p->type];
 }
 
 /* Whether the point is one bit of a register: always a bool then, whatever its integer type. */

@@ -118,8 +118,9 @@ typedef struct weir_source_host {
 
 #define WEIR_DEVICE_NONE UINT32_MAX
 
-/* Another catalog, in which the source's connection is as it was. All devices are there, whichever
- * connection they are behind. */
+/* Another catalog, in which the source's connection has the same endpoint (uri, enabled,
+ * tid_check); its name, pauses, retries and timeouts may be others and hold from now on. All
+ * devices are there, whichever connection they are behind. */
 typedef struct weir_source_change {
     const weir_catalog *catalog; /* the new one */
     uint32_t connection;         /* index in it */

@@ -329,6 +329,36 @@ static void coils_and_discrete_inputs_are_bools(void **state)
     check("nothing", &p, "", WEIR_KIND_NULL, "", "bad(malformed)");
 }
 
+/* Modbus Application Protocol 1.1b3, 6.1 (coils 20-38) and 6.2 (discrete inputs 197-218): the data
+ * of the replies. */
+static void bits_of_a_reply_are_bytes_without_the_spare_ones(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        weir_register table;
+        uint16_t length;
+        const char *hex, *text, *quality;
+    } cases[] = {
+        {"6.1", WEIR_REGISTER_COIL, 19, "cd 6b 05", "cd 6b 05", NULL},
+        {"6.2", WEIR_REGISTER_DISCRETE, 22, "ac db 35", "ac db 35", NULL},
+        {"spare bits set", WEIR_REGISTER_COIL, 19, "cd 6b ff", "cd 6b 07", NULL},
+        {"whole bytes", WEIR_REGISTER_COIL, 16, "ff fe", "ff fe", NULL},
+        {"more than it has", WEIR_REGISTER_COIL, 3, "ff ff ff", "07", NULL},
+        {"cut short", WEIR_REGISTER_COIL, 19, "cd 6b", "", "bad(malformed)"},
+        {"nothing", WEIR_REGISTER_COIL, 1, "", "", "bad(malformed)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_point p = WEIR_POINT_INIT;
+        p.table = cases[i].table;
+        p.type = WEIR_TYPE_BYTES;
+        p.length = cases[i].length;
+        p.order = WEIR_ORDER_DCBA; /* there is none of bits */
+        check(cases[i].name, &p, cases[i].hex, cases[i].quality ? WEIR_KIND_NULL : WEIR_KIND_BYTES,
+              cases[i].text, cases[i].quality);
+    }
+}
+
 static void bcd_digits_above_nine_are_malformed(void **state)
 {
     (void)state;
@@ -435,6 +465,11 @@ static void texts_without_room_are_overflow_and_leave_the_room(void **state)
     p.type = WEIR_TYPE_RAW;
     (void)weir_point_decode(&p, (const uint8_t *)"efgh", 4, &room, &q);
     assert_int_equal(q, weir_bad(WEIR_CAUSE_OVERFLOW, 0));
+    p.table = WEIR_REGISTER_COIL;
+    p.type = WEIR_TYPE_BYTES;
+    p.length = 32;
+    (void)weir_point_decode(&p, (const uint8_t *)"efgh", 4, &room, &q);
+    assert_int_equal(q, weir_bad(WEIR_CAUSE_OVERFLOW, 0));
     assert_false(room.failed);
 }
 
@@ -496,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_mark_is_compared_after_the_order_is_applied),
         cmocka_unit_test(bits_of_registers_are_bools_and_fields),
         cmocka_unit_test(coils_and_discrete_inputs_are_bools),
+        cmocka_unit_test(bits_of_a_reply_are_bytes_without_the_spare_ones),
         cmocka_unit_test(bcd_digits_above_nine_are_malformed),
         cmocka_unit_test(registers_cut_short_are_malformed),
         cmocka_unit_test(strings_end_at_nul_lose_blanks_and_are_utf8),

@@ -163,6 +163,12 @@ static void change_labels(struct plant *p)
     p->devices[1].labels = &label;
     p->devices[1].n_labels = 1;
 }
+static void change_point_labels(struct plant *p)
+{
+    static const weir_label label = {"paramID", "7"};
+    p->points[1][0].labels = &label;
+    p->points[1][0].n_labels = 1;
+}
 static void change_unit(struct plant *p)
 {
     p->points[1][0].unit = "kW";
@@ -208,6 +214,7 @@ static void each_change_of_a_device_is_told_apart(void **state)
         {change_description, WEIR_CHANGE_AROUND, "description"},
         {change_labels, WEIR_CHANGE_AROUND, "labels"},
         {change_unit, WEIR_CHANGE_AROUND, "1 point changed"},
+        {change_point_labels, WEIR_CHANGE_AROUND, "1 point changed"},
         {change_points_order, WEIR_CHANGE_READS, "order of points"},
         {add_point, WEIR_CHANGE_READS, "1 point added"},
         {remove_point, WEIR_CHANGE_READS, "1 point removed"},
@@ -359,12 +366,29 @@ static void a_connection_is_known_by_its_name_or_by_all_the_rest(void **state)
     struct pair pair;
     pair_init(&pair);
     pair.newer.connections[0].name = "boiler";
-    pair.newer.connections[1].timeout_us = 5;
+    pair.newer.connections[1].enabled = !pair.newer.connections[1].enabled;
     WEIR_CLEANUP(weir_diff_free) weir_diff *diff = pair_diff(&pair);
     assert_int_equal(diff->connections.change[0], WEIR_CHANGE_AROUND);
     assert_int_equal(diff->connections.old_of[0], 0);
     assert_int_equal(diff->connections.change[1], WEIR_CHANGE_READS);
     assert_int_equal(diff->devices.change[0], WEIR_CHANGE_NONE);
+}
+
+static void other_timing_of_a_connection_changes_nothing_of_its_reads(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_init(&pair);
+    pair.newer.connections[0].timeout_us += WEIR_S;
+    pair.newer.connections[0].max_in_flight += 3;
+    pair.newer.connections[1].tid_check = WEIR_TID_LENIENT;
+    WEIR_CLEANUP(weir_diff_free) weir_diff *diff = pair_diff(&pair);
+    WEIR_TEXT_AUTO text = WEIR_TEXT_INIT;
+    assert_int_equal(diff->connections.change[0], WEIR_CHANGE_AROUND);
+    assert_int_equal(diff->connections.change[1], WEIR_CHANGE_READS);
+    weir_diff_describe(diff, &text);
+    assert_non_null(strstr(weir_text_get(&text), "changed (timing)"));
+    assert_non_null(strstr(weir_text_get(&text), "changed (endpoint)"));
 }
 
 static void a_device_that_looks_like_one_that_went_is_hinted_at(void **state)
@@ -468,6 +492,7 @@ int main(void)
         cmocka_unit_test(points_are_found_by_key_former_name_and_name),
         cmocka_unit_test(a_former_point_name_is_given_once),
         cmocka_unit_test(a_connection_is_known_by_its_name_or_by_all_the_rest),
+        cmocka_unit_test(other_timing_of_a_connection_changes_nothing_of_its_reads),
         cmocka_unit_test(a_device_that_looks_like_one_that_went_is_hinted_at),
         cmocka_unit_test(sinks_are_compared_by_what_they_say),
         cmocka_unit_test(what_needs_a_restart_is_named),

@@ -362,6 +362,31 @@ static void words_of_an_enum_come_back(void **state)
     assert_int_equal(weir_point_encode(&p, &fault, wire, 2, &n, &error), WEIR_ELIMIT);
 }
 
+static void packed_bits_come_back_and_nothing_beyond_them(void **state)
+{
+    (void)state;
+    weir_point p = WEIR_POINT_INIT;
+    uint8_t wire[4] = {0xee, 0xee, 0xee, 0xee};
+    size_t n = 0;
+    weir_error error = WEIR_ERROR_INIT;
+    p.table = WEIR_REGISTER_COIL;
+    p.type = WEIR_TYPE_BYTES;
+    p.order = WEIR_ORDER_DCBA;
+    p.length = 19;
+    const weir_value all = weir_value_bytes((const uint8_t *)"\xcd\x6b\xff", 3);
+    assert_int_equal(weir_point_encode(&p, &all, wire, sizeof wire, &n, &error), WEIR_OK);
+    assert_int_equal(n, 3);
+    assert_memory_equal(wire, "\xcd\x6b\x07\xee", 4);
+    const weir_value some = weir_value_bytes((const uint8_t *)"\xff", 1);
+    assert_int_equal(weir_point_encode(&p, &some, wire, sizeof wire, &n, &error), WEIR_OK);
+    assert_memory_equal(wire, "\xff\0\0\xee", 4);
+    const weir_value more = weir_value_bytes((const uint8_t *)"\1\2\3\4", 4);
+    assert_int_equal(weir_point_encode(&p, &more, wire, sizeof wire, &n, &error), WEIR_ELIMIT);
+    assert_int_equal(weir_point_encode(&p, &all, wire, 2, &n, &error), WEIR_ELIMIT);
+    const weir_value on = weir_value_bool(true);
+    assert_int_equal(weir_point_encode(&p, &on, wire, sizeof wire, &n, &error), WEIR_EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +398,7 @@ int main(void)
         cmocka_unit_test(refusals_say_what_does_not_fit),
         cmocka_unit_test(bits_fields_and_coils_come_back),
         cmocka_unit_test(words_of_an_enum_come_back),
+        cmocka_unit_test(packed_bits_come_back_and_nothing_beyond_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

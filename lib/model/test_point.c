@@ -113,6 +113,8 @@ static void sizes_count_registers_and_bits(void **state)
         {WEIR_REGISTER_FUNCTION, WEIR_TYPE_RAW, 0, 1, 1, 1},
         {WEIR_REGISTER_HOLDING, WEIR_TYPE_BITFIELD, 0, 1, 1, 1},
         {WEIR_REGISTER_COIL, WEIR_TYPE_BOOL, 0, 10, 1, 10},
+        {WEIR_REGISTER_COIL, WEIR_TYPE_BYTES, 19, 2, 19, 38},
+        {WEIR_REGISTER_DISCRETE, WEIR_TYPE_BYTES, 2000, 1, 2000, 2000},
         {WEIR_REGISTER_HOLDING, WEIR_TYPE_UINT64, 0, 65535, 4, 262140},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -123,6 +125,38 @@ static void sizes_count_registers_and_bits(void **state)
         p.count = cases[i].count;
         assert_int_equal(weir_point_element_size(&p), cases[i].element);
         assert_int_equal(weir_point_size(&p), cases[i].all);
+    }
+}
+
+static void bytes_on_the_wire_follow_from_table_type_and_length(void **state)
+{
+    (void)state;
+    static const struct {
+        weir_register table;
+        weir_type type;
+        uint16_t length;
+        unsigned wire, contents;
+        bool is_bool;
+    } cases[] = {
+        {WEIR_REGISTER_COIL, WEIR_TYPE_BOOL, 0, 1, 0, true},
+        {WEIR_REGISTER_DISCRETE, WEIR_TYPE_UINT16, 0, 1, 0, true}, /* whatever it says */
+        {WEIR_REGISTER_COIL, WEIR_TYPE_BYTES, 1, 1, 1, false},
+        {WEIR_REGISTER_COIL, WEIR_TYPE_BYTES, 8, 1, 1, false},
+        {WEIR_REGISTER_COIL, WEIR_TYPE_BYTES, 19, 3, 3, false},
+        {WEIR_REGISTER_DISCRETE, WEIR_TYPE_BYTES, 2000, 250, 250, false},
+        {WEIR_REGISTER_HOLDING, WEIR_TYPE_BOOL, 0, 2, 0, true},
+        {WEIR_REGISTER_HOLDING, WEIR_TYPE_FLOAT64, 0, 8, 0, false},
+        {WEIR_REGISTER_INPUT, WEIR_TYPE_BYTES, 3, 4, 3, false},
+        {WEIR_REGISTER_FUNCTION, WEIR_TYPE_RAW, 7, 7, 7, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_point p = WEIR_POINT_INIT;
+        p.table = cases[i].table;
+        p.type = cases[i].type;
+        p.length = cases[i].length;
+        assert_int_equal(weir_point_wire_bytes(&p), cases[i].wire);
+        assert_int_equal(weir_point_contents_size(&p), cases[i].contents);
+        assert_int_equal(weir_point_is_bool(&p), cases[i].is_bool);
     }
 }
 
@@ -202,6 +236,10 @@ static void scales_that_make_no_sense_are_refused(void **state)
     p.bit = -1;
     p.table = WEIR_REGISTER_COIL;
     assert_int_equal(weir_point_set_scale(&p, NULL, NULL, "2", &error), WEIR_EINVAL);
+    p.type = WEIR_TYPE_BYTES;
+    p.length = 10;
+    assert_int_equal(weir_point_set_scale(&p, "2", NULL, NULL, &error), WEIR_EINVAL);
+    assert_string_equal(error.text, "a bytes has no scale, offset or multiplier");
 }
 
 int main(void)
@@ -210,6 +248,7 @@ int main(void)
         cmocka_unit_test(tables_have_many_names),
         cmocka_unit_test(addresses_are_wire_numbers_unless_written_as_modicon),
         cmocka_unit_test(sizes_count_registers_and_bits),
+        cmocka_unit_test(bytes_on_the_wire_follow_from_table_type_and_length),
         cmocka_unit_test(powers_of_ten_stay_decimal),
         cmocka_unit_test(scales_that_make_no_sense_are_refused),
     };

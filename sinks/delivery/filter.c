@@ -28,22 +28,28 @@ static bool patterns_want(const weir_sink_config *config, const char *name)
     return matched || !any;
 }
 
-static bool labels_have(const weir_sink_tag *tag, const weir_label *wanted)
+static bool labels_have(weir_tag_labels labels, const weir_label *wanted)
 {
-    for (size_t i = 0; i < tag->n_labels; i++)
-        if (strcmp(tag->labels[i].key, wanted->key) == 0)
-            return weir_glob_match(wanted->value, tag->labels[i].value);
+    for (const weir_label *label; (label = weir_tag_labels_next(&labels));)
+        if (strcmp(label->key, wanted->key) == 0)
+            return weir_glob_match(wanted->value, label->value);
     return false;
 }
 
-bool weir_sink_wants_tag(const weir_sink_config *config, const weir_sink_tag *tag)
+bool weir_sink_wants_tag(const weir_sink_config *config, const char *name, weir_tag_labels labels)
 {
-    if (!patterns_want(config, tag->name))
+    if (!patterns_want(config, name))
         return false;
     for (size_t i = 0; i < config->n_labels; i++)
-        if (!labels_have(tag, &config->labels[i]))
+        if (!labels_have(labels, &config->labels[i]))
             return false;
     return true;
+}
+
+static bool config_wants(const weir_sink_config *config, const weir_sink_tag *tag)
+{
+    const weir_tag_labels labels = {.device = tag->labels, .n_device = tag->n_labels};
+    return weir_sink_wants_tag(config, tag->name, labels);
 }
 
 /* Without memory for the answer it is found again each time. */
@@ -66,10 +72,10 @@ static bool filter_tag(weir_sink_filter *f, const weir_sink_tag *tag)
     if (f->config->n_tags == 0 && f->config->n_labels == 0)
         return true;
     if (!filter_reserve(f, tag->number))
-        return weir_sink_wants_tag(f->config, tag);
+        return config_wants(f->config, tag);
     uint8_t *known = &f->known[tag->number];
     if (*known == UNKNOWN)
-        *known = weir_sink_wants_tag(f->config, tag) ? WANTED : LEFT_OUT;
+        *known = config_wants(f->config, tag) ? WANTED : LEFT_OUT;
     return *known == WANTED;
 }
 

@@ -21,7 +21,7 @@ void weir_sink_filter_deinit(weir_sink_filter *filter);
 
 /* Whether the sink gets this tag at all. Patterns without ! say what it gets (none: all), those
  * with ! take away from that, wherever they stand; labels must all be there. */
-bool weir_sink_wants_tag(const weir_sink_config *config, const weir_sink_tag *tag);
+bool weir_sink_wants_tag(const weir_sink_config *config, const char *name, weir_tag_labels labels);
 
 /* Whether it gets this row. */
 bool weir_sink_filter_row(weir_sink_filter *filter, const weir_sink_row *row);

@@ -43,9 +43,21 @@ static void patterns_and_labels_choose_tags(void **state)
                                          .n_tags = cases[i].n,
                                          .labels = &cases[i].label,
                                          .n_labels = cases[i].label.key != NULL};
-        const weir_sink_tag tag = {.name = cases[i].name, .labels = labels_ab, .n_labels = 2};
-        if (weir_sink_wants_tag(&config, &tag) != cases[i].wanted)
+        const weir_tag_labels labels = {.device = labels_ab, .n_device = 2};
+        if (weir_sink_wants_tag(&config, cases[i].name, labels) != cases[i].wanted)
             fail_msg("case %zu", i);
+    }
+}
+
+static void labels_of_the_point_count_before_its_devices(void **state)
+{
+    static const weir_label of_point[] = {{"building", "B"}, {"room", "7"}};
+    static const weir_label wanted[] = {{"building", "A-*"}, {"building", "B"}, {"room", "7"}};
+    const weir_tag_labels labels = {labels_ab, of_point, 2, 2};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const weir_sink_config config = {.labels = &wanted[i], .n_labels = 1};
+        assert_int_equal(weir_sink_wants_tag(&config, "m1/power", labels), i > 0);
     }
 }
 
@@ -110,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_and_labels_choose_tags),
+        cmocka_unit_test(labels_of_the_point_count_before_its_devices),
         cmocka_unit_test(a_tag_is_decided_once_for_each_version),
         cmocka_unit_test(without_memory_the_answer_is_the_same),
         cmocka_unit_test(quality_and_plans_choose_samples),

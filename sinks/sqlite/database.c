@@ -120,8 +120,8 @@ static void wait_from_now(weir_sqlite_database *d, weir_mono deadline)
 
 void weir_sqlite_database_close(weir_sqlite_database *d)
 {
-    sqlite3_stmt **const all[] = {&d->insert, &d->upsert_tag, &d->find_tag, &d->upsert_cursor,
-                                  &d->find_cursor};
+    sqlite3_stmt **const all[] = {&d->insert,        &d->upsert_tag,  &d->find_tag,
+                                  &d->upsert_cursor, &d->find_cursor, &d->find_parent};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         (void)sqlite3_finalize(*all[i]);
         *all[i] = NULL;
@@ -176,6 +176,32 @@ static bool columns_fit(weir_sqlite_database *d, sqlite3_stmt *statement, const 
     return false;
 }
 
+/* Gives a row: ret_is_one is whether its first column is 1. */
+static bool gives_row(weir_sqlite_database *d, const char *sql, const char *first, bool *ret_row,
+                      bool *ret_is_one, weir_send_answer *ret)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(d->db, sql, -1, &statement, NULL) != SQLITE_OK)
+        return last_failed(d, ret);
+    if (first)
+        (void)sqlite3_bind_text(statement, 1, first, -1, SQLITE_STATIC);
+    const int code = sqlite3_step(statement);
+    *ret_row = code == SQLITE_ROW;
+    *ret_is_one = *ret_row && sqlite3_column_int(statement, 0) == 1;
+    (void)sqlite3_finalize(statement);
+    return code == SQLITE_ROW || code == SQLITE_DONE || last_failed(d, ret);
+}
+
+static bool tables_find(weir_sqlite_database *d, weir_sqlite_found *found, weir_send_answer *ret)
+{
+    const char *parents = d->layout->find_parents;
+    bool one;
+    *found = (weir_sqlite_found){0};
+    return gives_row(d, "SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?1)",
+                     weir_sqlite_table_name(d->options), &found->table, &one, ret) &&
+           (!parents || gives_row(d, parents, NULL, &found->parents, &found->parent_key, ret));
+}
+
 static bool tables_fit(weir_sqlite_database *d, weir_send_answer *ret)
 {
     sqlite3_stmt *statement = NULL;
@@ -215,9 +241,16 @@ static bool statements_prepare(weir_sqlite_database *d, weir_send_answer *ret)
 static bool tables_ready(weir_sqlite_database *d, weir_send_answer *ret)
 {
     WEIR_TEXT_AUTO schema = WEIR_TEXT_INIT;
+    weir_sqlite_found found;
+    /* Somebody may make the table of parents while weir runs. */
+    if (d->insert && (d->find_parent || !d->layout->find_parents))
+        return true;
+    if (!tables_find(d, &found, ret) ||
+        (found.parents && !statement_prepare(d, d->layout->find_parent, &d->find_parent, ret)))
+        return false;
     if (d->insert)
         return true;
-    weir_sqlite_schema(d->options, &schema);
+    weir_sqlite_schema(d->options, &found, &schema);
     if (sqlite3_exec(d->db, weir_text_get(&schema), NULL, NULL, NULL) != SQLITE_OK)
         return last_failed(d, ret);
     return tables_fit(d, ret) && statements_prepare(d, ret);

@@ -11,8 +11,9 @@ typedef struct weir_sqlite_database {
     const char *path; /* borrowed */
     sqlite3 *db;      /* NULL: closed */
     sqlite3_stmt *insert, *upsert_tag, *find_tag, *upsert_cursor, *find_cursor;
-    weir_mono deadline;   /* of the call that is under way */
-    weir_mono wait_until; /* for other programs' locks */
+    sqlite3_stmt *find_parent; /* NULL: the table of parents is not in the file */
+    weir_mono deadline;        /* of the call that is under way */
+    weir_mono wait_until;      /* for other programs' locks */
 } weir_sqlite_database;
 
 /* False answers have filled ret. All of these may be called again after a failure. */

@@ -6,8 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/number.h"
-
 /* Integers beyond it have no double of their own. */
 #define DOUBLE_EXACT (1ll << 53)
 
@@ -38,12 +36,12 @@ static void bind_null(weir_sqlite_binding *b, int at)
     note(b, sqlite3_bind_null(b->statement, at));
 }
 
-static void bind_int(weir_sqlite_binding *b, int at, int64_t i)
+void weir_sqlite_bind_int(weir_sqlite_binding *b, int at, int64_t i)
 {
     note(b, sqlite3_bind_int64(b->statement, at, i));
 }
 
-static void bind_bytes(weir_sqlite_binding *b, int at, const void *bytes, size_t n)
+void weir_sqlite_bind_bytes(weir_sqlite_binding *b, int at, const void *bytes, size_t n)
 {
     note(b, sqlite3_bind_blob(b->statement, at, n ? bytes : "", (int)n, SQLITE_TRANSIENT));
 }
@@ -89,16 +87,16 @@ static void bind_value(weir_sqlite_binding *b, int at, const weir_value *v)
         bind_null(b, at);
         break;
     case WEIR_KIND_BOOL:
-        bind_int(b, at, v->as.b);
+        weir_sqlite_bind_int(b, at, v->as.b);
         break;
     case WEIR_KIND_I64:
-        bind_int(b, at, v->as.i);
+        weir_sqlite_bind_int(b, at, v->as.i);
         break;
     case WEIR_KIND_U64:
         if (v->as.u > INT64_MAX)
             bind_formatted(b, at, v);
         else
-            bind_int(b, at, v->as.i);
+            weir_sqlite_bind_int(b, at, v->as.i);
         break;
     case WEIR_KIND_F32:
         bind_double(b, at, (double)v->as.f32);
@@ -114,7 +112,7 @@ static void bind_value(weir_sqlite_binding *b, int at, const weir_value *v)
                                   SQLITE_STATIC));
         break;
     case WEIR_KIND_BYTES:
-        bind_bytes(b, at, v->as.bytes, v->length);
+        weir_sqlite_bind_bytes(b, at, v->as.bytes, v->length);
         break;
     }
 }
@@ -123,7 +121,7 @@ static void bind_value(weir_sqlite_binding *b, int at, const weir_value *v)
 
 static const char *const tags_columns[] = {"id",   "store",   "uid",    "name",        "unit",
                                            "type", "address", "labels", "description", NULL};
-static const char *const cursor_columns[] = {"store", "sink", "seq", NULL};
+const char *const weir_sqlite_cursor_columns[] = {"store", "sink", "seq", NULL};
 
 static const char tags_schema[] =
     "CREATE TABLE IF NOT EXISTS weir_tags (\n"
@@ -162,8 +160,9 @@ static const char *const samples_columns[] = {"tag_id", "ts",      "epoch", "seq
                                               "kind",   "quality", "cause", NULL};
 
 /* value has no type: SQLite then keeps each as it is bound. */
-static void weir_schema(const char *table, weir_text *t)
+static void weir_schema(const char *table, const weir_sqlite_found *found, weir_text *t)
 {
+    (void)found;
     weir_text_add(t, tags_schema);
     weir_text_format(t,
                      "CREATE TABLE IF NOT EXISTS \"%s\" (\n"
@@ -194,10 +193,10 @@ static void weir_insert(const char *table, weir_text *t)
 static bool weir_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64_t tag_id)
 {
     const weir_quality quality = quality_of(&row->sample);
-    bind_int(b, 1, tag_id);
-    bind_int(b, 2, row->sample.ts.us);
-    bind_int(b, 3, row->epoch);
-    bind_int(b, 4, (int64_t)row->seq);
+    weir_sqlite_bind_int(b, 1, tag_id);
+    weir_sqlite_bind_int(b, 2, row->sample.ts.us);
+    weir_sqlite_bind_int(b, 3, row->epoch);
+    weir_sqlite_bind_int(b, 4, (int64_t)row->seq);
     bind_value(b, 5, &row->sample.value);
     weir_sqlite_bind_text(b, 6, weir_kind_text(row->sample.value.kind));
     weir_sqlite_bind_text(b, 7, weir_class_text(weir_quality_class(quality)));
@@ -208,101 +207,7 @@ static bool weir_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64_t 
 static const weir_sqlite_table weir_tables[] = {
     {"weir_tags", tags_columns},
     {NULL, samples_columns},
-    {"weir_sinks", cursor_columns},
-    {NULL, NULL},
-};
-
-/* --- layout results_raw ------------------------------------------------------------------- */
-
-/*
- * ModbusDataLogger's ResultsRaw. Its foreign key to RequestedData is left out: that table is not
- * weir's, and the original never enforced it. ResultIdx is the original's, beside its UNIQUE.
- */
-static const char *const raw_columns[] = {"paramID", "timestamp", "rawresult", NULL};
-
-static void raw_schema(const char *table, weir_text *t)
-{
-    weir_text_format(t,
-                     "CREATE TABLE IF NOT EXISTS \"%s\" (\n"
-                     "    paramID INTEGER NOT NULL,\n"
-                     "    timestamp INTEGER NOT NULL CHECK (timestamp >= 0),\n"
-                     "    rawresult BLOB,\n"
-                     "    UNIQUE (paramID, timestamp)\n"
-                     ");\n",
-                     table);
-}
-
-/* The rows of a send ascend by seq: the last is the highest. */
-static void raw_insert(const char *table, weir_text *t)
-{
-    weir_text_format(t,
-                     "INSERT INTO \"%s\" (paramID, timestamp, rawresult) VALUES (?1, ?2, ?3) "
-                     "ON CONFLICT (paramID, timestamp) DO UPDATE SET "
-                     "rawresult = excluded.rawresult",
-                     table);
-}
-
-/* What the label paramID says, else the tag's own number. */
-static int64_t raw_parameter(const weir_sink_tag *tag)
-{
-    int64_t parameter = tag->uid;
-    for (size_t i = 0; i < tag->n_labels; i++)
-        if (strcmp(tag->labels[i].key, "paramID") == 0)
-            (void)weir_parse_i64(tag->labels[i].value, &parameter);
-    return parameter;
-}
-
-/* Bytes of the registers that a number was read from; 0: its type is none of integers. */
-static size_t raw_width(const char *type)
-{
-    static const struct {
-        const char *type;
-        size_t width;
-    } widths[] = {
-        {"bool", 2},  {"int8", 2},   {"uint8", 2}, {"int16", 2},  {"uint16", 2},
-        {"int32", 4}, {"uint32", 4}, {"int64", 8}, {"uint64", 8},
-    };
-    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
-        if (strcmp(widths[i].type, type) == 0)
-            return widths[i].width;
-    return 0;
-}
-
-/* Integers (of a scaled one the digits) in the width of their registers, high byte first as on the
- * wire; a coil is a word of 0 or 1. Everything else as the column `bits` shows it. */
-static size_t raw_bytes(const weir_sink_row *row, uint8_t ret[16])
-{
-    const weir_value *v = &row->sample.value;
-    const bool whole = v->kind == WEIR_KIND_BOOL || v->kind == WEIR_KIND_I64 ||
-                       v->kind == WEIR_KIND_U64 || v->kind == WEIR_KIND_DECIMAL;
-    const size_t width = v->kind == WEIR_KIND_BOOL ? 2 : raw_width(row->tag->type);
-    if (!whole || width == 0)
-        return weir_value_payload(v, ret, 16);
-    for (size_t i = 0; i < width; i++)
-        ret[i] = (uint8_t)(v->as.bits >> 8 * (width - 1 - i));
-    return width;
-}
-
-/* The original has no row for a reading that failed. */
-static bool raw_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64_t tag_id)
-{
-    uint8_t bytes[16];
-    const weir_value *v = &row->sample.value;
-    (void)tag_id;
-    if (v->kind == WEIR_KIND_NULL)
-        return false;
-    bind_int(b, 1, raw_parameter(row->tag));
-    bind_int(b, 2, weir_floor_divide(row->sample.ts.us, WEIR_S));
-    if (v->kind >= WEIR_KIND_STRING)
-        bind_bytes(b, 3, v->as.bytes, v->length);
-    else
-        bind_bytes(b, 3, bytes, raw_bytes(row, bytes));
-    return true;
-}
-
-static const weir_sqlite_table raw_tables[] = {
-    {NULL, raw_columns},
-    {"weir_sinks", cursor_columns},
+    {"weir_sinks", weir_sqlite_cursor_columns},
     {NULL, NULL},
 };
 
@@ -312,8 +217,9 @@ static const weir_sqlite_table raw_tables[] = {
 static const char *const current_columns[] = {"tag_id",    "tag_time",    "status",    "bool_value",
                                               "int_value", "float_value", "var_value", NULL};
 
-static void current_schema(const char *table, weir_text *t)
+static void current_schema(const char *table, const weir_sqlite_found *found, weir_text *t)
 {
+    (void)found;
     weir_text_format(t,
                      "CREATE TABLE IF NOT EXISTS \"%s\" (\n"
                      "    tag_id VARCHAR(200) NOT NULL PRIMARY KEY,\n"
@@ -373,7 +279,7 @@ static bool current_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64
     time[10] = ' ';
     weir_sqlite_bind_text(b, 1, row->tag->name);
     note(b, sqlite3_bind_text(b->statement, 2, time, 26, SQLITE_TRANSIENT));
-    bind_int(b, 3, weir_quality_class(quality) == WEIR_GOOD ? 0 : -1);
+    weir_sqlite_bind_int(b, 3, weir_quality_class(quality) == WEIR_GOOD ? 0 : -1);
     for (int i = 4; i <= 7; i++)
         bind_null(b, i);
     bind_value(b, current_column(&row->sample.value), &row->sample.value);
@@ -382,27 +288,43 @@ static bool current_bind(weir_sqlite_binding *b, const weir_sink_row *row, int64
 
 static const weir_sqlite_table current_tables[] = {
     {NULL, current_columns},
-    {"weir_sinks", cursor_columns},
+    {"weir_sinks", weir_sqlite_cursor_columns},
     {NULL, NULL},
 };
 
 /* --- all of them -------------------------------------------------------------------------- */
 
-const weir_sqlite_layout weir_sqlite_layouts[] = {
-    [WEIR_SQLITE_WEIR] = {"weir_samples", weir_tables, weir_schema, weir_insert, weir_bind, true},
-    [WEIR_SQLITE_RESULTS_RAW] = {"ResultsRaw", raw_tables, raw_schema, raw_insert, raw_bind, false},
-    [WEIR_SQLITE_CURRENT] = {"current", current_tables, current_schema, current_insert,
-                             current_bind, false},
-};
+static const weir_sqlite_layout weir_layout = {.table = "weir_samples",
+                                               .tables = weir_tables,
+                                               .schema = weir_schema,
+                                               .insert = weir_insert,
+                                               .bind = weir_bind,
+                                               .has_tags = true};
+static const weir_sqlite_layout current_layout = {.table = "current",
+                                                  .tables = current_tables,
+                                                  .schema = current_schema,
+                                                  .insert = current_insert,
+                                                  .bind = current_bind};
+
+const weir_sqlite_layout *weir_sqlite_layout_of(const weir_sqlite_options *options)
+{
+    static const weir_sqlite_layout *const layouts[] = {
+        [WEIR_SQLITE_WEIR] = &weir_layout,
+        [WEIR_SQLITE_RESULTS_RAW] = &weir_sqlite_results_raw,
+        [WEIR_SQLITE_CURRENT] = &current_layout,
+    };
+    return layouts[options->layout];
+}
 
 const char *weir_sqlite_table_name(const weir_sqlite_options *options)
 {
     return options->table && *options->table ? options->table
-                                             : weir_sqlite_layouts[options->layout].table;
+                                             : weir_sqlite_layout_of(options)->table;
 }
 
-void weir_sqlite_schema(const weir_sqlite_options *options, weir_text *t)
+void weir_sqlite_schema(const weir_sqlite_options *options, const weir_sqlite_found *found,
+                        weir_text *t)
 {
-    weir_sqlite_layouts[options->layout].schema(weir_sqlite_table_name(options), t);
+    weir_sqlite_layout_of(options)->schema(weir_sqlite_table_name(options), found, t);
     weir_text_add(t, cursor_schema);
 }

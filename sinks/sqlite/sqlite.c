@@ -22,6 +22,7 @@
 #include "sinks/text/trial.h"
 
 enum { TABLE_NAME_MAX = 63 };
+#define TOLD_INTERVAL WEIR_MINUTE /* of what is left out again and again */
 
 struct sqlite {
     const weir_sink_host *host;
@@ -29,6 +30,10 @@ struct sqlite {
     weir_sqlite_database database;
     int64_t *tag_ids; /* of weir_tags, by the tag's number; 0: not yet known */
     size_t n_tag_ids;
+    bool is_trial;       /* its row has no parent and is taken back */
+    uint64_t n_orphans;  /* left out of what is being sent */
+    uint64_t n_untold;   /* and of what was, since it was last told */
+    weir_mono next_told; /* not before */
 };
 
 /* --- options and life --------------------------------------------------------------------- */
@@ -68,7 +73,7 @@ static void database_init(struct sqlite *s, weir_sqlite_database *d, const char 
     *d = (weir_sqlite_database){
         .host = s->host,
         .options = s->options,
-        .layout = &weir_sqlite_layouts[s->options->layout],
+        .layout = weir_sqlite_layout_of(s->options),
         .path = path,
     };
 }
@@ -174,15 +179,47 @@ static int tag_ready(struct sqlite *s, weir_sqlite_database *d, const weir_sink_
     return code == SQLITE_DONE ? tag_find(s, d, tag, &s->tag_ids[tag->number]) : code;
 }
 
+/* SQLITE_ROW: the row has its parent, or needs none. */
+static int parent_find(const struct sqlite *s, weir_sqlite_database *d, const weir_sink_row *row)
+{
+    weir_sqlite_binding b = {.statement = d->find_parent};
+    if (!d->find_parent || s->is_trial)
+        return SQLITE_ROW;
+    if (!d->layout->bind_parent(&b, row))
+        return SQLITE_DONE;
+    return b.code == SQLITE_OK ? weir_sqlite_run(d->find_parent) : b.code;
+}
+
+/* Whoever deletes a parent deletes what is its; what was on its way then goes the same way. */
+static void tell_orphans(struct sqlite *s)
+{
+    const weir_mono now = s->host->now(s->host->data);
+    char text[160];
+    if (s->n_untold == 0 || !weir_mono_reached(now, s->next_told))
+        return;
+    (void)snprintf(text, sizeof text,
+                   "%llu samples were left out: their tags have no label paramID, or it is no row "
+                   "of RequestedData (any more)",
+                   (unsigned long long)s->n_untold);
+    s->host->log(s->host->data, WEIR_LOG_WARNING, "sqlite_left_out", text);
+    s->n_untold = 0;
+    s->next_told = weir_mono_add(now, TOLD_INTERVAL);
+}
+
 static int row_insert(struct sqlite *s, weir_sqlite_database *d, const weir_sink_row *row)
 {
-    const int code = tag_ready(s, d, row->tag);
+    int code = tag_ready(s, d, row->tag);
     if (code != SQLITE_DONE)
         return code;
     const int64_t id = d->layout->has_tags ? s->tag_ids[row->tag->number] : 0;
     weir_sqlite_binding b = {.statement = d->insert};
     if (!d->layout->bind(&b, row, id))
         return SQLITE_DONE;
+    code = parent_find(s, d, row);
+    if (code != SQLITE_ROW) {
+        s->n_orphans += code == SQLITE_DONE;
+        return code;
+    }
     return b.code == SQLITE_OK ? weir_sqlite_run(b.statement) : b.code;
 }
 
@@ -236,11 +273,21 @@ static void sqlite_send(void *state, const weir_sink_row *rows, size_t n, weir_m
     struct sqlite *s = state;
     weir_sqlite_database *d = &s->database;
     *ret = (weir_send_answer){.result = WEIR_SEND_DELIVERED};
+    s->n_orphans = 0;
     if (connect_ready(s, ret) && weir_sqlite_begin(d, deadline, ret) &&
         rows_insert(s, d, rows, n, ret) && cursor_write(s, d, rows, n, ret) &&
-        weir_sqlite_commit(d, ret))
+        weir_sqlite_commit(d, ret)) {
+        s->n_untold += s->n_orphans;
+        tell_orphans(s);
         return;
+    }
     disconnect(s);
+}
+
+static void sqlite_idle(void *state, weir_mono now)
+{
+    (void)now;
+    tell_orphans(state);
 }
 
 /* --- the rest of the type ----------------------------------------------------------------- */
@@ -286,7 +333,8 @@ static bool test_row(struct sqlite *s, weir_sqlite_database *d, weir_mono deadli
 static void sqlite_test(void *state, weir_mono deadline, weir_sink_test *ret)
 {
     /* What is kept of tags belongs to the other connection. */
-    struct sqlite *owner = state, s = {.host = owner->host, .options = owner->options};
+    struct sqlite *owner = state;
+    struct sqlite s = {.host = owner->host, .options = owner->options, .is_trial = true};
     WEIR_TEXT_AUTO path = WEIR_TEXT_INIT;
     struct stat st;
     const weir_mono began = s.host->now(s.host->data);
@@ -308,7 +356,8 @@ static void sqlite_test(void *state, weir_mono deadline, weir_sink_test *ret)
 
 static weir_err sqlite_schema(const void *options, weir_text *ret, weir_error *error)
 {
-    weir_sqlite_schema(options, ret);
+    const weir_sqlite_found nothing = {0};
+    weir_sqlite_schema(options, &nothing, ret);
     return ret->failed ? weir_fail(error, WEIR_ENOMEM, "out of memory") : WEIR_OK;
 }
 
@@ -361,10 +410,13 @@ const weir_sink_type weir_sink_sqlite = {
         "with its cause. Column kind has weir's own kind.\n"
         "Layout weir: the key (tag_id, ts, epoch) absorbs repetitions, the highest seq counts; "
         "weir_tags has the newest name, unit, labels and description of each tag. Layout "
-        "results_raw: the key (paramID, timestamp in whole seconds); paramID is the label paramID "
-        "or the tag's id; rawresult has an integer in the width of its registers, high byte first, "
-        "any other value as the column bits of `samples`; bad samples leave no row; one row is one "
-        "tag, not one request of many registers. Layout current: the key tag_id (the tag's name); "
+        "results_raw: the key (paramID, timestamp in whole seconds), the first counts; paramID is "
+        "the label paramID, and where RequestedData is in the same file a row of that, else left "
+        "out; without RequestedData and the label it is the tag's id. rawresult has bytes as they "
+        "are, bits of coils and discrete inputs as a word each, an integer in the width of its "
+        "registers, high byte first, any other value as the column bits of `samples`; bad samples "
+        "and the extra read at the start leave no row. Layout current: the key tag_id (the tag's "
+        "name); "
         "a "
         "row changes only to a time that is not older; status is 0, or -1 if not good.\n"
         "Each send is one transaction with the cursor (weir_sinks), so after a crash nothing is "
@@ -382,5 +434,6 @@ const weir_sink_type weir_sink_sqlite = {
     .send = sqlite_send,
     .test = sqlite_test,
     .resume = sqlite_resume,
+    .idle = sqlite_idle,
     .schema = sqlite_schema,
 };

@@ -332,7 +332,7 @@ static void modbus_discard(void *state, void *prepared)
     weir_master_discard(prepared);
 }
 
-/* The connection stays as it is, up or down. */
+/* The connection stays up or down; its timing is the new one's from here on. */
 static void modbus_apply(void *state, const weir_source_change *change, void *prepared)
 {
     struct modbus *m = state;
@@ -341,6 +341,9 @@ static void modbus_apply(void *state, const weir_source_change *change, void *pr
     m->host.catalog = m->inner.catalog = change->catalog;
     m->host.connection = m->inner.connection = change->connection;
     m->connection = &change->catalog->connections[change->connection];
+    if (m->state == STATE_BACKOFF)
+        m->retry_at =
+            weir_mono_min(m->retry_at, weir_mono_add(now, m->connection->reconnect_max_us));
     for (size_t i = 0; i < m->n_waiting; i++) {
         const uint32_t device = change->stays[m->waiting[i].device];
         if (device == WEIR_DEVICE_NONE)

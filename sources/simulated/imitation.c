@@ -14,8 +14,8 @@
 
 #include "base/alloc.h"
 
-/* The largest element: 125 registers, with room to spare. */
-enum { REGISTERS_MAX = 256 };
+/* The largest element, in registers with room to spare, or in bits. */
+enum { REGISTERS_MAX = 256, WORDS_MAX = 2000 };
 
 struct weir_imitation {
     const weir_catalog *catalog;
@@ -198,8 +198,7 @@ size_t weir_imitated_room(const weir_imitated *t)
 static size_t wire_of_wave(weir_imitated *t, weir_wall at, uint8_t wire[2 * REGISTERS_MAX])
 {
     const weir_point *p = t->shape.point;
-    const size_t n =
-        weir_point_element_size(p) * (weir_register_is_bits(p->table) ? (size_t)1 : (size_t)2);
+    const size_t n = weir_point_wire_bytes(p);
     uint8_t room[WEIR_WAVE_ROOM];
     size_t n_encoded;
     const weir_value value = weir_wave_shape_at(&t->shape, at, room);
@@ -212,13 +211,15 @@ static size_t wire_of_plant(const weir_imitated *t, weir_wall at, uint8_t wire[2
 {
     const weir_point *p = t->shape.point;
     const uint16_t size = (uint16_t)weir_point_element_size(p);
-    uint16_t words[REGISTERS_MAX];
+    uint16_t words[WORDS_MAX];
     const uint16_t address = (uint16_t)(p->address + t->element * size);
     if (weir_plant_read(t->plant, t->unit, p->table, address, size, at, words))
         return 0;
     if (weir_register_is_bits(p->table)) {
-        wire[0] = (uint8_t)words[0];
-        return 1;
+        memset(wire, 0, weir_point_wire_bytes(p));
+        for (size_t i = 0; i < size; i++)
+            wire[i / 8] |= (uint8_t)((words[i] ? 1u : 0u) << i % 8);
+        return weir_point_wire_bytes(p);
     }
     for (size_t i = 0; i < size; i++) {
         wire[2 * i] = (uint8_t)(words[i] >> 8);

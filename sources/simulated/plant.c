@@ -138,7 +138,7 @@ static void cell_show(const weir_plant *plant, uint8_t unit, const struct cell *
                       uint32_t address, uint16_t n, uint16_t *ret)
 {
     enum { ELEMENT_BYTES_MAX = 512 };
-    uint8_t wire[ELEMENT_BYTES_MAX] = {0}, room[32];
+    uint8_t wire[ELEMENT_BYTES_MAX] = {0}, room[WEIR_WAVE_ROOM];
     size_t n_wire = 0;
     const weir_point *p = cell->point;
     const weir_wave_key key = {plant->seed, unit, cell->element};
@@ -151,8 +151,8 @@ static void cell_show(const weir_plant *plant, uint8_t unit, const struct cell *
         if (at < address || at >= address + n)
             continue;
         uint16_t word = 0;
-        if (bits && i < n_wire)
-            word = wire[i];
+        if (bits && i / 8 < n_wire)
+            word = wire[i / 8] >> i % 8 & 1;
         else if (!bits && 2 * i + 1 < n_wire)
             word = (uint16_t)(wire[2 * i] << 8 | wire[2 * i + 1]);
         if (is_part_of_word(p))

@@ -36,7 +36,7 @@ static weir_point float_point(weir_wave wave, double min, double max, int64_t pe
 
 static weir_value value_at(const weir_point *p, weir_wave_key k, int64_t offset_us)
 {
-    static uint8_t room[32];
+    static uint8_t room[WEIR_WAVE_ROOM];
     return weir_wave_value(p, k, (weir_wall){noon.us + offset_us}, room);
 }
 

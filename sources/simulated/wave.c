@@ -235,10 +235,13 @@ static void steps_init(weir_wave_shape *w)
 static weir_value bytes(const weir_wave_shape *w, int64_t t_us, uint8_t room[WEIR_WAVE_ROOM])
 {
     weir_random r = {hash_at(w->hash, weir_floor_divide(t_us, w->simulate.period_us))};
-    const uint16_t length = w->point->length;
-    const size_t n = length && length < WEIR_WAVE_ROOM ? length : WEIR_WAVE_ROOM;
+    enum { RAW_LENGTH = 32 }; /* where any would do */
+    const size_t size = weir_point_contents_size(w->point), wanted = size ? size : RAW_LENGTH;
+    const size_t n = wanted < WEIR_WAVE_ROOM ? wanted : WEIR_WAVE_ROOM;
     for (size_t i = 0; i < n; i++)
         room[i] = (uint8_t)weir_random_u64(&r);
+    if (weir_point_is_packed(w->point) && w->point->length % 8)
+        room[n - 1] &= (uint8_t)((1u << w->point->length % 8) - 1);
     return weir_value_bytes(room, n);
 }
 

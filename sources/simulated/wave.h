@@ -34,7 +34,7 @@ typedef struct weir_wave_key {
  * Bool points are true in the upper half; string points show the point's name, bytes points bytes
  * that change each period.
  */
-enum { WEIR_WAVE_ROOM = 32 };
+enum { WEIR_WAVE_ROOM = 250 }; /* what a reply has at most: 125 registers, 2000 bits */
 weir_value weir_wave_value(const weir_point *point, weir_wave_key key, weir_wall t,
                            uint8_t room[WEIR_WAVE_ROOM]);
 

@@ -53,6 +53,7 @@ static weir_err item_add(weir_take *take, const weir_item *item, weir_error *err
                            .seq = item->seq,
                            .plans = item->plans,
                            .epoch = item->epoch,
+                           .flags = item->flags,
                            .replayed = true};
     weir_value *v = &row->sample.value;
     if (v->kind >= WEIR_KIND_STRING) {

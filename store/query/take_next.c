@@ -262,7 +262,8 @@ static weir_err sample_add(struct chunk *c, const weir_batch *batch, uint32_t i,
                            .received = {weir_view_shift(batch->received.us, offset)},
                            .seq = seq,
                            .plans = batch->plans,
-                           .epoch = batch->epoch};
+                           .epoch = batch->epoch,
+                           .flags = batch->flags};
     row->sample.ts.us = weir_view_shift(sample->ts.us, offset);
     c->full = take->n_rows >= c->wanted;
     return WEIR_OK;

@@ -271,6 +271,32 @@ def test_a_simulated_profile_can_be_polled(weir, scheme):
         simulator.stdout.close()
 
 
+def test_bits_as_bytes_are_simulated_and_read(weir):
+    """One value of 19 coils is those 19 coils, by `weir run` and by `weir read`."""
+    points = [{"name": "row", "register": "coil", "address": 19, "type": "bytes", "length": 19, "simulate": {"period": "366d"}},
+              {"name": "one", "register": "coil", "address": 20}]
+    plant = weir.write_config({"connections": [{"name": "sim", "uri": "tcp://127.0.0.1:1"}], "devices": [
+        {"name": "m", "unit_id": 1, "connection": "sim", "interval": "1s", "points": points}]}, "plant.yaml")
+    simulator = subprocess.Popen([BINARY, "simulate", str(plant), "--listen", "tcp://127.0.0.1:0", "--seed", "7"],
+                                 stdout=subprocess.PIPE, bufsize=0, env=weir.environment)
+    try:
+        _, uri = read_line(simulator.stdout).split(" ")
+        def read(*more):
+            return weir.json("read", uri, "-1", "--register", "coil", "--address", 19, "-c", 19, *more)
+        row, = read("--type", "bytes")
+        data = bytes.fromhex(row["value"])
+        assert len(data) == 3 and data[2] < 8 and any(data)
+        assert [row["value"] for row in read()] == [bool(data[i // 8] >> i % 8 & 1) for i in range(19)]
+        config = {"connections": [{"name": "sim", "uri": uri}],
+                  "devices": [{"name": "m", "unit_id": 1, "connection": "sim", "interval": "1s", "points": points}]}
+        once = {row["tag"]: row["value"] for row in weir.json("run", "--once", "-c", weir.write_config(config))}
+        assert once == {"m/row": row["value"], "m/one": bool(data[0] & 2)}
+    finally:
+        simulator.terminate()
+        assert simulator.wait(5) == 0
+        simulator.stdout.close()
+
+
 @pytest.mark.parametrize("arguments", [["help"], ["help", "help"], ["help", "--help"], ["--help"], ["-h"]])
 def test_help_about_help_is_the_overview(weir, arguments):
     done = weir.run(*arguments)

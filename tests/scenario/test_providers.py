@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -251,38 +252,164 @@ def test_a_wrong_password_is_told_and_never_shown(pg, tmp_path):
         driver.load(0)
 
 
+@pytest.fixture
+def pair(tmp_path):
+    """A server and one that follows it."""
+    first = pgserver.PgServer()
+    first.sql(METERS)
+    second = pgserver.PgServer(standby_of=first)
+    yield first, second
+    for server in (first, second):
+        server.remove()
+
+
+def configure_hosts(folder, hosts, more=""):
+    url = f"postgresql://postgres@{hosts}/postgres"
+    (folder / "weir.yaml").write_text(f"catalog:\n  - url: '{url}{more}'\n    layout: energy_meters\n    interval: 10s\n    timeout: 2s\n")
+    return url
+
+
+@needs_postgres
+@pytest.mark.parametrize("attributes", ["read-write", "any"])
+def test_a_standby_that_is_promoted_is_found_behind_the_other_host(pair, tmp_path, attributes):
+    first, second = pair
+    url = configure_hosts(tmp_path, f"127.0.0.1:{first.port},127.0.0.1:{second.port}", f"?target_session_attrs={attributes}")
+    with Driver(tmp_path) as driver:
+        driver.load(1)
+        first.sql("INSERT INTO energy_meters VALUES (5, '10.0.0.3', 502, 3, 'virtual_modbustcp_server', 'b')")
+        assert driver.news() == (True, "")
+        driver.load(2)
+        wait_until("the standby has it", lambda: second.sql("SELECT count(*) FROM energy_meters") == [["2"]])
+        first.kill()
+        changed, trouble = driver.news()
+        assert changed is False
+        assert trouble == "" if attributes == "any" else trouble.startswith(f"{url}: ")
+        second.promote()
+        assert driver.news() == (False, "")
+        second.sql("DELETE FROM energy_meters WHERE id = 5")
+        assert driver.news() == (True, "")
+        driver.load(1)
+
+
+@needs_postgres
+def test_a_standby_that_takes_over_the_address_is_asked_from_then_on(pair, tmp_path):
+    first, second = pair
+    url = configure_hosts(tmp_path, f"127.0.0.1:{first.port}")
+    with Driver(tmp_path) as driver:
+        driver.load(1)
+        first.kill()
+        changed, trouble = driver.news()
+        assert changed is False and trouble.startswith(f"{url}: ")
+        second.promote()
+        second.stop()
+        second.port = first.port
+        second.start()
+        assert driver.news() == (False, "")
+        second.sql("UPDATE energy_meters SET slave_address = 9")
+        assert driver.news() == (True, "")
+        driver.load(1)
+
+
+@needs_postgres
+@pytest.mark.parametrize("hosts", ["127.0.0.1:{port},db.example.org", "127.example.org:{port}", "db.example.org"])
+def test_with_one_host_that_is_not_this_machine_tls_is_verified(pg, tmp_path, hosts):
+    """Each name leads to the test's own server, which has no TLS: a plain session would be made at once."""
+    configure_hosts(tmp_path, hosts.format(port=pg.port), f"?hostaddr={','.join(['127.0.0.1'] * (hosts.count(',') + 1))}&port={pg.port}"
+                    if ":" not in hosts else "")
+    with Driver(tmp_path) as driver:
+        problem, = driver.problems()
+    assert "SSL" in problem or "certificate" in problem or "translate" in problem, problem
+
+
+@needs_postgres
+def test_a_host_that_is_silent_does_not_hide_the_next_one(pg, tmp_path):
+    pg.sql(METERS)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)  # takes connections and says nothing
+        configure_hosts(tmp_path, f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{pg.port}")
+        with Driver(tmp_path) as driver:
+            began = time.monotonic()
+            driver.load(1)
+            assert time.monotonic() - began < 2
+            assert driver.news() == (False, "")
+
+
 # --- SQLite ---------------------------------------------------------------------------------------
 
 
-def test_the_predecessors_own_file_is_read_beside_its_writer(tmp_path):
-    """A writer in another process commits all the time, and never waits 50 ms for us."""
-    rows = scaled(2000, 20000)
+class Writer:
+    """Another program that commits each 20 ms, and how long it was kept from it each time."""
+
+    def __init__(self, path):
+        self.path, self.waits, self.done = path, [], threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def run(self):
+        db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        db.execute("PRAGMA synchronous = OFF")  # the disk's time is not what is asked for
+        while not self.done.wait(0.02):
+            self.patiently(db, "BEGIN IMMEDIATE")
+            db.execute("INSERT INTO ResultsRaw VALUES (1, ?, x'0001')", (len(self.waits),))
+            began = time.monotonic()
+            self.patiently(db, "COMMIT")
+            self.waits.append(time.monotonic() - began)
+        db.close()
+
+    @staticmethod
+    def patiently(db, sql):
+        while True:
+            try:
+                return db.execute(sql)
+            except sqlite3.OperationalError as error:
+                assert "locked" in str(error)
+                time.sleep(0.0005)
+
+
+READ_AS = {
+    "requested_data": "layout: requested_data",
+    # Sorted, joined and counted: nothing that a query of one's own may not be.
+    "queries": """layout: queries
+    connections: SELECT DISTINCT host AS name, 'tcp://' || host AS uri FROM RequestedData ORDER BY comment
+    devices: SELECT host || '-' || address AS name, host AS connection, address AS unit_id, '60s' AS interval
+      FROM RequestedData GROUP BY host, address ORDER BY count(*), name
+    points: SELECT r.host || '-' || r.address AS device, 'p' || r.paramID AS name, 'holding' AS register, r.register AS address,
+      'bytes' AS type, 4 AS length, 'true' AS allow_overlap FROM RequestedData r JOIN RequestedData s ON s.paramID = r.paramID
+      ORDER BY r.register, r.paramID""",
+}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("layout", READ_AS)
+def test_who_writes_into_a_file_that_is_read_is_not_kept_waiting(tmp_path, layout):
+    """The predecessor's own file with many requests, and results that are stored all the time."""
+    rows = scaled(20000, 100000)
     with sqlite3.connect(tmp_path / "Logging.db") as db:
         db.executescript(REQUESTED)
-        db.executemany("INSERT INTO RequestedData VALUES (?, 1, ?, 502, 60, ?, 3, ?, 2, NULL)",
-                       [(i, f"10.0.{i // 2000}.5", i % 247 + 1, i % 30000) for i in range(1, rows + 1)])
+        db.executemany("INSERT INTO RequestedData VALUES (?, 1, ?, 502, 60, ?, 3, ?, 2, ?)",
+                       [(i, f"10.0.{i // 2000}.5", i % 247 + 1, i % 30000, i * 7919 % rows) for i in range(1, rows + 1)])
         db.execute("CREATE TABLE ResultsRaw (paramID INTEGER NOT NULL, timestamp INTEGER NOT NULL, rawresult BLOB)")
-    (tmp_path / "weir.yaml").write_text("catalog: [{url: 'sqlite:Logging.db', layout: requested_data}]\n")
-    done, commits = threading.Event(), []
-
-    def write():
-        db = sqlite3.connect(tmp_path / "Logging.db", timeout=20, isolation_level=None)
-        while not done.is_set():
-            db.execute("INSERT INTO ResultsRaw VALUES (1, ?, x'0001')", (len(commits),))
-            commits.append(1)
-            time.sleep(0.1)
-        db.close()
-    with Driver(tmp_path) as driver:
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            for _ in range(scaled(3, 20)):
-                driver.load(rows)
-                assert driver.news() == (False, "")
-        finally:
-            done.set()
-            writer.join()
-    assert commits
+    (tmp_path / "weir.yaml").write_text(f"catalog:\n  - url: 'sqlite:Logging.db'\n    timeout: 60s\n    {READ_AS[layout]}\n")
+    tags = rows if layout == "queries" else None
+    with Driver(tmp_path) as driver, Writer(tmp_path / "Logging.db") as writer:
+        n = 0
+        while n < 3 or len(writer.waits) < scaled(50, 500):
+            answer = driver.do("load")
+            assert answer["problems"] == [] and answer["tags"] == (tags or answer["tags"]) >= rows
+            assert driver.news() == (False, "")
+            n += 1
+    waits = sorted(writer.waits)
+    print(f"{n} loads of {rows} rows beside {len(waits)} commits: kept waiting {waits[len(waits) // 2] * 1000:.1f} ms, "
+          f"1 of 100 {waits[len(waits) * 99 // 100] * 1000:.1f} ms, at most {waits[-1] * 1000:.1f} ms")
+    assert waits[len(waits) * 99 // 100] < 0.05  # what the machine does to one of a hundred is not ours: test_sqlite.c counts exactly
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -321,7 +448,11 @@ def test_a_device_is_added_renamed_and_removed(shell):
     added = shell.run("device", "add", "m07", "--connection", "roof", "--unit-id", "7", "--interval", "5s", "--labels", "floor=2")
     assert "m07 has no points yet" in added.stderr
     shell.run("tag", "add", "m07/power", "--register", "holding", "--address", "52", "--type", "float32", "--counter", "false")
-    assert [row["tag"] for row in shell.rows("tag", "list")] == ["y1/p", "m07/power"]
+    shell.run("tag", "add", "m07/inputs", "--register", "discrete", "--address", "0", "--type", "bytes", "--length", "19",
+              "--labels", "line=7, floor=3")
+    shown = shell.run("config", "show", "devices").stdout
+    assert "labels: {floor: 2}" in shown and "length: 19" in shown and "labels: {line: 7, floor: 3}" in shown
+    assert [row["tag"] for row in shell.rows("tag", "list")] == ["y1/p", "m07/power", "m07/inputs"]
     shell.run("device", "set", "m07", "--name", "feeder-a", "--interval", "10s", "--enabled", "false")
     row, = shell.rows("device", "show", "feeder-a")
     assert row["enabled"] is False and row["defined"] == "./weir-data/config.db, table device, row 1"
@@ -406,3 +537,38 @@ def test_config_db_alone_is_a_configuration(tmp_path):
     shell.run("connection", "add", "sim", "--uri", "simulated:")
     shell.run("device", "add", "a", "--connection", "sim", "--profile", "eastron-sdm630", "--interval", "1s", "--only", "voltage_l1")
     assert [row["tag"] for row in shell.rows("run", "--once")] == ["a/voltage_l1"]
+
+
+NONSENSE = ["''", "'no such thing'", "-1", "1e300", "x'ff00'", "'[1, 2'", "'a' || char(10) || 'b'", "'&x *x'", "' '", "'" + 5000 * "9" + "'"]
+
+
+def test_nonsense_in_every_column_of_every_table_is_told_with_its_row(shell):
+    """As no constraint lets it in, but another program may have made the table. What means something is taken."""
+    shell.run("connection", "add", "roof", "--uri", "tcp://127.0.0.1:1")
+    shell.run("device", "add", "m07", "--connection", "roof", "--unit-id", "7", "--interval", "5s")
+    shell.run("tag", "add", "m07/p", "--register", "coil", "--address", "3")
+    shell.run("plan", "add", "night", "--tags", "m07/*", "--interval", "60s")
+    told = taken = 0
+    unnamed = []
+    with sqlite3.connect(shell.folder / "weir-data" / "config.db", timeout=20) as db, Driver(shell.folder) as driver:
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        for table in ("connection", "device", "point", "plan"):
+            for column in [row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] != "id"]:
+                kept, = db.execute(f'SELECT "{column}" FROM {table}').fetchone()
+                for value in NONSENSE:
+                    db.execute(f'UPDATE {table} SET "{column}" = {value}')
+                    db.commit()
+                    answer = driver.do("load")
+                    if answer["tags"] < 0:
+                        # Of another table, where it is a name that is missed there.
+                        unnamed += [(table, column, value, problem) for problem in answer["problems"]
+                                    if "config.db, table " not in problem or ", row 1" not in problem]
+                        told += 1
+                    else:
+                        taken += 1
+                db.execute(f'UPDATE {table} SET "{column}" = ?', (kept,))
+                db.commit()
+        driver.load(2)
+    print(f"{told} told, {taken} taken")
+    assert unnamed == [], json.dumps(unnamed[:20], indent=1)
+    assert told > taken

@@ -121,33 +121,104 @@ def test_killed_at_any_moment_nothing_is_lost_or_twice(tmp_path):
     assert last > scaled(50, 500) * 50, "too few rows arrived to have killed any send"
 
 
-def test_results_raw_is_what_modbusdatalogger_writes(tmp_path):
-    path = tmp_path / "Logging.db"
-    connection = sqlite3.connect(path)  # as its first start makes it
-    connection.executescript("""
-        CREATE TABLE RequestedData (paramID INTEGER UNIQUE PRIMARY KEY NOT NULL, comment TEXT);
-        CREATE TABLE ResultsRaw (paramID INTEGER NOT NULL, timestamp INTEGER NOT NULL CHECK (timestamp >= 0), rawresult BLOB,
-            FOREIGN KEY (paramID) REFERENCES RequestedData (paramID) ON DELETE CASCADE ON UPDATE CASCADE,
-            UNIQUE (paramID, timestamp));
-        CREATE UNIQUE INDEX ResultIdx ON ResultsRaw (paramID ASC, timestamp ASC);""")
+ORIGINAL = """
+    CREATE TABLE RequestedData (paramID INTEGER UNIQUE PRIMARY KEY NOT NULL, comment TEXT);
+    CREATE TABLE ResultsRaw (paramID INTEGER NOT NULL, timestamp INTEGER NOT NULL CHECK (timestamp >= 0), rawresult BLOB,
+        FOREIGN KEY (paramID) REFERENCES RequestedData (paramID) ON DELETE CASCADE ON UPDATE CASCADE,
+        UNIQUE (paramID, timestamp));
+    CREATE UNIQUE INDEX ResultIdx ON ResultsRaw (paramID ASC, timestamp ASC);"""  # as its first start makes it
+
+
+def execute(path, script):
+    connection = sqlite3.connect(path, timeout=20)
+    connection.executescript(script)
     connection.close()
-    def row(uid, second, kind, value, tag_type, **more):
-        return {"tag": f"m/p{uid}", "uid": uid, "ts": T0 + second * 1000000 + 999999, "kind": kind, "value": value,
-                "type": tag_type, **more}
-    given = [row(1, 0, "u64", "4660", "uint16"), row(2, 0, "i64", "-2", "int16"), row(3, 0, "decimal", "2301e-1", "uint16"),
-             row(4, 0, "f32", "1.5", "float32"), row(5, 0, "bool", "true", "bool"), row(6, 0, "u64", "305419896", "uint32"),
-             row(7, 0, "f64", "1", "uint16", labels={"paramID": "77"}), row(8, 0, "f64", "0", "float64", quality="bad"),
-             row(9, 0, "bytes", "000102", "raw")]
+
+
+def raw_row(uid, second, kind, value, tag_type, **more):
+    return {"tag": f"m/p{uid}", "uid": uid, "ts": T0 + second * 1000000, "kind": kind, "value": value, "type": tag_type, **more}
+
+
+def result(parameter, second, value, **more):
+    """A result of two registers of a request."""
+    return raw_row(parameter, second, "bytes", value, "bytes", address=f"holding {parameter}-{parameter + 1} bytes AB on c unit 1",
+                   labels={"paramID": str(parameter)}, **more)
+
+
+def test_results_raw_has_values_as_they_were_on_the_wire(tmp_path):
+    path = tmp_path / "x.db"
+    given = [raw_row(1, 0, "u64", "4660", "uint16"), raw_row(2, 0, "i64", "-2", "int16"), raw_row(3, 0, "decimal", "2301e-1", "uint16"),
+             raw_row(4, 0, "f32", "1.5", "float32"), raw_row(5, 0, "bool", "true", "bool"), raw_row(6, 0, "u64", "305419896", "uint32"),
+             raw_row(7, 0, "f64", "1", "uint16", labels={"paramID": "77"}), raw_row(8, 0, "f64", "0", "float64", quality="bad"),
+             raw_row(9, 0, "bytes", "000102", "raw"),
+             # Modbus Application Protocol 1.1b3, 6.1: coils 20-38.
+             raw_row(10, 0, "bytes", "cd6b05", "bytes", address="coil 19-37 bytes on c unit 1"),
+             raw_row(11, 0, "bytes", "01", "bytes", address="discrete 7 bytes on c unit 1"),
+             raw_row(12, 0, "bytes", "cd6b05", "bytes", address="holding 19-37 bytes AB on c unit 1"),
+             raw_row(13, 0, "u64", "1", "uint16", flags=2)]  # read at the start, at no slot
+    for row in given:
+        row["ts"] += 999999
     with drive(path, layout="results_raw") as sink:
         sink.delivered(*given)
         sink.delivered(*given)  # again: the key absorbs it
         answer = sink.send({"tag": "m/p1", "uid": 1, "ts": -1})
         assert answer["result"] == "rejected" and answer["first_bad"] == 0 and "CHECK" in answer["why"]
-        assert sink.do("resume")["seq"] == 18
+        assert sink.do("resume")["seq"] == 2 * len(given)
+    bits = [1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1]
     assert query(path, "SELECT * FROM ResultsRaw ORDER BY paramID") == [
         (1, 1700000000, b"\x12\x34"), (2, 1700000000, b"\xff\xfe"), (3, 1700000000, struct.pack(">H", 2301)),
         (4, 1700000000, struct.pack(">f", 1.5)), (5, 1700000000, b"\0\1"), (6, 1700000000, b"\x12\x34\x56\x78"),
-        (9, 1700000000, b"\0\1\2"), (77, 1700000000, struct.pack(">d", 1))]
+        (9, 1700000000, b"\0\1\2"), (10, 1700000000, struct.pack(">19H", *bits)), (11, 1700000000, b"\0\1"),
+        (12, 1700000000, b"\xcd\x6b\x05"), (77, 1700000000, struct.pack(">d", 1))]
+    sql = dict(query(path, "SELECT name, sql FROM sqlite_master"))
+    assert "FOREIGN KEY" not in sql["ResultsRaw"] and "CHECK (timestamp >= 0)" in sql["ResultsRaw"]
+    assert sql["ResultIdx"].startswith("CREATE UNIQUE INDEX ResultIdx") and "paramID ASC, timestamp ASC" in sql["ResultIdx"]
+
+
+def test_results_of_the_original_are_never_changed(tmp_path):
+    path = tmp_path / "Logging.db"
+    execute(path, ORIGINAL + "INSERT INTO RequestedData VALUES (1, NULL), (2, NULL);"
+            "INSERT INTO ResultsRaw VALUES (1, 1700000000, x'00010002'), (1, 1699999999, NULL), (2, 5, x'');")
+    before = query(path, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    with drive(path, layout="results_raw") as sink:
+        sink.delivered(result(1, 0, "ffffffff"), result(1, 1, "00030004"), result(2, 0, "00050006"))
+    assert query(path, "SELECT * FROM ResultsRaw ORDER BY paramID, timestamp") == [
+        (1, 1699999999, None), (1, 1700000000, b"\0\1\0\2"), (1, 1700000001, b"\0\3\0\4"), (2, 5, b""), (2, 1700000000, b"\0\5\0\6")]
+    after = query(path, "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%weir_sinks%' ORDER BY name")
+    assert after == before
+
+
+def test_results_belong_to_a_row_of_requested_data(tmp_path):
+    path = tmp_path / "Logging.db"
+    execute(path, "CREATE TABLE RequestedData (paramID INTEGER UNIQUE PRIMARY KEY NOT NULL, comment TEXT);"
+            "INSERT INTO RequestedData VALUES (1, NULL), (2, NULL)")
+    with drive(path, layout="results_raw") as sink:
+        assert sink.do("test")["result"] == "delivered"
+        # 3 was deleted with its samples on their way; the tag 2 of somebody else has no label.
+        sink.delivered(result(1, 0, "00010002"), result(3, 0, "00010002"), raw_row(2, 0, "u64", "1", "uint16", tag="x/y"))
+        assert query(path, "SELECT paramID FROM ResultsRaw") == [(1,)]
+        execute(path, "PRAGMA foreign_keys = ON; DELETE FROM RequestedData WHERE paramID = 1; INSERT INTO RequestedData VALUES (4, NULL)")
+        assert query(path, "SELECT * FROM ResultsRaw") == []
+        sink.delivered(result(1, 1, "00010002"), result(4, 1, "00010002"))
+        execute(path, "PRAGMA foreign_keys = ON; UPDATE RequestedData SET paramID = 5 WHERE paramID = 4")
+        assert query(path, "SELECT paramID, timestamp FROM ResultsRaw") == [(5, 1700000001)]
+        assert sink.do("resume")["seq"] == 5  # what is left out is done, and not sent again
+        log = sink.stop()
+    assert log.count("sqlite_left_out") == 1 and "2 samples were left out" in log, log
+    assert "ON DELETE CASCADE ON UPDATE CASCADE" in dict(query(path, "SELECT name, sql FROM sqlite_master"))["ResultsRaw"]
+
+
+def test_requested_data_may_come_and_go_while_results_are_written(tmp_path):
+    path = tmp_path / "Logging.db"
+    with drive(path, layout="results_raw") as sink:
+        sink.delivered(result(1, 0, "0001"), result(2, 0, "0001"))
+        execute(path, "CREATE TABLE RequestedData (paramID INTEGER PRIMARY KEY); INSERT INTO RequestedData VALUES (1)")
+        sink.delivered(result(1, 1, "0001"), result(2, 1, "0001"))
+        execute(path, "DROP TABLE RequestedData")
+        assert "RequestedData" in sink.later("misconfigured", result(2, 2, "0001"))
+        sink.delivered(result(2, 2, "0001"))
+    assert query(path, "SELECT paramID, timestamp - 1700000000 FROM ResultsRaw ORDER BY timestamp, paramID") == [
+        (1, 0), (2, 0), (1, 1), (2, 2)]
 
 
 def test_current_is_one_row_a_tag(tmp_path):

@@ -131,6 +131,8 @@ class Unit:
             self.tables[table] = [dice.randrange(2) for _ in range(300)]
             for address in layout[table]:
                 self.expected[f"{table}_{address}"] = BitPoint(self.tables[table][address])
+            for address, n in layout["runs"]:
+                self.expected[f"{table}_{address}_{n}"] = BitRun(self.tables[table][address:address + n])
 
 
 def redraw(slot, dice):
@@ -148,10 +150,19 @@ class BitPoint:
         self.value, self.bits, self.quality = value, bytes([value]), "good"
 
 
+class BitRun:
+    """What is expected of many of them as bytes: the first is the lowest bit of the first byte."""
+
+    def __init__(self, bits):
+        self.value, self.quality = None, "good"
+        self.bits = sum(bit << i for i, bit in enumerate(bits)).to_bytes((len(bits) + 7) // 8, "little")
+
+
 def draw_layout(dice):
     layout = {table: draw_register_points(dice) for table in ("holding", "input")}
     for table in ("coil", "discrete"):
         layout[table] = sorted(dice.sample(range(300), 16))
+    layout["runs"] = [(first, dice.randrange(1, 301 - first)) for first in dice.sample(range(300), 6)]
     return layout
 
 
@@ -162,6 +173,8 @@ def make_points(layout):
                     "order": p.order, **p.extra} for p in layout[table]]
     for table in ("coil", "discrete"):
         points += [{"name": f"{table}_{a}", "register": table, "address": a, "type": "bool"} for a in layout[table]]
+        points += [{"name": f"{table}_{a}_{n}", "register": table, "address": a, "type": "bytes", "length": n,
+                    "allow_overlap": True} for a, n in layout["runs"]]
     return points
 
 

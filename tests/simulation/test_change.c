@@ -21,9 +21,15 @@ struct device {
     unsigned unit, connection, points, interval_ms, description;
 };
 
+/* How a connection is talked over. */
+struct timing {
+    unsigned timeout_ms, in_flight, pause_ms;
+};
+
 struct plant {
     sim_world world;
     struct device devices[DEVICES_MAX];
+    struct timing timing[CONNECTIONS];
     unsigned n_names; /* given so far */
     weir_text yaml;
     /* Of each uid: what came last, and what is expected next. */
@@ -93,8 +99,11 @@ static const char *plant_yaml(struct plant *p)
     weir_text_clear(&p->yaml);
     weir_text_add(&p->yaml, "connections:\n");
     for (int i = 0; i < CONNECTIONS; i++)
-        weir_text_format(&p->yaml, "  - {name: c%d, uri: \"tcp://10.0.0.%d\", timeout: 300ms}\n", i,
-                         i);
+        weir_text_format(&p->yaml,
+                         "  - {name: c%d, uri: \"tcp://10.0.0.%d\", timeout: %ums, max_in_flight: "
+                         "%u, pause_between_requests: %ums}\n",
+                         i, i, p->timing[i].timeout_ms, p->timing[i].in_flight,
+                         p->timing[i].pause_ms);
     weir_text_add(&p->yaml, "devices:\n");
     for (size_t i = 0; i < DEVICES_MAX; i++) {
         const struct device *d = &p->devices[i];
@@ -127,6 +136,11 @@ static void device_init(struct plant *p, size_t i)
     (void)snprintf(d->name, sizeof d->name, "d%u", ++p->n_names);
 }
 
+static void timing_draw(struct timing *t)
+{
+    *t = (struct timing){300 + below(700), 1 + below(4), below(3)};
+}
+
 static void plant_open(struct plant *p, uint64_t seed)
 {
     weir_error error = WEIR_ERROR_INIT;
@@ -134,6 +148,8 @@ static void plant_open(struct plant *p, uint64_t seed)
     randomness.state = seed;
     for (size_t i = 0; i < DEVICES_MAX / 2; i++)
         device_init(p, i);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        timing_draw(&p->timing[i]);
     sim_world_open(&p->world, &(sim_world_config){.seed = seed,
                                                   .max_loss_us = 10 * WEIR_S,
                                                   .plant = {.yaml = plant_yaml(p),
@@ -199,7 +215,7 @@ static void plant_change(struct plant *p)
         device_init(p, i);
         return;
     }
-    switch (below(7)) {
+    switch (below(8)) {
     case 0:
         device_forget_slots(p, d);
         d->exists = false;
@@ -222,6 +238,9 @@ static void plant_change(struct plant *p)
     case 5:
         d->interval_ms = d->interval_ms == 200 ? 1000 : 200;
         break;
+    case 6:
+        timing_draw(&p->timing[d->connection]);
+        break;
     default:
         device_forget_slots(p, d); /* behind another connection: another device */
         d->connection = (d->connection + 1) % CONNECTIONS;
@@ -233,7 +252,7 @@ static void five_hundred_changes_disturb_nobody(void **state)
 {
     static struct plant p;
     (void)state;
-    plant_open(&p, 5);
+    plant_open(&p, 6);
     sim_world_run(&p.world, 3 * WEIR_S);
     const uint64_t connects = p.world.network.connects;
     assert_int_equal(connects, CONNECTIONS);

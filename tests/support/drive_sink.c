@@ -9,12 +9,12 @@
  *   {"op": "generate", "n": 1000, "tags": 10, "from": us, "step": us, "seed": 1, "batch": 500}
  *   {"op": "test"} {"op": "resume"} {"op": "schema"} {"op": "idle"}
  *
- * A row may also have quality ("good", "uncertain", "bad"), cause, epoch, seq, received, unit,
- * description, labels ({}) and address. Values are texts: numbers as C reads them, bytes as hex,
- * a decimal as "12345e-2"; "hex" in place of value is a string with any byte. generate makes good
- * f64 rows, tags in turn, at `from` + k * `step`, in sends of `batch`, numbered from "after" + 1;
- * the answer has the seconds they took. "deadline": seconds, for each of them. DRIVE_STORE in the
- * environment is the uuid of another store, DRIVE_NOW a wall clock that stands still at these
+ * A row may also have quality ("good", "uncertain", "bad"), cause, epoch, seq, flags, received,
+ * unit, description, labels ({}) and address. Values are texts: numbers as C reads them, bytes as
+ * hex, a decimal as "12345e-2"; "hex" in place of value is a string with any byte. generate makes
+ * good f64 rows, tags in turn, at `from` + k * `step`, in sends of `batch`, numbered from "after" +
+ * 1; the answer has the seconds they took. "deadline": seconds, for each of them. DRIVE_STORE in
+ * the environment is the uuid of another store, DRIVE_NOW a wall clock that stands still at these
  * microseconds. "ending_ms" in an order: the sink shall end so long after it came.
  */
 
@@ -162,6 +162,7 @@ static weir_sink_row row_of(const json_t *row)
         .seq = (uint64_t)int_of(row, "seq", (int64_t)driver.seq + 1),
         .plans = WEIR_PLAN_DEFAULT,
         .epoch = (uint32_t)int_of(row, "epoch", 0),
+        .flags = (uint32_t)int_of(row, "flags", 0),
         .replayed = json_is_true(json_object_get(row, "replayed")),
         .sample = {.quality = quality_of(row), .ts.us = ts, .value = value_of(row)},
     };

@@ -64,9 +64,11 @@ def template(programs_folder):
 
 
 class PgServer:
-    """Role postgres may all without a password, through the socket file in .folder; `hba` are the lines before that."""
+    """Role postgres may all without a password, through the socket file in .folder; `hba` are the lines before that.
 
-    def __init__(self, settings=None, hba=(), files=None):
+    `standby_of` another server: a copy of it that follows it until promote()."""
+
+    def __init__(self, settings=None, hba=(), files=None, standby_of=None):
         self.bin = programs()
         self.folder = tempfile.mkdtemp(prefix="weir-pg-", dir="/tmp")  # short: a socket's path has 107 bytes
         self.data, self.log = os.path.join(self.folder, "data"), os.path.join(self.folder, "log")
@@ -78,13 +80,21 @@ class PgServer:
         if os.geteuid() == 0:
             for path in (self.folder, *(os.path.join(self.folder, name) for name in files or {})):
                 shutil.chown(path, "nobody", "nogroup")
-        subprocess.run(["cp", "-a", "--reflink=auto", template(self.bin), self.data], check=True)
+        if standby_of:
+            subprocess.run(as_nobody([os.path.join(self.bin, "pg_basebackup"), "-D", self.data, "-d", standby_of.conninfo(), "-R", "-c", "fast",
+                                      "--no-sync"]), check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+        else:
+            subprocess.run(["cp", "-a", "--reflink=auto", template(self.bin), self.data], check=True)
         with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as file:
             for key, value in (settings or {}).items():
                 file.write(f"{key} = '{value}'\n")
         with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="utf-8") as file:
-            file.write("\n".join([*hba, "local all all trust", "host all all 127.0.0.1/32 trust", ""]))
+            file.write("\n".join([*hba, "local all,replication all trust", "host all all 127.0.0.1/32 trust", ""]))
         self.start()
+
+    def promote(self):
+        """The standby is a server of its own from here on."""
+        self.sql("SELECT pg_promote()")
 
     def start(self, wait=True):
         command = [os.path.join(self.bin, "postgres"), "-D", self.data, "-p", str(self.port), "-k", self.folder, "-c",
