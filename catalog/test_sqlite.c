@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "catalog/database.h"
 
@@ -204,8 +205,8 @@ static void no_lock_lasts_however_many_rows_there_are(void **state)
     static const char *const queries[] = {
         "SELECT paramID, host, port FROM RequestedData ORDER BY paramID",
         "SELECT host, paramID FROM RequestedData ORDER BY comment, paramID",
-        "SELECT r.paramID, m.name FROM RequestedData r JOIN meter m ON m.host = r.host "
-        "ORDER BY r.paramID",
+        ("SELECT r.paramID, m.name FROM RequestedData r JOIN meter m ON m.host = r.host "
+         "ORDER BY r.paramID"),
         "SELECT host, count(*) FROM RequestedData GROUP BY host",
         "SELECT * FROM seen ORDER BY paramID",
     };
@@ -321,6 +322,24 @@ static void a_query_that_takes_for_ever_ends_with_the_timeout(void **state)
     weir_rows_deinit(&rows[0]);
 }
 
+static void short_memory_never_gives_half_the_rows(void **state)
+{
+    struct fixture *f = *state;
+    bool done = false;
+    run_sql("CREATE TABLE t (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO t VALUES (1, 2), (3, 4);"
+            "CREATE TABLE u (c); INSERT INTO u VALUES (5)");
+    for (size_t n = 1; !done; n++) {
+        weir_error error = WEIR_ERROR_INIT;
+        weir_rows rows = {0};
+        (void)weir_alloc_fail_nth(n, false);
+        const weir_err err = read_rows(f, "SELECT b, c FROM t, u WHERE 1" SLOWLY, &rows, &error);
+        done = weir_alloc_fail_nth(0, false) < n;
+        assert_int_equal(err, done ? WEIR_OK : WEIR_ENOMEM);
+        assert_true(!done || rows.n == 2);
+        weir_rows_deinit(&rows);
+    }
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, fixture_open, fixture_close)
 
 int main(void)
@@ -331,6 +350,7 @@ int main(void)
         IN_FOLDER(keys_of_all_kinds_lead_on_behind_the_last_row),
         IN_FOLDER(of_what_no_copy_can_be_made_it_is_said),
         IN_FOLDER(a_query_that_takes_for_ever_ends_with_the_timeout),
+        IN_FOLDER(short_memory_never_gives_half_the_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ class Heap:
             self.memory = mmap.mmap(file.fileno(), 4096)
         self.environment = {"LD_PRELOAD": " ".join(filter(None, [first, library])), "WEIR_HEAP_REPORT": path}
 
-    def allocated(self, seconds=1.5):
+    def allocated(self, seconds=2.0):
         """The least within so long: batches and answers come and go."""
         least, end = None, time.monotonic() + seconds
         while time.monotonic() < end:
