@@ -196,7 +196,7 @@ def check_smallest(outside, plant, link):
     program = outside.compile(os.path.join(EXAMPLES, "smallest.c"), link=link)
     with subprocess.Popen([*outside.before, program, plant.configuration(outside)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                           env=outside.environment) as process:
-        time.sleep(4 if outside.before else 1.5)  # it collects until it is told to end, and prints when its buffer is full or it ends
+        time.sleep(15 if outside.before else 1.5)  # it collects until it is told to end, and prints when its buffer is full or it ends
         text, _ = process.communicate("\n", timeout=30)
     if process.returncode != 0:
         sys.exit(f"smallest: exit {process.returncode}\n{text}")

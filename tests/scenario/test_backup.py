@@ -220,7 +220,8 @@ def test_an_interrupted_backup_never_looks_like_a_good_one(weir, stored, kill):
     data_dir, _ = stored
     target = weir.tmp_path / "weir.tar"
     good = backup(weir, target, data_dir)
-    add_ballast(data_dir, 200)
+    megabytes = scaled(80, 200)
+    add_ballast(data_dir, megabytes)
     process = subprocess.Popen([BINARY, "backup", target, "--data-dir", data_dir], env=weir.environment,
                                stderr=subprocess.PIPE)
     while not (weir.tmp_path / "weir.tar.part").exists() and process.poll() is None:
@@ -233,7 +234,7 @@ def test_an_interrupted_backup_never_looks_like_a_good_one(weir, stored, kill):
     if kill == signal.SIGKILL:
         done = weir.run("restore", weir.tmp_path / "weir.tar.part", "--check")
         assert done.returncode == 9, done.stderr
-    assert backup(weir, target, data_dir)["members"][-1]["size"] > 200_000_000
+    assert backup(weir, target, data_dir)["members"][-1]["size"] > megabytes * 1_000_000
     assert not (weir.tmp_path / "weir.tar.part").exists()
 
 
