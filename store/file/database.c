@@ -37,6 +37,10 @@ weir_err weir_db_fail(sqlite3 *db, weir_error *error, const char *doing)
 {
     int system = sqlite3_system_errno(db);
     const int rc = sqlite3_extended_errcode(db);
+    /* data.db has a rollback journal only until it is made. */
+    if (rc == SQLITE_READONLY_ROLLBACK)
+        return weir_fail(error, WEIR_ENOTFOUND,
+                         "there is no store yet: making it was interrupted. `weir run` makes it");
     weir_err err = rc_to_err(rc);
     bool say = system != 0 && err == WEIR_EIO;
     /* A write that was refused for space can be repeated; what a failed fsync left behind cannot.

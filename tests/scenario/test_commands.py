@@ -656,3 +656,21 @@ def test_what_the_readme_says_of_history_works_when_pasted(weir):
     assert energy == [{"n": 0}]
     week = (weir.tmp_path / "week.csv").read_text().splitlines()
     assert 2 * 7 * 1440 - 4 <= len(week) <= 2 * 7 * 1440 + 4
+
+
+def test_a_store_whose_making_was_interrupted_is_said_to_be_none_and_made(weir):
+    """As a kill leaves it: pages written, and the journal that takes them back."""
+    data_dir = weir.tmp_path / "data"
+    data_dir.mkdir()
+    made = sqlite3.connect(weir.tmp_path / "made.db", isolation_level=None)
+    made.execute("PRAGMA cache_size = 2")
+    made.execute("BEGIN")
+    made.execute("CREATE TABLE a (b)")
+    made.execute("INSERT INTO a WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT randomblob(500) FROM n")
+    for end in ("", "-journal"):
+        shutil.copy(weir.tmp_path / f"made.db{end}", data_dir / f"data.db{end}")
+    made.close()
+    for command in (["store", "verify"], ["store", "stats"], ["sql", "SELECT 1 FROM samples"]):
+        done = weir.run(*command, "--data-dir", data_dir)
+        assert done.returncode == 1 and "making it was interrupted. `weir run` makes it" in done.stderr, (command, done)
+    weir.start(plant("100ms"), data_dir).wait_committed(10)
