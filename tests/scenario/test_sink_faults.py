@@ -276,16 +276,20 @@ def test_after_a_long_outage_live_rows_go_first_and_the_backlog_at_its_rate(case
         return int(found) if found else 0
 
     def old():
-        return int(case.sql(f"SELECT count(*) FROM weir_samples WHERE seq BETWEEN {first} AND {last}")[0][0])
+        """How many, and when the server saw that many."""
+        n, at = case.sql("SELECT count(*), extract(epoch FROM statement_timestamp()) FROM weir_samples "
+                         f"WHERE seq BETWEEN {first} AND {last}")[0]
+        return int(n), float(at)
 
     wait_until("rows again", lambda: newest() > last, 30)
     case.recovered(began)
-    arrived, at = old(), time.monotonic()
+    arrived, since = old()
     for _ in range(scaled(2, 20)):  # what is live is there in time, whatever waits
         goal = case.committed()
         wait_until("live rows", lambda: newest() >= goal, LIVE_S)
         case.watch(1.0)
-    speed = (old() - arrived) / (time.monotonic() - at)
+    arrived_then, then = old()
+    speed = (arrived_then - arrived) / (then - since)
     assert rate * 0.6 < speed < rate * 1.4, speed
     assert case.status("office")["backlog"] > n / 2
     text = case.weir.run("status", "--data-dir", case.daemon.data_dir, "--format", "table").stdout
