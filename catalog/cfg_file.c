@@ -2,9 +2,8 @@
 /* [RUNTIME] of a config.cfg: when the daemon began, and its pid. */
 
 /*
- * The file is read, changed in memory, written under a name of its own beside its place, and gets
- * its name when it is on the disk: whoever reads it, and a crash at any moment, finds the one or
- * the other. What fails removes that part again.
+ * The file is read, changed in memory, and replaced by a whole one: whoever reads it, and a crash
+ * at any moment, finds the one or the other.
  */
 
 #include "catalog/cfg_file.h"
@@ -19,6 +18,7 @@
 
 #include "catalog/document.h"
 #include "catalog/ini.h"
+#include "catalog/whole_file.h"
 
 static const char section_name[] = "RUNTIME";
 
@@ -152,75 +152,24 @@ static weir_err file_read(const char *path, struct stat *ret_stat, weir_text *re
     return ret->failed ? weir_fail(error, WEIR_ENOMEM, "%s: out of memory", path) : WEIR_OK;
 }
 
-/* Of the same owner, or not at all: who may edit it today shall tomorrow. */
-static bool part_fill(int fd, const weir_text *text, const struct stat *like, struct stat *ret)
-{
-    for (size_t done = 0; done < text->length;) {
-        const ssize_t n = write(fd, weir_text_get(text) + done, text->length - done);
-        if (n < 0 && errno != EINTR)
-            return false;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        return false;
-    if ((st.st_uid != like->st_uid || st.st_gid != like->st_gid) &&
-        fchown(fd, like->st_uid, like->st_gid) != 0)
-        return false;
-    return fchmod(fd, like->st_mode & 07777) == 0 && fsync(fd) == 0 && fstat(fd, ret) == 0;
-}
-
-static void folder_sync(weir_arena *arena, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *folder =
-        slash ? weir_arena_text_n(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".";
-    const int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    (void)close(fd);
-}
-
-static weir_err file_replace(weir_arena *arena, const char *path, const weir_text *text,
-                             weir_cfg_stamped *stamped, weir_error *error)
-{
-    char *part = weir_arena_format(arena, "%s.XXXXXX", path);
-    const int fd = part ? mkostemp(part, O_CLOEXEC) : -1;
-    if (!part)
-        return weir_fail(error, WEIR_ENOMEM, "%s: out of memory", path);
-    if (fd < 0)
-        return file_fail(path, errno, error);
-    bool good = part_fill(fd, text, &stamped->before, &stamped->after);
-    int why = errno;
-    if (close(fd) != 0 && good) {
-        good = false;
-        why = errno;
-    }
-    if (good && rename(part, path) == 0) {
-        folder_sync(arena, path);
-        return WEIR_OK;
-    }
-    why = good ? errno : why;
-    (void)unlink(part);
-    return file_fail(path, why, error);
-}
-
 static weir_err file_stamp(weir_arena *arena, const char *path, weir_wall started, int64_t pid,
                            weir_cfg_stamped *ret, weir_error *error)
 {
     WEIR_TEXT_AUTO old = WEIR_TEXT_INIT;
     WEIR_TEXT_AUTO new = WEIR_TEXT_INIT;
     weir_cfg_stamped stamped;
-    weir_err err = file_read(path, &stamped.before, &old, error);
+    const weir_err err = file_read(path, &stamped.before, &old, error);
     if (err)
         return err;
     if (!weir_cfg_stamp(weir_text_get(&old), old.length, started, pid, &new))
         return weir_fail(error, WEIR_ENOMEM, "%s: out of memory", path);
-    err = file_replace(arena, path, &new, &stamped, error);
-    if (err == WEIR_OK)
-        *ret = stamped;
-    return err;
+    const int why = weir_whole_file_write(arena, path, &new, true, &stamped.before, &stamped.after);
+    if (why == ENOMEM)
+        return weir_fail(error, WEIR_ENOMEM, "%s: out of memory", path);
+    if (why)
+        return file_fail(path, why, error);
+    *ret = stamped;
+    return WEIR_OK;
 }
 
 weir_err weir_cfg_file_stamp(const char *path, weir_wall started, int64_t pid,
