@@ -482,6 +482,7 @@ weir_document *weir_document_parse(const char *name, const char *text, size_t n,
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
     composer_run(&c, &parser, text, n);
     yaml_parser_delete(&parser);
+    document->has_variables = true;
     document_check_whole(&c);
     weir_intern_deinit(&c.texts);
     weir_map_deinit(&c.anchors);

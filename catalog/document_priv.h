@@ -47,6 +47,7 @@ struct weir_document {
     weir_document **adopted; /* whose texts are still used; their nodes are gone */
     size_t n_adopted, adopted_capacity;
     uint32_t root;
+    bool has_variables; /* "${NAME}" in it means one: somebody wrote it as YAML */
 };
 
 /* One part, no nodes but "none". NULL: memory is short. */

@@ -156,7 +156,7 @@ static weir_node file_parse(struct include *in, const char *path, weir_node at)
     }
     weir_document *document =
         weir_cfg_or_yaml_parse(path, weir_text_get(&text), text.length, NULL, in->problems);
-    if (document && in->env && !weir_cfg_is(path) && !weir_variables_replace(document, in->env))
+    if (document && in->env && !weir_variables_replace(document, in->env))
         no_memory(in);
     return document ? weir_document_adopt(in->document, document, in->problems) : (weir_node){0};
 }

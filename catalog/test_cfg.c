@@ -17,6 +17,7 @@
 #include "catalog/cfg.h"
 #include "catalog/cfg_file.h"
 #include "catalog/provider.h"
+#include "catalog/variables.h"
 
 /* The file that ModbusDataLogger is shipped with, as its README describes it. */
 #define SHIPPED                                      \
@@ -215,6 +216,25 @@ static void its_database_is_read_and_delivered_to(void **state)
     weir_problems_deinit(&problems);
 }
 
+static const char *anything(const char *name)
+{
+    return name;
+}
+
+static void it_has_no_variables(void **state)
+{
+    static const char text[] = "[DEFAULT]\ndbpath = ${HOST}.db\n";
+    weir_problems problems = WEIR_PROBLEMS_INIT;
+    WEIR_CLEANUP(weir_env_free) weir_env *env = weir_env_new(anything);
+    (void)state;
+    weir_document *d = weir_cfg_or_yaml_parse("config.cfg", text, strlen(text), NULL, &problems);
+    assert_true(d && env && weir_variables_replace(d, env));
+    const weir_node sink = weir_node_item(weir_node_get(weir_document_root(d), "sinks"), 0);
+    assert_string_equal(weir_node_text(weir_node_get(sink, "path")), "${HOST}.db");
+    weir_document_free(d);
+    weir_problems_deinit(&problems);
+}
+
 static void a_yaml_file_may_include_it(void **state)
 {
     char folder[] = "/tmp/weir-cfg-XXXXXX", command[64];
@@ -371,6 +391,7 @@ int main(void)
         cmocka_unit_test(what_configparser_leaves_alone_is_a_warning),
         cmocka_unit_test(it_is_a_configuration_like_another),
         cmocka_unit_test(its_database_is_read_and_delivered_to),
+        cmocka_unit_test(it_has_no_variables),
         cmocka_unit_test(a_yaml_file_may_include_it),
         cmocka_unit_test(only_two_values_are_rewritten),
         cmocka_unit_test_setup_teardown(a_rewritten_file_keeps_its_mode_and_a_link_stays_one,

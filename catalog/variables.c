@@ -54,7 +54,7 @@ static bool node_replace(weir_document *document, uint32_t id, const weir_env *e
 
 bool weir_variables_replace(weir_document *document, const weir_env *env)
 {
-    for (size_t i = 1; i < document->n_nodes; i++) {
+    for (size_t i = 1; document->has_variables && i < document->n_nodes; i++) {
         const weir_document_node node = document->nodes[i];
         const bool mapping = node.kind == WEIR_NODE_MAPPING;
         if (!mapping && node.kind != WEIR_NODE_LIST)

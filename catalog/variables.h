@@ -18,7 +18,8 @@ typedef struct weir_variable {
 
 /*
  * Replaces variables in all values, not in keys. What cannot be replaced is told where it is read
- * (weir_loader_read), so what nobody reads needs no variables. False: memory is short.
+ * (weir_loader_read), so what nobody reads needs no variables. A document that code has built, of a
+ * config.cfg or of rows, has none. False: memory is short.
  */
 bool weir_variables_replace(weir_document *document, const weir_env *env) WEIR_MUST_CHECK;
 

@@ -256,7 +256,7 @@ static void document_complete(weir_loader *l, weir_document *document)
     weir_roots roots = {0};
     if (weir_node_is(weir_document_root(document), WEIR_NODE_MAPPING)) {
         weir_env_files_read(l, document);
-        if (l->env && !weir_cfg_is(l->file) && !weir_variables_replace(document, l->env))
+        if (l->env && !weir_variables_replace(document, l->env))
             l->failed = true;
         weir_include_follow(document, l->files, l->env, &roots, l->problems);
         document_join(l, document, &roots);
