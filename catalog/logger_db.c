@@ -12,13 +12,13 @@
 #include "catalog/logger_db.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "catalog/sqlite_priv.h"
 
 static const char requested_data[] =
     "CREATE TABLE RequestedData (\n"
@@ -66,16 +66,13 @@ static weir_err db_fail(sqlite3 *db, const char *path, weir_error *error)
     const int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
     switch (code & 0xff) {
     case SQLITE_NOMEM:
-        return weir_fail(error, WEIR_ENOMEM, "%s: out of memory", path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return weir_fail(error, WEIR_EINUSE, "%s is locked by another program: end its transaction",
-                         path);
+    case SQLITE_NOTADB:
+        return weir_sqlite_fail(db, code, path, "", error);
     case SQLITE_READONLY:
     case SQLITE_PERM:
         return weir_fail(error, WEIR_EPERM, "%s may not be written, or its folder", path);
-    case SQLITE_NOTADB:
-        return weir_fail(error, WEIR_EIO, "%s is no SQLite database", path);
     case SQLITE_CANTOPEN:
         return weir_fail(error, WEIR_EIO, "%s cannot be opened, or its journal beside it: %s", path,
                          strerror(sqlite3_system_errno(db)));
