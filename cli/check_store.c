@@ -85,17 +85,22 @@ static bool known_add(weir_map *map, const char *text)
     return weir_map_set(map, text, (void *)(uintptr_t)text, NULL) == WEIR_OK;
 }
 
+static bool known_keep(weir_map *map, weir_arena *arena, const char *text)
+{
+    const char *copy = weir_arena_text(arena, text);
+    return copy && known_add(map, copy);
+}
+
 /* Kept in the arena. False: no memory, or the store cannot be read. */
 static bool stored_read(sqlite3_stmt *stmt, weir_arena *arena, struct known *ret)
 {
-    weir_map *const maps[] = {&ret->names, NULL, &ret->keys};
     bool good = true;
-    while (good && sqlite3_step(stmt) == SQLITE_ROW)
-        for (int i = 0; good && i < 3; i += 2) {
-            const char *text = (const char *)sqlite3_column_text(stmt, i);
-            const char *copy = text ? weir_arena_text(arena, text) : NULL;
-            good = (!text && i) || (copy && known_add(maps[i], copy));
-        }
+    while (good && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        const char *key = (const char *)sqlite3_column_text(stmt, 2);
+        good = name && known_keep(&ret->names, arena, name) &&
+               (!key || known_keep(&ret->keys, arena, key));
+    }
     (void)sqlite3_reset(stmt);
     return good;
 }
