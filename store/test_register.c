@@ -6,6 +6,30 @@
 #include "model/diff.h"
 #include "store/testing.h"
 
+enum { PLANTS_MAX = 4 };
+
+struct store {
+    char *dir;
+    weir_store *store;
+    weir_catalog *catalogs[PLANTS_MAX]; /* of its plants; they end with it */
+    size_t n_catalogs;
+};
+
+static void store_init(struct store *s)
+{
+    s->dir = testing_dir();
+    s->store = testing_open(s->dir);
+    s->n_catalogs = 0;
+}
+
+static void store_deinit(struct store *s)
+{
+    weir_store_close(s->store);
+    testing_remove(s->dir);
+    for (size_t i = 0; i < s->n_catalogs; i++)
+        weir_catalog_free(s->catalogs[i]);
+}
+
 /* Two devices d0 and d1 with one point p0; devices and points may be written to. */
 struct plant {
     weir_catalog *catalog;
@@ -13,10 +37,11 @@ struct plant {
     weir_point points[3];
 };
 
-static void plant_init(struct plant *p, uint32_t n_devices)
+static void plant_init(struct store *s, struct plant *p, uint32_t n_devices)
 {
     static const uint8_t on_demand[] = {0xff};
-    p->catalog = testing_catalog(n_devices, 1);
+    assert_true(s->n_catalogs < PLANTS_MAX);
+    p->catalog = s->catalogs[s->n_catalogs++] = testing_catalog(n_devices, 1);
     for (uint32_t i = 0; i < n_devices; i++) {
         p->points[i] = p->catalog->devices[i].points[0];
         p->devices[i] = p->catalog->devices[i];
@@ -30,23 +55,6 @@ static void plant_rename(struct plant *p, uint32_t device, const char *name, con
 {
     p->devices[device].name = name;
     p->devices[device].was = was;
-}
-
-struct store {
-    char *dir;
-    weir_store *store;
-};
-
-static void store_init(struct store *s)
-{
-    s->dir = testing_dir();
-    s->store = testing_open(s->dir);
-}
-
-static void store_deinit(struct store *s)
-{
-    weir_store_close(s->store);
-    testing_remove(s->dir);
 }
 
 /* With a sample of each tag behind it, so that the next one is another version. */
@@ -78,8 +86,8 @@ static void a_renamed_device_keeps_its_uids_and_does_so_once(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     plant_rename(&after, 1, "feeder-a", "d1");
     store_register(&s, &before);
     for (int i = 0; i < 3; i++) {
@@ -92,8 +100,6 @@ static void a_renamed_device_keeps_its_uids_and_does_so_once(void **state)
         testing_file_sql(s.dir, "SELECT name, device FROM tag_version WHERE uid=2 ORDER BY seq"),
         "d1/p0|d1\nfeeder-a/p0|feeder-a");
     s.store = testing_open(s.dir);
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -103,8 +109,8 @@ static void a_renamed_point_keeps_its_uid(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 1);
-    plant_init(&after, 1);
+    plant_init(&s, &before, 1);
+    plant_init(&s, &after, 1);
     after.points[0].name = "power";
     after.points[0].was = "p0";
     store_register(&s, &before);
@@ -114,8 +120,6 @@ static void a_renamed_point_keeps_its_uid(void **state)
     plant_rename(&after, 0, "main", "d0");
     store_register(&s, &after);
     assert_string_equal(tags_of(&s), "1|main/power|1");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -125,16 +129,14 @@ static void device_and_point_can_be_renamed_at_once(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 1);
-    plant_init(&after, 1);
+    plant_init(&s, &before, 1);
+    plant_init(&s, &after, 1);
     after.points[0].name = "power";
     after.points[0].was = "p0";
     plant_rename(&after, 0, "main", "d0");
     store_register(&s, &before);
     store_register(&s, &after);
     assert_string_equal(tags_of(&s), "1|main/power|1");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -144,8 +146,8 @@ static void names_can_be_exchanged_in_one_step_and_stay_so(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 3);
-    plant_init(&after, 3);
+    plant_init(&s, &before, 3);
+    plant_init(&s, &after, 3);
     plant_rename(&after, 0, "d1", "d0"); /* round in a circle */
     plant_rename(&after, 1, "d2", "d1");
     plant_rename(&after, 2, "d0", "d2");
@@ -154,8 +156,6 @@ static void names_can_be_exchanged_in_one_step_and_stay_so(void **state)
         store_register(&s, &after);
         assert_string_equal(tags_of(&s), "1|d1/p0|1\n2|d2/p0|1\n3|d0/p0|1");
     }
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -165,15 +165,13 @@ static void a_removed_tag_keeps_its_row_and_comes_back_as_itself(void **state)
     struct store s;
     struct plant both, one;
     store_init(&s);
-    plant_init(&both, 2);
-    plant_init(&one, 1);
+    plant_init(&s, &both, 2);
+    plant_init(&s, &one, 1);
     store_register(&s, &both);
     store_register(&s, &one);
     assert_string_equal(tags_of(&s), "1|d0/p0|1\n2|d1/p0|0");
     store_register(&s, &both);
     assert_string_equal(tags_of(&s), "1|d0/p0|1\n2|d1/p0|1");
-    weir_catalog_free(both.catalog);
-    weir_catalog_free(one.catalog);
     store_deinit(&s);
 }
 
@@ -183,14 +181,12 @@ static void a_name_that_somebody_else_had_is_taken_over(void **state)
     struct store s;
     struct plant both, one;
     store_init(&s);
-    plant_init(&both, 2);
-    plant_init(&one, 1);
+    plant_init(&s, &both, 2);
+    plant_init(&s, &one, 1);
     plant_rename(&one, 0, "d1", "d0"); /* d1 is gone in the same step */
     store_register(&s, &both);
     store_register(&s, &one);
     assert_string_equal(tags_of(&s), "1|d1/p0|1\n2|d1/p0~2|0");
-    weir_catalog_free(both.catalog);
-    weir_catalog_free(one.catalog);
     store_deinit(&s);
 }
 
@@ -200,8 +196,8 @@ static void a_former_name_can_be_given_to_a_new_device(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 1);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 1);
+    plant_init(&s, &after, 2);
     plant_rename(&after, 0, "feeder-a", "d0");
     plant_rename(&after, 1, "d0", "");
     store_register(&s, &before);
@@ -209,8 +205,6 @@ static void a_former_name_can_be_given_to_a_new_device(void **state)
         store_register(&s, &after);
         assert_string_equal(tags_of(&s), "1|feeder-a/p0|1\n2|d0/p0|1");
     }
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -236,8 +230,8 @@ static void with_a_diff_what_is_the_same_is_not_looked_at(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     after.devices[1].description = "another";
     after.points[1].unit = "W";
     store_register(&s, &before);
@@ -250,8 +244,6 @@ static void with_a_diff_what_is_the_same_is_not_looked_at(void **state)
         testing_file_sql(s.dir, "SELECT uid, unit FROM tag_version ORDER BY 1, seq"),
         "1|kW\n2|kW\n2|W");
     s.store = testing_open(s.dir);
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -261,8 +253,8 @@ static void a_providers_key_keeps_uids_under_other_names(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     before.devices[0].key = after.devices[0].key = "7";
     before.devices[1].key = after.devices[1].key = "8";
     plant_rename(&after, 0, "d1", "");
@@ -270,8 +262,6 @@ static void a_providers_key_keeps_uids_under_other_names(void **state)
     store_register(&s, &before);
     register_by_diff(&s, &before, &after);
     assert_string_equal(tags_of(&s), "1|d1/p0|1\n2|d0/p0|1");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -304,8 +294,8 @@ static void names_exchanged_while_weir_was_stopped_go_on(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     plant_key(&before);
     plant_key(&after);
     plant_rename(&after, 0, "d1", "");
@@ -318,8 +308,6 @@ static void names_exchanged_while_weir_was_stopped_go_on(void **state)
         assert_string_equal(tags_of(&s),
                             i % 2 ? "1|d0/p0|1\n2|d1/p0|1" : "1|d1/p0|1\n2|d0/power|1");
     }
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -330,8 +318,8 @@ static void a_point_without_a_key_is_known_by_its_name_in_its_device(void **stat
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     before.devices[0].key = after.devices[0].key = "t 1";
     plant_rename(&after, 0, "feeder-a", "");
     after.points[0].name = "power";
@@ -343,8 +331,6 @@ static void a_point_without_a_key_is_known_by_its_name_in_its_device(void **stat
         assert_string_equal(tags_of(&s), "1|feeder-a/power|1\n2|d1/p0|1");
         assert_string_equal(keys_of(&s), "1|t 1|/power|0");
     }
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -387,8 +373,8 @@ static void another_row_of_the_same_name_goes_on_by_name(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 1);
-    plant_init(&after, 1);
+    plant_init(&s, &before, 1);
+    plant_init(&s, &after, 1);
     plant_key(&before);
     after.devices[0].key = "t 9";
     after.points[0].key = "p 9";
@@ -396,8 +382,6 @@ static void another_row_of_the_same_name_goes_on_by_name(void **state)
     store_register(&s, &after);
     assert_string_equal(tags_of(&s), "1|d0/p0|1");
     assert_string_equal(keys_of(&s), "1|t 9|p 9|0");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -408,9 +392,9 @@ static void an_id_that_was_given_up_is_somebody_else(void **state)
     struct store s;
     struct plant both, one, again;
     store_init(&s);
-    plant_init(&both, 2);
-    plant_init(&one, 1);
-    plant_init(&again, 2);
+    plant_init(&s, &both, 2);
+    plant_init(&s, &one, 1);
+    plant_init(&s, &again, 2);
     plant_key(&both);
     plant_key(&one);
     plant_key(&again);
@@ -420,9 +404,6 @@ static void an_id_that_was_given_up_is_somebody_else(void **state)
     assert_string_equal(keys_of(&s), "1|t 1|p 1|0");
     store_register(&s, &again);
     assert_string_equal(tags_of(&s), "1|d0/p0|1\n2|d1/p0|0\n3|chiller/p0|1");
-    weir_catalog_free(both.catalog);
-    weir_catalog_free(one.catalog);
-    weir_catalog_free(again.catalog);
     store_deinit(&s);
 }
 
@@ -433,16 +414,14 @@ static void a_point_of_no_known_device_is_known_by_its_own_key(void **state)
     struct store s;
     struct plant before, after;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     before.points[0].key = after.points[1].key = "p 1";
     before.points[1].key = after.points[0].key = "p 2";
     store_register(&s, &before);
     assert_string_equal(keys_of(&s), "1||p 1|0\n2||p 2|0");
     store_register(&s, &after);
     assert_string_equal(tags_of(&s), "1|d1/p0|1\n2|d0/p0|1");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -453,9 +432,9 @@ static void a_guess_counts_only_where_the_name_is_gone(void **state)
     struct store s;
     struct plant before, after, renamed;
     store_init(&s);
-    plant_init(&before, 3);
-    plant_init(&after, 3);
-    plant_init(&renamed, 3);
+    plant_init(&s, &before, 3);
+    plant_init(&s, &after, 3);
+    plant_init(&s, &renamed, 3);
     plant_key(&before);
     plant_key(&after);
     plant_key(&renamed);
@@ -471,9 +450,6 @@ static void a_guess_counts_only_where_the_name_is_gone(void **state)
     assert_string_equal(keys_of(&s), "1|t 1|~1|0\n2|t 2|~2|0\n3|t 3|~3|0");
     store_register(&s, &renamed);
     assert_string_equal(tags_of(&s), "1|d0/p0|1\n2|d1/p0|1\n3|d2/power|1");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
-    weir_catalog_free(renamed.catalog);
     store_deinit(&s);
 }
 
@@ -485,9 +461,9 @@ static void keys_are_noted_by_a_live_change_too(void **state)
     struct store s;
     struct plant file, row, removed;
     store_init(&s);
-    plant_init(&file, 2);
-    plant_init(&row, 2);
-    plant_init(&removed, 1);
+    plant_init(&s, &file, 2);
+    plant_init(&s, &row, 2);
+    plant_init(&s, &removed, 1);
     plant_key(&row);
     plant_key(&removed);
     store_register(&s, &file);
@@ -502,9 +478,6 @@ static void keys_are_noted_by_a_live_change_too(void **state)
     register_by_diff(&s, &removed, &file);
     assert_string_equal(keys_of(&s), "");
     assert_string_equal(tags_of(&s), "1|d0/p0|1\n2|d1/p0|1");
-    weir_catalog_free(file.catalog);
-    weir_catalog_free(row.catalog);
-    weir_catalog_free(removed.catalog);
     store_deinit(&s);
 }
 
@@ -517,14 +490,13 @@ static void a_file_that_is_made_anew_gets_the_keys_in_force(void **state)
     char path[300];
     weir_recovery found;
     store_init(&s);
-    plant_init(&p, 2);
+    plant_init(&s, &p, 2);
     plant_key(&p);
     store_register(&s, &p);
     (void)snprintf(path, sizeof path, "%s/data.db", s.dir);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(weir_store_recover(s.store, false, (weir_wall){T0}, &found, NULL), WEIR_OK);
     assert_string_equal(keys_of(&s), "1|t 1|p 1|0\n2|t 2|p 2|0");
-    weir_catalog_free(p.catalog);
     store_deinit(&s);
 }
 
@@ -535,8 +507,8 @@ static void a_canceled_registration_leaves_no_trace(void **state)
     struct plant before, after;
     weir_error error = WEIR_ERROR_INIT;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 3);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 3);
     plant_rename(&after, 1, "feeder-a", "d1");
     plant_key(&before);
     plant_key(&after);
@@ -550,8 +522,6 @@ static void a_canceled_registration_leaves_no_trace(void **state)
     store_reopen(&s);
     assert_string_equal(tags_of(&s), "1|d0/p0|1\n2|d1/p0|1");
     assert_string_equal(keys_of(&s), "1|t 1|p 1|0\n2|t 2|p 2|0");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -564,8 +534,8 @@ static void devices_that_stay_keep_their_rows(void **state)
         {.name = "d0", .connection = "boiler-room", .state = "online", .error = "", .requests = 5},
         {.name = "d1", .connection = "boiler-room", .state = "online", .error = "", .requests = 6}};
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     after.devices[1].unit_id = 99;
     store_register(&s, &before);
     assert_int_equal(weir_store_put_devices(s.store, records, 2, NULL), WEIR_OK);
@@ -574,8 +544,6 @@ static void devices_that_stay_keep_their_rows(void **state)
     assert_string_equal(testing_file_sql(s.dir, "SELECT name, state, requests FROM device"),
                         "d0|online|5\nd1|connecting|6");
     s.store = testing_open(s.dir);
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
@@ -586,8 +554,8 @@ static void every_refused_allocation_leaves_the_old_registration(void **state)
     struct plant before, after;
     weir_err err = WEIR_ENOMEM;
     store_init(&s);
-    plant_init(&before, 2);
-    plant_init(&after, 2);
+    plant_init(&s, &before, 2);
+    plant_init(&s, &after, 2);
     plant_rename(&after, 1, "feeder-a", "");
     plant_key(&before);
     plant_key(&after);
@@ -602,8 +570,6 @@ static void every_refused_allocation_leaves_the_old_registration(void **state)
         assert_int_equal(weir_store_get_position(s.store).committed_seq, 2);
     }
     assert_string_equal(tags_of(&s), "1|d0/p0|1\n2|feeder-a/p0|1");
-    weir_catalog_free(before.catalog);
-    weir_catalog_free(after.catalog);
     store_deinit(&s);
 }
 
